@@ -1,0 +1,13 @@
+#!/bin/sh
+# Every source file says in its first lines what it is, and carries the SPDX tag.
+# SPDX-License-Identifier: MIT
+set -u
+cd "$SRCDIR" || exit 1
+
+bad=0
+for f in $(git ls-files 2>/dev/null | grep -E '\.(c|h|S|def|ld|sh)$|^(configure|quickstart|Makefile.in)$'); do
+    [ -f "$f" ] || continue
+    head -n 12 "$f" | grep -q 'SPDX-License-Identifier: MIT' || { echo "$f: no SPDX tag"; bad=1; }
+    head -n 2 "$f" | grep -qE '/\*|//|^# ' || { echo "$f: no opening comment"; bad=1; }
+done
+exit $bad
