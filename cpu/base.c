@@ -1,8 +1,8 @@
 /* Errors for the user, the log, checked allocation. */
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "cpu/base.h"
 
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
