@@ -4,10 +4,14 @@
 set -u
 cd "$SRCDIR" || exit 1
 
-bad=0
-for f in $(git ls-files 2>/dev/null | grep -E '\.(c|h|S|def|ld|sh)$|^(configure|quickstart|Makefile.in)$'); do
-    [ -f "$f" ] || continue
-    head -n 12 "$f" | grep -q 'SPDX-License-Identifier: MIT' || { echo "$f: no SPDX tag"; bad=1; }
-    head -n 2 "$f" | grep -qE '/\*|//|^# ' || { echo "$f: no opening comment"; bad=1; }
-done
-exit $bad
+"$SRCDIR"/tests/house/sources |
+    grep -E '\.(c|h|S|def|ld|sh|mk)$|^(configure|quickstart|Makefile.in|\.ci/run)$' |
+    {
+        bad=0
+        while read -r f; do
+            head -n 12 "$f" | grep -q 'SPDX-License-Identifier: MIT' ||
+                { echo "$f: no SPDX tag"; bad=1; }
+            head -n 2 "$f" | grep -qE '/\*|//|^# ' || { echo "$f: no opening comment"; bad=1; }
+        done
+        exit $bad
+    }
