@@ -17,13 +17,13 @@ typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define BIT(n) (1u << (n))
-#define BIT64(n) (1ull << (n))
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
-#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
+#define BIT(n)                          (1u << (n))
+#define BIT64(n)                        (1ull << (n))
+#define likely(x)                       __builtin_expect(!!(x), 1)
+#define unlikely(x)                     __builtin_expect(!!(x), 0)
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define PRINTF_LIKE(fmt, args)          __attribute__((format(printf, fmt, args)))
 
 enum { PAGE_SHIFT = 12, PAGE_SIZE = 4096 };
 #define PAGE_MASK (~(u64)0xfff)
@@ -36,10 +36,12 @@ struct error {
 /* Fills *err (which may be NULL) and returns false, so that callers can `return error_set(...)`. */
 bool error_set(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Prints "prescient: ..." on stderr and exits with status 1: for the front end and for exhausted memory. */
+/* Prints "prescient: ..." on stderr and exits with status 1: for the front end and for exhausted
+ * memory. */
 _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* Where the guest's oddities are told: each distinct message once, so that a guest cannot flood the host. */
+/* Where the guest's oddities are told: each distinct message once, so that a guest cannot flood the
+ * host. */
 struct log {
     const void *seen[256]; /* hash set of (format, key) pairs already told; the format's address */
     u64 seen_key[256];     /* the key that goes with seen[] */
@@ -50,10 +52,12 @@ struct log {
 /* Prints "prescient: ..." on stderr unless the log is quiet. log may be NULL: prints. */
 void log_line(struct log *log, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Like log_line, but only the first time that this format comes with this key (a port, an address, ...). */
+/* Like log_line, but only the first time that this format comes with this key (a port, an address,
+ * ...). */
 void log_once(struct log *log, u64 key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Allocation that never returns NULL: when memory is exhausted the process ends with one clear line. */
+/* Allocation that never returns NULL: when memory is exhausted the process ends with one clear
+ * line. */
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size); /* zeroed */
 void *xrealloc(void *p, size_t size);

@@ -1,4 +1,4 @@
-/* The machine's virtual clock: nanoseconds since reset of the machine, and one heap of deadlines. */
+/* The machine's virtual clock: nanoseconds since reset, and one heap of deadlines. */
 /* SPDX-License-Identifier: MIT */
 #ifndef CPU_CLOCK_H
 #define CPU_CLOCK_H
@@ -8,9 +8,10 @@
 struct clock;
 
 #define CLOCK_NEVER UINT64_MAX
-#define NS_PER_SEC 1000000000ull
+#define NS_PER_SEC  1000000000ull
 
-/* Called on the machine thread when a deadline has come; now is the virtual time, at or after the deadline. */
+/* Called on the machine thread when a deadline has come; now is the virtual time, at or after the
+ * deadline. */
 typedef void timer_fn(void *opaque, u64 now);
 
 /* One deadline, embedded in its owner. */
@@ -23,13 +24,14 @@ struct timer {
 };
 
 struct clock {
-    u64 (*source)(void *opaque);              /* where virtual time comes from, ns; never runs backwards */
-    void *source_opaque;                      /* argument of source */
-    void (*rearm)(void *opaque, u64 deadline); /* told when the earliest deadline changes; may be NULL */
-    void *rearm_opaque;                       /* argument of rearm */
-    struct timer **heap;                      /* binary min-heap of set timers */
-    size_t count;                             /* timers in heap */
-    size_t capacity;                          /* room in heap */
+    u64 (*source)(void *opaque); /* where virtual time comes from, ns; never runs backwards */
+    void *source_opaque;         /* argument of source */
+    /* told when the earliest deadline changes; may be NULL */
+    void (*rearm)(void *opaque, u64 deadline);
+    void *rearm_opaque;  /* argument of rearm */
+    struct timer **heap; /* binary min-heap of set timers */
+    size_t count;        /* timers in heap */
+    size_t capacity;     /* room in heap */
 };
 
 void clock_init(struct clock *c, u64 (*source)(void *opaque), void *opaque);
@@ -41,12 +43,14 @@ static inline u64 clock_now(const struct clock *c)
     return c->source(c->source_opaque);
 }
 
-/* ns -> ticks of a counter that runs at hz, and back (rounded up: the first ns at which the counter shows `ticks`). */
+/* ns -> ticks of a counter that runs at hz, and back (rounded up: the first ns at which the counter
+ * shows `ticks`). */
 u64 clock_ticks(u64 ns, u64 hz);
 u64 clock_ns(u64 ticks, u64 hz);
 
 void timer_init(struct timer *t, struct clock *c, timer_fn *fn, void *opaque);
-void timer_set(struct timer *t, u64 deadline); /* replaces an earlier deadline; CLOCK_NEVER cancels */
+/* replaces an earlier deadline; CLOCK_NEVER cancels */
+void timer_set(struct timer *t, u64 deadline);
 void timer_cancel(struct timer *t);
 static inline bool timer_is_set(const struct timer *t)
 {
@@ -56,7 +60,8 @@ static inline bool timer_is_set(const struct timer *t)
 /* The earliest deadline, or CLOCK_NEVER. */
 u64 clock_next_deadline(const struct clock *c);
 
-/* Calls every timer whose deadline has passed, earliest first; timers may set themselves or others again. */
+/* Calls every timer whose deadline has passed, earliest first; timers may set themselves or others
+ * again. */
 void clock_run_due(struct clock *c);
 
 #endif

@@ -1,4 +1,5 @@
-/* The one decoder: bytes to struct insn, for 16-, 32- and 64-bit code (SDM vol. 2, chapter 2 and appendix A). */
+/* The one decoder: bytes to struct insn, for 16-, 32- and 64-bit code (SDM vol. 2, chapter 2 and
+ * appendix A). */
 /* SPDX-License-Identifier: MIT */
 #ifndef CPU_DECODE_H
 #define CPU_DECODE_H
@@ -7,7 +8,8 @@
 
 enum decode_status {
     DECODE_OK,
-    DECODE_INVALID,   /* #UD: not an instruction; i->len is the length that the CPU would consume, where known */
+    DECODE_INVALID,   /* #UD: not an instruction; i->len is the length that the CPU would consume,
+                         where known */
     DECODE_TOO_LONG,  /* more than 15 bytes: #GP(0) */
     DECODE_TRUNCATED, /* all `avail` bytes were consumed and the instruction goes on */
 };
@@ -19,8 +21,8 @@ enum decode_status decode(const u8 *bytes, size_t avail, enum code_mode mode, st
 /* The facts of a row; row < insn_row_count. */
 const struct insn_info *insn_info(u16 row);
 
-/* True when no instruction may follow this one in a block: branches, sensitive instructions, and whatever
- * may change the mode, the paging or the interrupt flag. */
+/* True when no instruction may follow this one in a block: branches, sensitive instructions, and
+ * whatever may change the mode, the paging or the interrupt flag. */
 bool insn_ends_block(const struct insn *i);
 
 #endif

@@ -17,7 +17,8 @@ enum code_mode { MODE_16, MODE_32, MODE_64 };
 enum opnd_kind {
     OPND_NONE,
     OPND_REG,  /* general register; size 1, 2, 4, 8 */
-    OPND_MEM,  /* [seg: base + index << scale + disp]; size 0 when the instruction gives none (LEA, FXSAVE) */
+    OPND_MEM,  /* [seg: base + index << scale + disp]; size 0 when the instruction gives none (LEA,
+                  FXSAVE) */
     OPND_IMM,  /* insn.imm, sign-extended to 64 bits where the SDM sign-extends */
     OPND_IMM2, /* insn.imm2: ENTER's nesting level, ... */
     OPND_REL,  /* branch displacement in insn.imm, from the end of the instruction */
@@ -27,9 +28,9 @@ enum opnd_kind {
     OPND_DR,   /* debug register */
     OPND_ST,   /* x87 stack register ST(reg) */
     OPND_MM,   /* MMX register */
-    OPND_XMM,  /* XMM (size 4, 8, 16) or YMM (size 32) register; size is what the instruction uses */
-    OPND_SRC,  /* string source: [seg: rSI] */
-    OPND_DST,  /* string destination: [ES: rDI] */
+    OPND_XMM, /* XMM (size 4, 8, 16) or YMM (size 32) register; size is what the instruction uses */
+    OPND_SRC, /* string source: [seg: rSI] */
+    OPND_DST, /* string destination: [ES: rDI] */
 };
 
 struct operand {
@@ -40,29 +41,31 @@ struct operand {
 };
 
 enum { INSN_MAX_LEN = 15, INSN_OPERANDS = 4 };
-enum { REG_ZERO = 16, REG_RIP = 17 }; /* base/index numbers for "none" (always reads 0) and RIP-relative */
+/* base/index numbers for "none" (always reads 0) and RIP-relative */
+enum { REG_ZERO = 16, REG_RIP = 17 };
 
 enum insn_rep { REP_NONE, REP_F3, REP_F2 };
 
 struct insn {
-    insn_exec *exec;  /* filled by the interpreter; the decoder leaves NULL */
-    s64 imm;          /* immediate, branch displacement or far offset */
-    s64 disp;         /* memory displacement, sign-extended; moffs */
-    u16 row;          /* row number in insn.def: insn_rows[row] */
-    u16 imm2;         /* far selector or second immediate */
-    u8 len;           /* bytes, 1-15 */
-    u8 opsize;        /* effective operand size in bytes: 2, 4, 8 */
-    u8 addrsize;      /* effective address size in bytes: 2, 4, 8 */
-    u8 seg;           /* effective segment of the memory operand (enum seg_reg), override applied */
-    u8 base;          /* base register of the memory operand, or REG_ZERO, REG_RIP */
-    u8 index;         /* index register, or REG_ZERO */
-    u8 scale;         /* shift of the index: 0-3 */
-    u8 rep;           /* enum insn_rep: the last F2/F3 prefix, whether or not it means REP here */
-    u8 opcode;        /* last opcode byte */
-    u8 modrm;         /* ModRM byte, 0 if none */
-    u8 prefixes;      /* PREFIX_*: what was there */
-    u8 vex;           /* VEX_*: L, W; 0 if no VEX */
-    struct operand op[INSN_OPERANDS]; /* in the SDM's order: destination first; unused are OPND_NONE */
+    insn_exec *exec; /* filled by the interpreter; the decoder leaves NULL */
+    s64 imm;         /* immediate, branch displacement or far offset */
+    s64 disp;        /* memory displacement, sign-extended; moffs */
+    u16 row;         /* row number in insn.def: insn_rows[row] */
+    u16 imm2;        /* far selector or second immediate */
+    u8 len;          /* bytes, 1-15 */
+    u8 opsize;       /* effective operand size in bytes: 2, 4, 8 */
+    u8 addrsize;     /* effective address size in bytes: 2, 4, 8 */
+    u8 seg;          /* effective segment of the memory operand (enum seg_reg), override applied */
+    u8 base;         /* base register of the memory operand, or REG_ZERO, REG_RIP */
+    u8 index;        /* index register, or REG_ZERO */
+    u8 scale;        /* shift of the index: 0-3 */
+    u8 rep;          /* enum insn_rep: the last F2/F3 prefix, whether or not it means REP here */
+    u8 opcode;       /* last opcode byte */
+    u8 modrm;        /* ModRM byte, 0 if none */
+    u8 prefixes;     /* PREFIX_*: what was there */
+    u8 vex;          /* VEX_*: L, W; 0 if no VEX */
+    /* in the SDM's order: destination first; unused are OPND_NONE */
+    struct operand op[INSN_OPERANDS];
 };
 
 enum {
@@ -84,7 +87,8 @@ enum insn_class {
     CLASS_STRING,  /* movs, stos, ... with or without rep */
     CLASS_FPU,     /* needs the guest FPU loaded: x87, MMX, SSE, AVX */
     CLASS_BRANCH,  /* near branches: end a block */
-    CLASS_INLINE,  /* sensitive, small enough to inline: cli, pushf, ...: end a block in the interpreter */
+    CLASS_INLINE,  /* sensitive, small enough to inline: cli, pushf, ...: end a block in the
+                      interpreter */
     CLASS_CALLOUT, /* sensitive: end a block */
     CLASS_INTERP,  /* rare, left to the interpreter */
     CLASS_INVALID, /* #UD */
@@ -114,10 +118,10 @@ enum {
 
 /* What insn.def says of an instruction beside its operands. */
 struct insn_info {
-    const char *name; /* the row's mnemonic, lower case, as capstone or the SDM spells it */
-    u16 mnemonic;     /* enum insn_mnemonic (generated or listed in decode.h) */
-    u8 class;         /* enum insn_class */
-    u16 flags_read;   /* FLAG_* that it uses */
+    const char *name;    /* the row's mnemonic, lower case, as capstone or the SDM spells it */
+    u16 mnemonic;        /* enum insn_mnemonic (generated or listed in decode.h) */
+    u8 class;            /* enum insn_class */
+    u16 flags_read;      /* FLAG_* that it uses */
     u16 flags_written;   /* FLAG_* that it defines */
     u16 flags_undefined; /* FLAG_* that the SDM leaves undefined */
 };

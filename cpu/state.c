@@ -10,10 +10,10 @@
 enum { KIND_SECTION = 'S', KIND_FIELD = 'F', HEADER = 8, MAX_DEPTH = 8 };
 
 struct frame {
-    size_t start;   /* first byte of the section's payload */
-    size_t end;     /* loading: one past its last byte */
-    size_t record;  /* saving: where the section's header is, to patch its size */
-    bool missing;   /* loading: the section is not there; fields keep their values */
+    size_t start;  /* first byte of the section's payload */
+    size_t end;    /* loading: one past its last byte */
+    size_t record; /* saving: where the section's header is, to patch its size */
+    bool missing;  /* loading: the section is not there; fields keep their values */
 };
 
 struct state {
@@ -112,7 +112,8 @@ static size_t find(const struct state *s, u8 kind, const char *name)
     size_t want = strlen(name);
     for (size_t at = f->start; !f->missing && at < f->end;
          at += HEADER + s->data[at + 1] + load_le32(s->data + at + 4)) {
-        if (s->data[at] == kind && s->data[at + 1] == want && !memcmp(s->data + at + HEADER, name, want))
+        if (s->data[at] == kind && s->data[at + 1] == want &&
+            !memcmp(s->data + at + HEADER, name, want))
             return at;
     }
     return SIZE_MAX;

@@ -13,9 +13,9 @@ struct range {
 };
 
 struct ioports {
-    struct log *log;                     /* where unclaimed ports are told */
-    struct range range[MAX_RANGES + 1];  /* slot 0: nobody */
-    u8 owner[PORTS];                     /* slot of each port */
+    struct log *log;                    /* where unclaimed ports are told */
+    struct range range[MAX_RANGES + 1]; /* slot 0: nobody */
+    u8 owner[PORTS];                    /* slot of each port */
 };
 
 struct ioports *ioports_new(struct log *log)
@@ -31,7 +31,8 @@ void ioports_free(struct ioports *io)
 }
 
 /* A slot for this device: the one it has, or a free one; 0 if there is none. */
-static unsigned find_slot(const struct ioports *io, const struct ioport_ops *ops, const void *dev, const char *name)
+static unsigned find_slot(const struct ioports *io, const struct ioport_ops *ops, const void *dev,
+                          const char *name)
 {
     unsigned unused = 0;
     for (unsigned n = MAX_RANGES; n > 0; n--) {
@@ -44,14 +45,15 @@ static unsigned find_slot(const struct ioports *io, const struct ioport_ops *ops
     return unused;
 }
 
-bool ioport_add(struct ioports *io, u16 base, unsigned count, const struct ioport_ops *ops, void *dev,
-                const char *name, struct error *err)
+bool ioport_add(struct ioports *io, u16 base, unsigned count, const struct ioport_ops *ops,
+                void *dev, const char *name, struct error *err)
 {
     if (!count || base + count > PORTS)
         return error_set(err, "%s: ports %#x+%u are outside the port space", name, base, count);
     for (unsigned p = base; p < base + count; p++) {
         if (io->owner[p])
-            return error_set(err, "%s: port %#x already belongs to %s", name, p, io->range[io->owner[p]].name);
+            return error_set(err, "%s: port %#x already belongs to %s", name, p,
+                             io->range[io->owner[p]].name);
     }
     unsigned slot = find_slot(io, ops, dev, name);
     if (!slot)
@@ -124,8 +126,8 @@ void ioport_write(struct ioports *io, u16 port, u32 value, unsigned size)
     }
 }
 
-void ioport_walk(const struct ioports *io, void (*fn)(void *opaque, u16 base, unsigned count, const char *name),
-                 void *opaque)
+void ioport_walk(const struct ioports *io,
+                 void (*fn)(void *opaque, u16 base, unsigned count, const char *name), void *opaque)
 {
     for (unsigned p = 0; p < PORTS;) {
         unsigned end = p + 1;

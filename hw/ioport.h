@@ -7,20 +7,22 @@
 
 struct ioports;
 
-/* port is the absolute port number. size is 1, 2 or 4 and never more than ops->max_size: wider guest accesses
- * reach the chip as several, lowest port first; those that run past the range go to whoever is there. */
+/* port is the absolute port number. size is 1, 2 or 4 and never more than ops->max_size: wider
+ * guest accesses reach the chip as several, lowest port first; those that run past the range go to
+ * whoever is there. */
 struct ioport_ops {
-    u32 (*read)(void *dev, u16 port, unsigned size);               /* NULL: reads are all ones */
+    u32 (*read)(void *dev, u16 port, unsigned size);              /* NULL: reads are all ones */
     void (*write)(void *dev, u16 port, u32 value, unsigned size); /* NULL: writes are ignored */
-    unsigned max_size;                                             /* widest access the chip takes: 1, 2 or 4 */
+    unsigned max_size; /* widest access the chip takes: 1, 2 or 4 */
 };
 
 struct ioports *ioports_new(struct log *log);
 void ioports_free(struct ioports *io);
 
-/* Claims ports [base, base + count). False with *err set when one of them is taken. The name is kept by reference. */
-bool ioport_add(struct ioports *io, u16 base, unsigned count, const struct ioport_ops *ops, void *dev,
-                const char *name, struct error *err);
+/* Claims ports [base, base + count). False with *err set when one of them is taken. The name is
+ * kept by reference. */
+bool ioport_add(struct ioports *io, u16 base, unsigned count, const struct ioport_ops *ops,
+                void *dev, const char *name, struct error *err);
 /* Gives up the ports of this device in [base, base + count). */
 void ioport_remove(struct ioports *io, u16 base, unsigned count, void *dev);
 
@@ -29,7 +31,8 @@ u32 ioport_read(struct ioports *io, u16 port, unsigned size);
 void ioport_write(struct ioports *io, u16 port, u32 value, unsigned size);
 
 /* Calls fn for each claimed range in ascending order (info mtree). */
-void ioport_walk(const struct ioports *io, void (*fn)(void *opaque, u16 base, unsigned count, const char *name),
+void ioport_walk(const struct ioports *io,
+                 void (*fn)(void *opaque, u16 base, unsigned count, const char *name),
                  void *opaque);
 
 #endif

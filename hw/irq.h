@@ -7,9 +7,10 @@
 
 /* The driving end of a wire, copied by value into the chip that drives it. */
 struct irq_line {
-    void (*set)(void *opaque, unsigned n, bool level); /* the receiving chip's input; NULL: not connected */
-    void *opaque;                                      /* the receiving chip */
-    unsigned n;                                        /* number of its input pin */
+    /* the receiving chip's input; NULL: not connected */
+    void (*set)(void *opaque, unsigned n, bool level);
+    void *opaque; /* the receiving chip */
+    unsigned n;   /* number of its input pin */
 };
 
 /* Drives the wire high or low. Repeating a level has no effect on edge-triggered inputs. */

@@ -1,4 +1,5 @@
-/* Guest-physical memory: RAM in one memfd, ROM, MMIO ranges; dirty, code and trace marks on RAM pages. */
+/* Guest-physical memory: RAM in one memfd, ROM, MMIO ranges; dirty, code and trace marks on RAM
+ * pages. */
 /* SPDX-License-Identifier: MIT */
 #ifndef MMU_PHYSMEM_H
 #define MMU_PHYSMEM_H
@@ -9,42 +10,50 @@ struct physmem;
 
 /* offset is from the start of the range; size is 1, 2 or 4 (8-byte accesses come as two). */
 struct mmio_ops {
-    u32 (*read)(void *dev, u64 offset, unsigned size);               /* NULL: all ones */
+    u32 (*read)(void *dev, u64 offset, unsigned size);              /* NULL: all ones */
     void (*write)(void *dev, u64 offset, u32 value, unsigned size); /* NULL: ignored */
 };
 
-/* Marks of a RAM page. A write to a page with PAGE_CODE or PAGE_TRACED calls physmem's write hook first. */
+/* Marks of a RAM page. A write to a page with PAGE_CODE or PAGE_TRACED calls physmem's write hook
+ * first. */
 enum page_mark {
-    PAGE_CODE = 1,      /* holds decoded or translated code */
-    PAGE_TRACED = 2,    /* a page table that a cached address space depends on */
-    PAGE_CLEAN_VGA = 4, /* not written since the display last looked: the first write clears the mark */
+    PAGE_CODE = 1,   /* holds decoded or translated code */
+    PAGE_TRACED = 2, /* a page table that a cached address space depends on */
+    /* not written since the display last looked: the first write clears the mark */
+    PAGE_CLEAN_VGA = 4,
     PAGE_CLEAN_SAVE = 8 /* not written since the last snapshot or migration round */
 };
 
 enum phys_kind { PHYS_NONE, PHYS_RAM, PHYS_ROM, PHYS_MMIO };
 
-/* The RAM: `low` bytes at 0 and `high` bytes at 4 GiB, multiples of 4 KiB; low <= 3.5 GiB. NULL with *err set if
- * the host refuses. */
+/* The RAM: `low` bytes at 0 and `high` bytes at 4 GiB, multiples of 4 KiB; low <= 3.5 GiB. NULL
+ * with *err set if the host refuses. */
 struct physmem *physmem_new(u64 low, u64 high, struct log *log, struct error *err);
 void physmem_free(struct physmem *pm);
 u64 physmem_low(const struct physmem *pm);  /* bytes of RAM at 0 */
 u64 physmem_high(const struct physmem *pm); /* bytes of RAM at 4 GiB */
-int physmem_fd(const struct physmem *pm);   /* the memfd: low RAM at offset 0, high RAM behind it, then extra RAM */
+/* The memfd: low RAM at offset 0, high RAM behind it, then extra RAM. */
+int physmem_fd(const struct physmem *pm);
 
-/* Adds other RAM (a frame buffer): memfd-backed, `size` a multiple of 4 KiB, not mapped until physmem_map_ram.
- * Returns its host address and, in *ram_offset, its place in the memfd. */
-u8 *physmem_add_ram(struct physmem *pm, u64 size, const char *name, u64 *ram_offset, struct error *err);
+/* Adds other RAM (a frame buffer): memfd-backed, `size` a multiple of 4 KiB, not mapped until
+ * physmem_map_ram. Returns its host address and, in *ram_offset, its place in the memfd. */
+u8 *physmem_add_ram(struct physmem *pm, u64 size, const char *name, u64 *ram_offset,
+                    struct error *err);
 
-/* Ranges. Base and size are multiples of 4 KiB except for MMIO, where sub-page ranges are allowed. An overlap
- * with another range that was added (not with main RAM, which ranges cover) is an error. */
-bool physmem_map_ram(struct physmem *pm, u64 base, u64 size, u64 ram_offset, const char *name, struct error *err);
-bool physmem_map_rom(struct physmem *pm, u64 base, const u8 *data, u64 size, const char *name, struct error *err);
+/* Ranges. Base and size are multiples of 4 KiB except for MMIO, where sub-page ranges are allowed.
+ * Overlap with another range that was added (not with main RAM, which ranges cover) is an error. */
+bool physmem_map_ram(struct physmem *pm, u64 base, u64 size, u64 ram_offset, const char *name,
+                     struct error *err);
+bool physmem_map_rom(struct physmem *pm, u64 base, const u8 *data, u64 size, const char *name,
+                     struct error *err);
 bool physmem_map_mmio(struct physmem *pm, u64 base, u64 size, const struct mmio_ops *ops, void *dev,
                       const char *name, struct error *err);
-void physmem_unmap(struct physmem *pm, u64 base, u64 size); /* removes ranges that lie wholly inside */
+/* removes ranges that lie wholly inside */
+void physmem_unmap(struct physmem *pm, u64 base, u64 size);
 
-/* Shadowing of a ROM region below 1 MiB by the RAM under it (i440FX PAM registers, SMRAM): where reads and writes
- * of [base, base + size) go. read_ram false: to the range that covers it (ROM, VGA). */
+/* Shadowing of a ROM region below 1 MiB by the RAM under it (i440FX PAM registers, SMRAM): where
+ * reads and writes of [base, base + size) go. read_ram false: to the range that covers it (ROM,
+ * VGA). */
 void physmem_shadow(struct physmem *pm, u64 base, u64 size, bool read_ram, bool write_ram);
 
 /* The A20 gate: when masked, bit 20 of every address that the CPU puts out is 0. */
@@ -54,17 +63,18 @@ bool physmem_a20(const struct physmem *pm);
 /* Called after any change of the map (ranges, shadow, A20): every cached translation is stale. */
 void physmem_on_remap(struct physmem *pm, void (*fn)(void *opaque), void *opaque);
 /* Called before a write to [ram_offset, +size) of a page that has PAGE_CODE or PAGE_TRACED. */
-void physmem_on_marked_write(struct physmem *pm, void (*fn)(void *opaque, u64 ram_offset, unsigned size, u8 marks),
+void physmem_on_marked_write(struct physmem *pm,
+                             void (*fn)(void *opaque, u64 ram_offset, unsigned size, u8 marks),
                              void *opaque);
 /* Called after a mark was set on a page: cached write permission for it must go. */
 void physmem_on_mark(struct physmem *pm, void (*fn)(void *opaque, u64 ram_offset), void *opaque);
 
 /* What one page is, for the TLB. Addresses are after A20. */
 struct phys_page {
-    enum phys_kind kind;  /* for reads */
-    u8 *host;             /* readable host address of the page (RAM, ROM), else NULL */
-    u8 *host_write;       /* writable host address of the page (RAM), else NULL: MMIO, ROM, unmapped */
-    u64 ram_offset;       /* RAM: place in the memfd, identifies the page; else UINT64_MAX */
+    enum phys_kind kind; /* for reads */
+    u8 *host;            /* readable host address of the page (RAM, ROM), else NULL */
+    u8 *host_write; /* writable host address of the page (RAM), else NULL: MMIO, ROM, unmapped */
+    u64 ram_offset; /* RAM: place in the memfd, identifies the page; else UINT64_MAX */
 };
 struct phys_page physmem_page(const struct physmem *pm, u64 pa);
 
@@ -74,19 +84,23 @@ void physmem_unmark(struct physmem *pm, u64 ram_offset, u8 marks);
 u8 physmem_marks(const struct physmem *pm, u64 ram_offset);
 u8 *physmem_ram(const struct physmem *pm, u64 ram_offset); /* host address */
 
-/* What the CPU does once the address is translated, and what devices do by DMA. Any alignment; ranges may be
- * crossed; unmapped reads are all ones, logged once; writes to ROM are ignored. size 1, 2, 4, 8. A20 applies to
- * phys_read and phys_write (the CPU's side) only. Marks and hooks are honoured. */
+/* What the CPU does once the address is translated, and what devices do by DMA. Any alignment;
+ * ranges may be crossed; unmapped reads are all ones, logged once; writes to ROM are ignored. size
+ * 1, 2, 4, 8. A20 applies to phys_read and phys_write (the CPU's side) only. Marks and hooks are
+ * honoured. */
 u64 phys_read(struct physmem *pm, u64 pa, unsigned size);
 void phys_write(struct physmem *pm, u64 pa, u64 value, unsigned size);
 void dma_read(struct physmem *pm, u64 pa, void *buf, size_t size);
 void dma_write(struct physmem *pm, u64 pa, const void *buf, size_t size);
 
-/* Tells that the CPU is about to write [ram_offset, +size) of RAM directly: hooks run, clean marks go. */
+/* Tells that the CPU is about to write [ram_offset, +size) of RAM directly: hooks run, clean marks
+ * go. */
 void physmem_before_write(struct physmem *pm, u64 ram_offset, unsigned size);
 
 /* Calls fn for each range in ascending order (info mtree). */
 void physmem_walk(const struct physmem *pm,
-                  void (*fn)(void *opaque, u64 base, u64 size, enum phys_kind kind, const char *name), void *opaque);
+                  void (*fn)(void *opaque, u64 base, u64 size, enum phys_kind kind,
+                             const char *name),
+                  void *opaque);
 
 #endif
