@@ -1,0 +1,18 @@
+/* The interpreter: runs blocks of decoded instructions, cached by physical address and mode. */
+/* SPDX-License-Identifier: MIT */
+#ifndef CPU_INTERP_H
+#define CPU_INTERP_H
+
+#include "cpu/cpu.h"
+
+/* Creates the block cache and sets cpu->engine. */
+void interp_init(struct cpu *cpu);
+void interp_free(struct cpu *cpu);
+
+/* Runs until ATTENTION_KICK, HLT, shutdown, or at least `limit` instructions have completed (UINT64_MAX: no limit). */
+void interp_run(struct cpu *cpu, u64 limit);
+
+/* Row -> function, in exec_table.c. */
+insn_exec *insn_exec_of(u16 row);
+
+#endif
