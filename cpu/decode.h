@@ -18,7 +18,7 @@ enum decode_status {
  * A lock prefix on an instruction or operand form that does not allow it is DECODE_INVALID. */
 enum decode_status decode(const u8 *bytes, size_t avail, enum code_mode mode, struct insn *i);
 
-/* The facts of a row; row < insn_row_count. */
+/* The facts of a row; row as decode() gave it. */
 const struct insn_info *insn_info(u16 row);
 
 /* True when no instruction may follow this one in a block: branches, sensitive instructions, and

@@ -119,11 +119,11 @@ enum {
 /* What insn.def says of an instruction beside its operands. */
 struct insn_info {
     const char *name;    /* the row's mnemonic, lower case, as capstone or the SDM spells it */
-    u16 mnemonic;        /* enum insn_mnemonic (generated or listed in decode.h) */
+    u16 mnemonic;        /* a number that rows of the same name share */
     u8 class;            /* enum insn_class */
-    u16 flags_read;      /* FLAG_* that it uses */
-    u16 flags_written;   /* FLAG_* that it defines */
-    u16 flags_undefined; /* FLAG_* that the SDM leaves undefined */
+    u32 flags_read;      /* FLAG_* that it uses */
+    u32 flags_written;   /* FLAG_* that it defines */
+    u32 flags_undefined; /* FLAG_* that the SDM leaves undefined */
 };
 
 #endif
