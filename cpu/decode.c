@@ -381,10 +381,11 @@ static bool gather_legal(const struct insn *i)
            i->op[0].reg != i->index && i->op[2].reg != i->index;
 }
 
-static bool opnd_legal(const struct cursor *c, const struct operand *o, bool written)
+/* `loaded`: a MOV to a segment register, which CS cannot be. */
+static bool opnd_legal(const struct cursor *c, const struct operand *o, bool loaded)
 {
     switch (o->kind) {
-    case OPND_SREG: return o->reg <= 5 && !(written && o->reg == 1);
+    case OPND_SREG: return o->reg <= 5 && !(loaded && o->reg == 1);
     case OPND_CR: return c->mode64 ? BIT(o->reg) & 0x11d : BIT(o->reg) & 0x1d;
     case OPND_DR: return o->reg < 8;
     default: return true;
@@ -399,7 +400,7 @@ static bool insn_legal(const struct cursor *c, const struct insn *i, const struc
         return false;
     if (row->flags & ROW_VSIB && !gather_legal(i))
         return false;
-    return opnd_legal(c, &i->op[0], true) && opnd_legal(c, &i->op[1], false);
+    return opnd_legal(c, &i->op[0], row->where[0] == WHERE_S) && opnd_legal(c, &i->op[1], false);
 }
 
 static enum decode_status finish(const struct cursor *c, struct insn *i, enum decode_status status)

@@ -64,6 +64,8 @@ static void text_of(char *s, const struct insn *i)
 
 static const struct known known[] = {
     KNOWN(MODE_32, "\x00\x00", "add", "m8[ds:r0+0/32] r0.8@0 "),
+    KNOWN(MODE_32, "\x0e", "push", "s1.16 "),
+    KNOWN(MODE_32, "\x8e\xc8", NULL, ""),
     KNOWN(MODE_32, "\x88\xe5", "mov", "r5.8@9 r4.8@1 "),
 };
 
