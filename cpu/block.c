@@ -1,0 +1,383 @@
+/* Blocks of decoded instructions: an arena that is dropped whole when full, a hash by physical address, and a list of
+ * blocks for each RAM page so that writes to code find what they overlap. */
+/* SPDX-License-Identifier: MIT */
+#include "cpu/block.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/decode.h"
+#include "cpu/interp.h"
+#include "cpu/mem.h"
+#include "cpu/specialise.h"
+
+enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20, GRANULE_SHIFT = 6 };
+#define NO_ADDRESS UINT64_MAX
+
+/* What is decoded from one RAM page. */
+struct code_page {
+    struct block *head; /* its blocks */
+    u64 granules;       /* which of its 64-byte pieces hold code: most writes to mixed pages end here */
+};
+
+struct block_cache {
+    struct cpu *cpu;                        /* whose code it is */
+    struct block *hash[1 << HASH_BITS];     /* by physical address */
+    u8 *arena;                              /* where blocks live */
+    size_t used;                            /* bytes of arena in use */
+    struct code_page *page;                 /* by RAM page number */
+    u64 page_count;                         /* entries of page */
+    struct block *scratch;                  /* a block that is not cached: cut by the CS limit, or not in memory */
+};
+
+struct block_cache *block_cache_new(struct cpu *cpu)
+{
+    struct block_cache *c = xcalloc(1, sizeof *c);
+    c->cpu = cpu;
+    c->arena = xmalloc(ARENA_SIZE);
+    c->scratch = xcalloc(1, sizeof *c->scratch + BLOCK_MAX_INSNS * sizeof(struct insn));
+    return c;
+}
+
+void block_cache_free(struct block_cache *c)
+{
+    if (!c)
+        return;
+    free(c->arena);
+    free(c->page);
+    free(c->scratch);
+    free(c);
+}
+
+static unsigned hash_of(u64 pa)
+{
+    return (unsigned)((pa ^ pa >> HASH_BITS) & ((1u << HASH_BITS) - 1));
+}
+
+/* The page record of a place in RAM, growing the table as RAM is added. */
+static struct code_page *page_of(struct block_cache *c, u64 ram_offset)
+{
+    u64 n = ram_offset >> PAGE_SHIFT;
+    if (n >= c->page_count) {
+        u64 count = n + 1 > 2 * c->page_count ? n + 1 : 2 * c->page_count;
+        c->page = xrealloc(c->page, count * sizeof *c->page);
+        memset(c->page + c->page_count, 0, (count - c->page_count) * sizeof *c->page);
+        c->page_count = count;
+    }
+    return &c->page[n];
+}
+
+/* Bits of the 64-byte pieces that [first, first + size) of a page touches; clipped to the page. */
+static u64 granules_of(unsigned first, unsigned size)
+{
+    unsigned last = first + size - 1 < PAGE_SIZE ? first + size - 1 : PAGE_SIZE - 1;
+    unsigned a = first >> GRANULE_SHIFT, b = last >> GRANULE_SHIFT;
+    return (~0ull >> (63 - b)) & (~0ull << a);
+}
+
+static void page_add(struct block_cache *c, struct block *b, unsigned which, u64 ram_offset, unsigned size)
+{
+    struct code_page *p = page_of(c, ram_offset);
+    b->page_next[which] = p->head;
+    p->head = b;
+    p->granules |= granules_of(ram_offset & ~PAGE_MASK, size);
+    physmem_mark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
+}
+
+/* Which of a block's two list links belongs to the RAM page of ram_offset. */
+static unsigned link_in(const struct block *b, u64 ram_offset)
+{
+    return (b->ram_offset ^ ram_offset) & PAGE_MASK ? 1 : 0;
+}
+
+static void page_remove(struct block_cache *c, struct block *b, u64 ram_offset)
+{
+    struct code_page *p = page_of(c, ram_offset);
+    struct block **at = &p->head;
+    while (*at && *at != b)
+        at = &(*at)->page_next[link_in(*at, ram_offset)];
+    if (*at)
+        *at = b->page_next[link_in(b, ram_offset)];
+    if (!p->head) {
+        p->granules = 0;
+        physmem_unmark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
+    }
+}
+
+/* Stands in for the instructions of a dropped block that is still running. */
+static void exec_stale(struct cpu *cpu, const struct insn *i)
+{
+    (void)i;
+    cpu_restart(cpu);
+}
+
+static void block_drop(struct block_cache *c, struct block *b)
+{
+    struct block **at = &c->hash[hash_of(b->pa)];
+    while (*at && *at != b)
+        at = &(*at)->hash_next;
+    if (*at)
+        *at = b->hash_next;
+    if (b->ram_offset != NO_ADDRESS)
+        page_remove(c, b, b->ram_offset);
+    if (b->ram_offset2 != NO_ADDRESS)
+        page_remove(c, b, b->ram_offset2);
+    b->pa = NO_ADDRESS;
+    for (unsigned n = 0; n < b->count; n++)
+        b->insn[n].exec = exec_stale;
+}
+
+/* Does [offset, +size) of RAM overlap the block's bytes? */
+static bool block_overlaps(const struct block *b, u64 offset, unsigned size)
+{
+    unsigned first = b->bytes;
+    if (b->ram_offset2 != NO_ADDRESS) {
+        first = PAGE_SIZE - (unsigned)(b->ram_offset & ~PAGE_MASK);
+        if (offset < b->ram_offset2 + (b->bytes - first) && b->ram_offset2 < offset + size)
+            return true;
+    }
+    return offset < b->ram_offset + first && b->ram_offset < offset + size;
+}
+
+void block_written(struct block_cache *c, u64 ram_offset, unsigned size)
+{
+    if (ram_offset >> PAGE_SHIFT >= c->page_count)
+        return;
+    struct code_page *p = page_of(c, ram_offset);
+    if (!(p->granules & granules_of(ram_offset & ~PAGE_MASK, size)))
+        return;
+    u64 left = 0;
+    for (struct block *b = p->head, *next; b; b = next) {
+        next = b->page_next[link_in(b, ram_offset)];
+        if (block_overlaps(b, ram_offset, size))
+            block_drop(c, b);
+        else if (link_in(b, ram_offset))
+            left |= granules_of(0, b->bytes);
+        else
+            left |= granules_of(b->ram_offset & ~PAGE_MASK, b->bytes);
+    }
+    p->granules = left;
+}
+
+void block_drop_all(struct block_cache *c)
+{
+    for (size_t n = 0; n < ARRAY_LEN(c->hash); n++) {
+        while (c->hash[n])
+            block_drop(c, c->hash[n]);
+    }
+}
+
+void block_cache_reset(struct block_cache *c)
+{
+    block_drop_all(c);
+    c->used = 0;
+}
+
+/* Room for a block in the arena; when it is full, the scratch block until the cache is emptied. */
+static struct block *block_alloc(struct block_cache *c)
+{
+    if (c->used + sizeof(struct block) + BLOCK_MAX_INSNS * sizeof(struct insn) > ARENA_SIZE) {
+        cpu_attention(c->cpu, ATTENTION_FLUSH);
+        return c->scratch;
+    }
+    return (struct block *)(c->arena + c->used);
+}
+
+static void exec_too_long(struct cpu *cpu, const struct insn *i)
+{
+    (void)i;
+    cpu_raise_error(cpu, VEC_GP, 0, "the instruction is longer than 15 bytes");
+}
+
+static void exec_beyond_limit(struct cpu *cpu, const struct insn *i)
+{
+    (void)i;
+    cpu_raise_error(cpu, VEC_GP, 0, "the instruction is beyond CS's limit");
+}
+
+static void exec_invalid(struct cpu *cpu, const struct insn *i)
+{
+    (void)i;
+    cpu_raise(cpu, VEC_UD, "not an instruction");
+}
+
+/* Decodes one instruction of `avail` bytes into the block; false if the bytes do not suffice. */
+static bool block_append(struct block *b, const u8 *bytes, size_t avail)
+{
+    struct insn *i = &b->insn[b->count];
+    switch (decode(bytes, avail, b->mode, i)) {
+    case DECODE_OK:
+        i->exec = insn_specialise(i, insn_exec_of(i->row));
+        break;
+    case DECODE_INVALID:
+        i->exec = exec_invalid;
+        break;
+    case DECODE_TOO_LONG:
+        i->exec = exec_too_long;
+        i->len = INSN_MAX_LEN;
+        break;
+    case DECODE_TRUNCATED:
+        return false;
+    }
+    b->count++;
+    b->bytes += i->len;
+    return true;
+}
+
+static bool block_ended(const struct block *b)
+{
+    const struct insn *last = &b->insn[b->count - 1];
+    return last->exec == exec_invalid || last->exec == exec_too_long || insn_ends_block(last) ||
+           b->count == BLOCK_MAX_INSNS;
+}
+
+static bool block_ends_plainly(const struct block *b)
+{
+    const struct insn *last = &b->insn[b->count - 1];
+    return insn_info(last->row)->class == CLASS_BRANCH || !insn_ends_block(last);
+}
+
+/* The bytes of one instruction that crosses into the next page, or that lies where code cannot be cached. */
+static size_t fetch_bytes(struct cpu *cpu, u64 lin, u8 *buf, size_t limit, u64 *page2)
+{
+    size_t n = 0;
+    while (n < limit && n < INSN_MAX_LEN) {
+        u64 at = (u32)(lin + n), pa;
+        if (n && (at & ~PAGE_MASK) == 0) {
+            struct insn probe;
+            if (decode(buf, n, cpu->code_mode, &probe) != DECODE_TRUNCATED)
+                break;
+        }
+        const u8 *host = mem_fetch_page(cpu, at, &pa);
+        if (n && (at & ~PAGE_MASK) == 0)
+            *page2 = pa & PAGE_MASK;
+        do {
+            buf[n] = host ? host[at & ~PAGE_MASK] : (u8)phys_read(cpu->mem, (pa & PAGE_MASK) | (at & ~PAGE_MASK), 1);
+            n++, at++;
+        } while (n < limit && n < INSN_MAX_LEN && (at & ~PAGE_MASK));
+    }
+    return n;
+}
+
+/* One instruction by fetch_bytes, into b. */
+static void build_single(struct cpu *cpu, struct block *b, u64 lin, u64 room)
+{
+    u8 buf[INSN_MAX_LEN];
+    size_t n = fetch_bytes(cpu, lin, buf, room < INSN_MAX_LEN ? room : INSN_MAX_LEN, &b->page2);
+    if (!block_append(b, buf, n)) {
+        b->insn[0].exec = exec_beyond_limit;
+        b->insn[0].len = (u8)n;
+        b->count = 1;
+        b->bytes = (u16)n;
+    }
+}
+
+/* As many instructions as fit: to the end of the page, of the CS limit, or of the block. */
+static void build_run(struct block *b, const u8 *host, unsigned offset, u64 room)
+{
+    u64 avail = PAGE_SIZE - offset < room ? PAGE_SIZE - offset : room;
+    while (b->bytes < avail && block_append(b, host + offset + b->bytes, avail - b->bytes)) {
+        if (block_ended(b))
+            break;
+    }
+}
+
+static u64 ram_offset_of(struct cpu *cpu, u64 pa)
+{
+    struct phys_page page = physmem_page(cpu->mem, pa & PAGE_MASK);
+    return page.ram_offset == NO_ADDRESS ? NO_ADDRESS : page.ram_offset | (pa & ~PAGE_MASK);
+}
+
+static void block_insert(struct block_cache *c, struct block *b)
+{
+    unsigned h = hash_of(b->pa);
+    b->hash_next = c->hash[h];
+    c->hash[h] = b;
+    b->ram_offset = ram_offset_of(c->cpu, b->pa);
+    if (b->ram_offset != NO_ADDRESS)
+        page_add(c, b, 0, b->ram_offset, b->bytes);
+    if (b->page2 != NO_ADDRESS) {
+        unsigned first = PAGE_SIZE - (unsigned)(b->pa & ~PAGE_MASK);
+        b->ram_offset2 = ram_offset_of(c->cpu, b->page2);
+        if (b->ram_offset2 != NO_ADDRESS)
+            page_add(c, b, 1, b->ram_offset2, b->bytes - first);
+    }
+    c->used += sizeof *b + b->count * sizeof(struct insn);
+    c->used = (c->used + 63) & ~(size_t)63;
+}
+
+static void block_clear(struct block *b, u64 pa, u8 mode)
+{
+    *b = (struct block){.pa = pa, .page2 = NO_ADDRESS, .ram_offset = NO_ADDRESS, .ram_offset2 = NO_ADDRESS,
+                        .mode = mode};
+}
+
+/* A block that cannot be kept (cut by the limit, nobody tells of writes to it): its first instruction, once. */
+static struct block *block_use_once(struct block_cache *c, const struct block *b)
+{
+    if (b != c->scratch)
+        memcpy(c->scratch, b, sizeof *b + sizeof(struct insn));
+    c->scratch->pa = NO_ADDRESS;
+    c->scratch->count = 1;
+    c->scratch->bytes = c->scratch->insn[0].len;
+    return c->scratch;
+}
+
+/* Builds the block at lin; room: bytes up to the CS limit. */
+static struct block *block_build(struct block_cache *c, u64 lin, u64 room)
+{
+    struct cpu *cpu = c->cpu;
+    u64 pa;
+    const u8 *host = mem_fetch_page(cpu, lin, &pa);
+    struct block *b = host ? block_alloc(c) : c->scratch;
+    unsigned offset = lin & ~PAGE_MASK;
+    pa = (pa & PAGE_MASK) | offset;
+    block_clear(b, pa, cpu->code_mode);
+    if (host)
+        build_run(b, host, offset, room);
+    if (!b->count)
+        build_single(cpu, b, lin, room);
+    b->plain = block_ends_plainly(b);
+    bool limited = !block_ended(b) && room < PAGE_SIZE - offset;
+    if (b == c->scratch || limited || b->insn[0].exec == exec_beyond_limit)
+        return block_use_once(c, b);
+    block_insert(c, b);
+    return b;
+}
+
+/* A cached block that crosses a page is right only while the second page is where it was. */
+static bool block_tail_valid(struct cpu *cpu, const struct block *b, u64 lin)
+{
+    u64 pa;
+    if (b->page2 == NO_ADDRESS)
+        return true;
+    mem_fetch_page(cpu, (u32)((lin & PAGE_MASK) + PAGE_SIZE), &pa);
+    return (pa & PAGE_MASK) == b->page2;
+}
+
+struct block *block_find(struct cpu *cpu, struct block_cache *c)
+{
+    const struct segment *cs = &cpu->seg[SEG_CS];
+    u64 lin = (u32)(cs->base + cpu->rip), pa;
+    if (unlikely(cpu->rip > cs->limit))
+        cpu_raise_error(cpu, VEC_GP, 0, "the instruction pointer is beyond CS's limit");
+    const struct tlb_entry *e = tlb_entry(cpu->tlb, lin);
+    if (likely((e->tag[ACCESS_EXEC] | TLB_SLOW) == ((lin & PAGE_MASK) | TLB_SLOW)))
+        pa = tlb_pa(cpu->tlb, lin);
+    else {
+        mem_fetch_page(cpu, lin, &pa);
+        pa = (pa & PAGE_MASK) | (lin & ~PAGE_MASK);
+    }
+    u64 room = cs->limit - cpu->rip + 1;
+    for (struct block *b = c->hash[hash_of(pa)]; b; b = b->hash_next) {
+        if (b->pa == pa && b->mode == cpu->code_mode) {
+            if (unlikely(b->bytes > room))
+                break;
+            if (likely(block_tail_valid(cpu, b, lin)))
+                return b;
+            block_drop(c, b);
+            break;
+        }
+    }
+    return block_build(c, lin, room);
+}
