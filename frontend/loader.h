@@ -21,7 +21,8 @@ struct launch_block {
     u32 count;                      /* question: entries in map */
     u32 unused[3];                  /* pads the map to offset 32 */
     struct e820_entry map[E820_MAX]; /* the BIOS's memory map */
-} __attribute__((packed));
+};
+_Static_assert(offsetof(struct launch_block, map) == 32, "roms/boot.S knows this offset");
 
 /* A whole file in memory. */
 struct blob {
