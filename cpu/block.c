@@ -1,5 +1,5 @@
-/* Blocks of decoded instructions: an arena that is dropped whole when full, a hash by physical address, and a list of
- * blocks for each RAM page so that writes to code find what they overlap. */
+/* Blocks of decoded instructions: an arena that is dropped whole when full, a hash by physical
+ * address, and a list of blocks for each RAM page so that writes to code find what they overlap. */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/block.h"
 
@@ -9,7 +9,6 @@
 #include "cpu/decode.h"
 #include "cpu/interp.h"
 #include "cpu/mem.h"
-#include "cpu/specialise.h"
 
 enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20, GRANULE_SHIFT = 6 };
 #define NO_ADDRESS UINT64_MAX
@@ -17,17 +16,17 @@ enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20, GRANULE_SHIFT = 6 };
 /* What is decoded from one RAM page. */
 struct code_page {
     struct block *head; /* its blocks */
-    u64 granules;       /* which of its 64-byte pieces hold code: most writes to mixed pages end here */
+    u64 granules; /* which of its 64-byte pieces hold code: most writes to mixed pages end here */
 };
 
 struct block_cache {
-    struct cpu *cpu;                        /* whose code it is */
-    struct block *hash[1 << HASH_BITS];     /* by physical address */
-    u8 *arena;                              /* where blocks live */
-    size_t used;                            /* bytes of arena in use */
-    struct code_page *page;                 /* by RAM page number */
-    u64 page_count;                         /* entries of page */
-    struct block *scratch;                  /* a block that is not cached: cut by the CS limit, or not in memory */
+    struct cpu *cpu;                    /* whose code it is */
+    struct block *hash[1 << HASH_BITS]; /* by physical address */
+    u8 *arena;                          /* where blocks live */
+    size_t used;                        /* bytes of arena in use */
+    struct code_page *page;             /* by RAM page number */
+    u64 page_count;                     /* entries of page */
+    struct block *scratch; /* a block that is not cached: cut by the CS limit, or not in memory */
 };
 
 struct block_cache *block_cache_new(struct cpu *cpu)
@@ -75,7 +74,8 @@ static u64 granules_of(unsigned first, unsigned size)
     return (~0ull >> (63 - b)) & (~0ull << a);
 }
 
-static void page_add(struct block_cache *c, struct block *b, unsigned which, u64 ram_offset, unsigned size)
+static void page_add(struct block_cache *c, struct block *b, unsigned which, u64 ram_offset,
+                     unsigned size)
 {
     struct code_page *p = page_of(c, ram_offset);
     b->page_next[which] = p->head;
@@ -206,18 +206,13 @@ static bool block_append(struct block *b, const u8 *bytes, size_t avail)
 {
     struct insn *i = &b->insn[b->count];
     switch (decode(bytes, avail, b->mode, i)) {
-    case DECODE_OK:
-        i->exec = insn_specialise(i, insn_exec_of(i->row));
-        break;
-    case DECODE_INVALID:
-        i->exec = exec_invalid;
-        break;
+    case DECODE_OK: i->exec = insn_exec_of(i->row); break;
+    case DECODE_INVALID: i->exec = exec_invalid; break;
     case DECODE_TOO_LONG:
         i->exec = exec_too_long;
         i->len = INSN_MAX_LEN;
         break;
-    case DECODE_TRUNCATED:
-        return false;
+    case DECODE_TRUNCATED: return false;
     }
     b->count++;
     b->bytes += i->len;
@@ -237,7 +232,8 @@ static bool block_ends_plainly(const struct block *b)
     return insn_info(last->row)->class == CLASS_BRANCH || !insn_ends_block(last);
 }
 
-/* The bytes of one instruction that crosses into the next page, or that lies where code cannot be cached. */
+/* The bytes of one instruction that crosses into the next page, or that lies where code cannot be
+ * cached. */
 static size_t fetch_bytes(struct cpu *cpu, u64 lin, u8 *buf, size_t limit, u64 *page2)
 {
     size_t n = 0;
@@ -252,7 +248,8 @@ static size_t fetch_bytes(struct cpu *cpu, u64 lin, u8 *buf, size_t limit, u64 *
         if (n && (at & ~PAGE_MASK) == 0)
             *page2 = pa & PAGE_MASK;
         do {
-            buf[n] = host ? host[at & ~PAGE_MASK] : (u8)phys_read(cpu->mem, (pa & PAGE_MASK) | (at & ~PAGE_MASK), 1);
+            buf[n] = host ? host[at & ~PAGE_MASK]
+                          : (u8)phys_read(cpu->mem, (pa & PAGE_MASK) | (at & ~PAGE_MASK), 1);
             n++, at++;
         } while (n < limit && n < INSN_MAX_LEN && (at & ~PAGE_MASK));
     }
@@ -308,11 +305,15 @@ static void block_insert(struct block_cache *c, struct block *b)
 
 static void block_clear(struct block *b, u64 pa, u8 mode)
 {
-    *b = (struct block){.pa = pa, .page2 = NO_ADDRESS, .ram_offset = NO_ADDRESS, .ram_offset2 = NO_ADDRESS,
+    *b = (struct block){.pa = pa,
+                        .page2 = NO_ADDRESS,
+                        .ram_offset = NO_ADDRESS,
+                        .ram_offset2 = NO_ADDRESS,
                         .mode = mode};
 }
 
-/* A block that cannot be kept (cut by the limit, nobody tells of writes to it): its first instruction, once. */
+/* A block that cannot be kept (cut by the limit, nobody tells of writes to it): its first
+ * instruction, once. */
 static struct block *block_use_once(struct block_cache *c, const struct block *b)
 {
     if (b != c->scratch)

@@ -1,5 +1,5 @@
-/* Blocks of decoded instructions for the interpreter: built from guest memory, found by physical address and mode,
- * dropped when their bytes are written. */
+/* Blocks of decoded instructions for the interpreter: built from guest memory, found by physical
+ * address and mode, dropped when their bytes are written. */
 /* SPDX-License-Identifier: MIT */
 #ifndef CPU_BLOCK_H
 #define CPU_BLOCK_H
@@ -9,18 +9,19 @@
 enum { BLOCK_MAX_INSNS = 64 };
 
 struct block {
-    u64 pa;                   /* physical address of the first byte; UINT64_MAX once dropped */
-    u64 page2;                /* physical page of the tail of an instruction that crosses a page, else UINT64_MAX */
-    u64 ram_offset;           /* first byte's place in the memfd, UINT64_MAX when not in RAM */
-    u64 ram_offset2;          /* the same of page2's first byte */
-    struct block *hash_next;  /* next with the same hash */
+    u64 pa;    /* physical address of the first byte; UINT64_MAX once dropped */
+    u64 page2; /* physical page of the tail of an instruction that crosses a page, else UINT64_MAX
+                */
+    u64 ram_offset;             /* first byte's place in the memfd, UINT64_MAX when not in RAM */
+    u64 ram_offset2;            /* the same of page2's first byte */
+    struct block *hash_next;    /* next with the same hash */
     struct block *page_next[2]; /* next block of the same RAM page: [0] first page, [1] page2 */
-    struct block *link[2];    /* likely successors in the same page: fall-through and taken, or NULL */
-    u16 bytes;                /* length of the code */
-    u16 count;                /* instructions */
-    u8 mode;                  /* enum code_mode */
-    bool plain;               /* ends in a near branch or falls through: mode and paging stay what they are */
-    struct insn insn[];       /* count of them */
+    struct block *link[2]; /* likely successors in the same page: fall-through and taken, or NULL */
+    u16 bytes;             /* length of the code */
+    u16 count;             /* instructions */
+    u8 mode;               /* enum code_mode */
+    bool plain; /* ends in a near branch or falls through: mode and paging stay what they are */
+    struct insn insn[]; /* count of them */
 };
 
 struct block_cache;
@@ -28,7 +29,8 @@ struct block_cache;
 struct block_cache *block_cache_new(struct cpu *cpu);
 void block_cache_free(struct block_cache *c);
 
-/* The block at cs:rip, built if need be; it lies wholly within CS's limit. Raises what the fetch raises. */
+/* The block at cs:rip, built if need be; it lies wholly within CS's limit. Raises what the fetch
+ * raises. */
 struct block *block_find(struct cpu *cpu, struct block_cache *c);
 
 /* True when block n may follow at cs:rip without a lookup: same page, same mode, still valid. */
@@ -37,8 +39,8 @@ static inline bool block_is_at(const struct block *n, u64 pa, u8 mode)
     return n && n->pa == pa && n->mode == mode;
 }
 
-/* Drops the blocks that overlap [ram_offset, +size). The instructions of a dropped block that runs now are replaced
- * so that the next one restarts from memory. */
+/* Drops the blocks that overlap [ram_offset, +size). The instructions of a dropped block that runs
+ * now are replaced so that the next one restarts from memory. */
 void block_written(struct block_cache *c, u64 ram_offset, unsigned size);
 void block_drop_all(struct block_cache *c);
 

@@ -1,4 +1,5 @@
-/* The interpreter's run loop: blocks of decoded instructions by direct dispatch on a function pointer. */
+/* The interpreter's run loop: blocks of decoded instructions by direct dispatch on a function
+ * pointer. */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/interp.h"
 
@@ -26,7 +27,8 @@ void interp_init(struct cpu *cpu)
 {
     cpu->interp = xcalloc(1, sizeof *cpu->interp);
     cpu->interp->blocks = block_cache_new(cpu);
-    cpu->engine = (struct engine_ops){.code_written = interp_code_written, .remapped = interp_remapped};
+    cpu->engine =
+        (struct engine_ops){.code_written = interp_code_written, .remapped = interp_remapped};
 }
 
 void interp_free(struct cpu *cpu)
@@ -57,7 +59,8 @@ static void block_run(struct cpu *cpu, const struct block *b)
     cpu->icount += b->count;
 }
 
-/* Exactly one instruction, then the traps that it caused: single step, debug registers, an STI's shadow. */
+/* Exactly one instruction, then the traps that it caused: single step, debug registers, an STI's
+ * shadow. */
 static void step_run(struct cpu *cpu)
 {
     const struct block *b = block_find(cpu, cpu->interp->blocks);
@@ -104,11 +107,12 @@ static void run_straight(struct cpu *cpu, u64 until)
     u64 lin = cpu->seg[SEG_CS].base + cpu->rip;
     for (;;) {
         block_run(cpu, b);
-        if (unlikely(atomic_load_explicit(&cpu->attention, memory_order_relaxed) || cpu->inhibit || cpu->halted ||
-                     cpu->icount >= until))
+        if (unlikely(atomic_load_explicit(&cpu->attention, memory_order_relaxed) || cpu->inhibit ||
+                     cpu->halted || cpu->icount >= until))
             return;
         u64 next = cpu->seg[SEG_CS].base + cpu->rip;
-        /* Only a plain branch within the page may skip the lookup; others may have changed the mode or the map. */
+        /* Only a plain branch within the page may skip the lookup; others may have changed the mode
+         * or the map. */
         if (((next ^ lin) & PAGE_MASK) == 0 && b->plain && likely(b->pa != UINT64_MAX))
             b = next_block(cpu, b);
         else

@@ -15,8 +15,10 @@ bool firmware_read(struct blob *b, const char *name, struct error *err)
     if (strchr(name, '/') || access(name, R_OK) == 0)
         return blob_read(b, name, "firmware", FIRMWARE_MAX, err);
     char *path = xasprintf("%s/%s", PRESCIENT_FIRMWARE_DIR, name);
-    bool good = access(path, R_OK) == 0 ? blob_read(b, path, "firmware", FIRMWARE_MAX, err)
-                                        : error_set(err, "firmware %s: not there; install Debian's package seabios", path);
+    bool good =
+        access(path, R_OK) == 0
+            ? blob_read(b, path, "firmware", FIRMWARE_MAX, err)
+            : error_set(err, "firmware %s: not there; install Debian's package seabios", path);
     free(path);
     return good;
 }
@@ -36,8 +38,10 @@ static char *program_folder(void)
 char *data_file_path(const char *name, struct error *err)
 {
     char *folder = program_folder();
-    char *place[] = {xasprintf("%s/roms/%s", folder, name), xasprintf("%s/../share/prescient/%s", folder, name),
-                     xasprintf("%s/roms/%s", PRESCIENT_BUILD_DIR, name), xasprintf("%s/%s", PRESCIENT_DATA_DIR, name)};
+    char *place[] = {xasprintf("%s/roms/%s", folder, name),
+                     xasprintf("%s/../share/prescient/%s", folder, name),
+                     xasprintf("%s/roms/%s", PRESCIENT_BUILD_DIR, name),
+                     xasprintf("%s/%s", PRESCIENT_DATA_DIR, name)};
     char *found = NULL;
     free(folder);
     for (size_t n = 0; n < ARRAY_LEN(place); n++) {

@@ -1,4 +1,5 @@
-/* Linux bzImage by the 32-bit boot protocol (Linux Documentation/x86/boot.rst and zero-page.rst, 2.06 and later). */
+/* Linux bzImage by the 32-bit boot protocol (Linux Documentation/x86/boot.rst and
+ * zero-page.rst, 2.06 and later). */
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,17 @@ enum { LOADED_HIGH = 1, CAN_USE_HEAP = 0x80, LOADER_UNKNOWN = 0xff };
 enum { MAGIC_HDRS = 0x53726448, FIRST_VERSION = 0x206 };
 
 /* Zero page fields outside the header. */
-enum { ZP_EXT_MEM_K = 0x02, ZP_VIDEO_MODE = 0x06, ZP_VIDEO_COLS = 0x07, ZP_VIDEO_LINES = 0x0e, ZP_IS_VGA = 0x0f,
-       ZP_VIDEO_POINTS = 0x10, ZP_ALT_MEM_K = 0x1e0, ZP_E820_COUNT = 0x1e8, ZP_E820 = 0x2d0 };
+enum {
+    ZP_EXT_MEM_K = 0x02,
+    ZP_VIDEO_MODE = 0x06,
+    ZP_VIDEO_COLS = 0x07,
+    ZP_VIDEO_LINES = 0x0e,
+    ZP_IS_VGA = 0x0f,
+    ZP_VIDEO_POINTS = 0x10,
+    ZP_ALT_MEM_K = 0x1e0,
+    ZP_E820_COUNT = 0x1e8,
+    ZP_E820 = 0x2d0
+};
 
 /* Where things go: below the EBDA, away from the boot ROM's block; the kernel at 1 MiB. */
 enum { ZERO_PAGE_AT = 0x90000, CMDLINE_AT = 0x91000, CMDLINE_MAX = 0x8000, KERNEL_AT = 0x100000 };
@@ -54,11 +64,13 @@ bool linux_check(struct boot_image *image, const char *path, struct error *err)
     return true;
 }
 
-/* Highest place for the initrd: below its limit and the end of low RAM, page-aligned; 0 if it does not fit. */
+/* Highest place for the initrd: below its limit and the end of low RAM, page-aligned; 0 if it does
+ * not fit. */
 static u64 initrd_place(const struct boot_image *image, const struct physmem *mem, u64 kernel_end)
 {
     u64 top = physmem_low(mem), max = (u64)load_le32(image->kernel.data + HDR_INITRD_MAX) + 1;
-    top = top > 0x100000 ? top - 0x40000 : top; /* leaves the BIOS's tables at the top of RAM alone */
+    top =
+        top > 0x100000 ? top - 0x40000 : top; /* leaves the BIOS's tables at the top of RAM alone */
     if (max < top)
         top = max;
     u64 at = top > image->initrd.size ? (top - image->initrd.size) & PAGE_MASK : 0;
@@ -100,8 +112,9 @@ bool linux_place(const struct boot_image *image, struct physmem *mem, struct lau
     }
     u64 initrd = image->initrd.size ? initrd_place(image, mem, start + need) : 0;
     if (start + need > physmem_low(mem) || (image->initrd.size && !initrd))
-        return error_set(err, "the kernel and its initrd need more than the guest's %u MiB: give more with -m",
-                         (unsigned)(physmem_low(mem) >> 20));
+        return error_set(
+            err, "the kernel and its initrd need more than the guest's %u MiB: give more with -m",
+            (unsigned)(physmem_low(mem) >> 20));
     memcpy(zp + HDR, file + HDR, (header_end < 0x290 ? header_end : 0x290) - HDR);
     zp[HDR_LOADER] = LOADER_UNKNOWN;
     zp[HDR_LOADFLAGS] |= CAN_USE_HEAP;

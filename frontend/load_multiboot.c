@@ -1,4 +1,5 @@
-/* Multiboot 0.6.96 kernels: ELF files (through libelf) and flat ones with addresses in the header; modules, map. */
+/* Multiboot 0.6.96 kernels: ELF files (through libelf) and flat ones with addresses in the header;
+ * modules, map. */
 /* SPDX-License-Identifier: MIT */
 #include <gelf.h>
 #include <libelf.h>
@@ -11,12 +12,36 @@ enum { HEADER_MAGIC = 0x1badb002, LOADER_MAGIC = 0x2badb002, SEARCH = 8192 };
 enum { WANT_VIDEO = BIT(2), WANT_ADDRESSES = BIT(16), KNOWN = 0x1000f };
 
 /* Offsets in the header: magic, flags, checksum, then with WANT_ADDRESSES the five addresses. */
-enum { H_FLAGS = 4, H_CHECKSUM = 8, H_HEADER_ADDR = 12, H_LOAD = 16, H_LOAD_END = 20, H_BSS_END = 24, H_ENTRY = 28 };
+enum {
+    H_FLAGS = 4,
+    H_CHECKSUM = 8,
+    H_HEADER_ADDR = 12,
+    H_LOAD = 16,
+    H_LOAD_END = 20,
+    H_BSS_END = 24,
+    H_ENTRY = 28
+};
 
 /* Offsets in the information structure, and its flags. */
-enum { I_FLAGS = 0, I_MEM_LOWER = 4, I_MEM_UPPER = 8, I_CMDLINE = 16, I_MODS_COUNT = 20, I_MODS_ADDR = 24,
-       I_MMAP_LENGTH = 44, I_MMAP_ADDR = 48, I_LOADER_NAME = 64, I_SIZE = 120 };
-enum { INFO_MEMORY = BIT(0), INFO_CMDLINE = BIT(2), INFO_MODS = BIT(3), INFO_MMAP = BIT(6), INFO_NAME = BIT(9) };
+enum {
+    I_FLAGS = 0,
+    I_MEM_LOWER = 4,
+    I_MEM_UPPER = 8,
+    I_CMDLINE = 16,
+    I_MODS_COUNT = 20,
+    I_MODS_ADDR = 24,
+    I_MMAP_LENGTH = 44,
+    I_MMAP_ADDR = 48,
+    I_LOADER_NAME = 64,
+    I_SIZE = 120
+};
+enum {
+    INFO_MEMORY = BIT(0),
+    INFO_CMDLINE = BIT(2),
+    INFO_MODS = BIT(3),
+    INFO_MMAP = BIT(6),
+    INFO_NAME = BIT(9)
+};
 
 /* The information goes below the EBDA; strings follow it. */
 enum { INFO_AT = 0x80000, INFO_ROOM = 0x10000 };
@@ -31,8 +56,8 @@ bool multiboot_check(struct boot_image *image, const char *path, struct error *e
         if (load_le32(h) != HEADER_MAGIC || HEADER_MAGIC + flags + load_le32(h + H_CHECKSUM) != 0)
             continue;
         if (flags & 0xffff & ~KNOWN)
-            return error_set(err, "kernel %s: asks for multiboot features %#x that are not known", path,
-                             flags & 0xffff & ~KNOWN);
+            return error_set(err, "kernel %s: asks for multiboot features %#x that are not known",
+                             path, flags & 0xffff & ~KNOWN);
         if ((flags & WANT_ADDRESSES) && at + 32 > k->size)
             return error_set(err, "kernel %s: the multiboot header is cut off", path);
         image->header = at;
@@ -41,7 +66,8 @@ bool multiboot_check(struct boot_image *image, const char *path, struct error *e
     return false;
 }
 
-/* Copies a piece of the file to guest memory and clears what follows it; false if it lies outside the RAM. */
+/* Copies a piece of the file to guest memory and clears what follows it; false if it lies outside
+ * the RAM. */
 static bool put(struct physmem *mem, u64 at, const u8 *data, u64 size, u64 total, u64 *end)
 {
     static const u8 zero[PAGE_SIZE];
@@ -60,7 +86,8 @@ static bool put(struct physmem *mem, u64 at, const u8 *data, u64 size, u64 total
 static bool place_flat(const struct boot_image *image, struct physmem *mem, u32 *entry, u64 *end)
 {
     const u8 *h = image->kernel.data + image->header;
-    u32 load = load_le32(h + H_LOAD), load_end = load_le32(h + H_LOAD_END), bss_end = load_le32(h + H_BSS_END);
+    u32 load = load_le32(h + H_LOAD), load_end = load_le32(h + H_LOAD_END),
+        bss_end = load_le32(h + H_BSS_END);
     u64 skip = load_le32(h + H_HEADER_ADDR) - (u64)load;
     if (skip > image->header)
         return false;
@@ -71,7 +98,8 @@ static bool place_flat(const struct boot_image *image, struct physmem *mem, u32 
         size = load_end - load;
     }
     *entry = load_le32(h + H_ENTRY);
-    return put(mem, load, image->kernel.data + from, size, bss_end > load ? bss_end - load : 0, end);
+    return put(mem, load, image->kernel.data + from, size, bss_end > load ? bss_end - load : 0,
+               end);
 }
 
 static bool place_elf(const struct boot_image *image, struct physmem *mem, u32 *entry, u64 *end)
@@ -86,12 +114,13 @@ static bool place_elf(const struct boot_image *image, struct physmem *mem, u32 *
         good = gelf_getphdr(elf, (int)n, &ph) != NULL;
         if (!good || ph.p_type != PT_LOAD || !ph.p_memsz)
             continue;
-        good = ph.p_offset <= image->kernel.size && ph.p_filesz <= image->kernel.size - ph.p_offset &&
+        good = ph.p_offset <= image->kernel.size &&
+               ph.p_filesz <= image->kernel.size - ph.p_offset &&
                put(mem, ph.p_paddr, image->kernel.data + ph.p_offset, ph.p_filesz, ph.p_memsz, end);
-        /* Entry points are virtual; where the segment is linked elsewhere than it is loaded, the kernel wants the
-         * physical place. */
-        if (good && eh.e_entry >= ph.p_vaddr && eh.e_entry - ph.p_vaddr < ph.p_memsz && ph.p_vaddr != ph.p_paddr &&
-            eh.e_entry >= physmem_low(mem))
+        /* Entry points are virtual; where the segment is linked elsewhere than it is loaded, the
+         * kernel wants the physical place. */
+        if (good && eh.e_entry >= ph.p_vaddr && eh.e_entry - ph.p_vaddr < ph.p_memsz &&
+            ph.p_vaddr != ph.p_paddr && eh.e_entry >= physmem_low(mem))
             eh.e_entry = eh.e_entry - ph.p_vaddr + ph.p_paddr;
     }
     *entry = good ? (u32)eh.e_entry : 0;
@@ -117,7 +146,8 @@ static u32 info_add(struct info *info, const void *data, size_t size)
     return INFO_AT + at;
 }
 
-static bool place_modules(const struct boot_image *image, struct physmem *mem, struct info *info, u64 end)
+static bool place_modules(const struct boot_image *image, struct physmem *mem, struct info *info,
+                          u64 end)
 {
     u8 *table = xcalloc(image->module_count + 1, 16);
     bool good = true;
@@ -148,14 +178,15 @@ static void fill_map(struct info *info, const struct launch_block *launch)
     store_le32(info->data + I_MMAP_LENGTH, at ? 24 * launch->count : 0);
 }
 
-bool multiboot_place(const struct boot_image *image, struct physmem *mem, struct launch_block *launch,
-                     struct error *err)
+bool multiboot_place(const struct boot_image *image, struct physmem *mem,
+                     struct launch_block *launch, struct error *err)
 {
     u64 end = 0;
     u32 flags = load_le32(image->kernel.data + image->header + H_FLAGS);
     if (!(flags & WANT_ADDRESSES ? place_flat : place_elf)(image, mem, &launch->eip, &end))
-        return error_set(err, "the kernel's segments do not fit into the guest's %u MiB, or its file is damaged",
-                         (unsigned)(physmem_low(mem) >> 20));
+        return error_set(
+            err, "the kernel's segments do not fit into the guest's %u MiB, or its file is damaged",
+            (unsigned)(physmem_low(mem) >> 20));
     struct info *info = xcalloc(1, sizeof *info);
     info->used = I_SIZE;
     bool good = !image->module_count || place_modules(image, mem, info, end);

@@ -1,4 +1,5 @@
-/* What -kernel boots: files into memory, and the choice between Linux's and the multiboot format. */
+/* What -kernel boots: files into memory, and the choice between Linux's and the multiboot format.
+ */
 /* SPDX-License-Identifier: MIT */
 #include "frontend/loader.h"
 
@@ -22,7 +23,9 @@ bool blob_read(struct blob *b, const char *path, const char *what, size_t max, s
     if (!S_ISREG(st.st_mode) || (u64)st.st_size > max || st.st_size == 0) {
         fclose(f);
         return error_set(err, "%s %s: %s", what, path,
-                         !S_ISREG(st.st_mode) ? "not a regular file" : st.st_size ? "too large" : "the file is empty");
+                         !S_ISREG(st.st_mode) ? "not a regular file"
+                         : st.st_size         ? "too large"
+                                              : "the file is empty");
     }
     b->size = (size_t)st.st_size;
     b->data = xmalloc(b->size);
@@ -50,7 +53,8 @@ static bool open_modules(struct boot_image *image, const char *list, struct erro
     for (char *item = strtok_r(copy, ",", &save); good && item; item = strtok_r(NULL, ",", &save)) {
         unsigned n = image->module_count++;
         image->module = xrealloc(image->module, image->module_count * sizeof *image->module);
-        image->module_args = xrealloc(image->module_args, image->module_count * sizeof *image->module_args);
+        image->module_args =
+            xrealloc(image->module_args, image->module_count * sizeof *image->module_args);
         image->module_args[n] = xstrdup(item);
         char *space = strchr(item, ' ');
         if (space)
@@ -61,8 +65,8 @@ static bool open_modules(struct boot_image *image, const char *list, struct erro
     return good;
 }
 
-bool boot_image_open(struct boot_image *image, const char *kernel, const char *initrd, const char *append,
-                     struct error *err)
+bool boot_image_open(struct boot_image *image, const char *kernel, const char *initrd,
+                     const char *append, struct error *err)
 {
     struct error why = {{0}};
     *image = (struct boot_image){.cmdline = xstrdup(append ? append : "")};
@@ -94,13 +98,15 @@ void boot_image_free(struct boot_image *image)
     blob_free(&image->initrd);
 }
 
-bool boot_image_place(const struct boot_image *image, struct physmem *mem, u32 block, struct error *err)
+bool boot_image_place(const struct boot_image *image, struct physmem *mem, u32 block,
+                      struct error *err)
 {
     struct launch_block launch;
     dma_read(mem, block, &launch, sizeof launch);
     if (launch.count > E820_MAX)
         launch.count = E820_MAX;
-    bool good = image->multiboot ? multiboot_place(image, mem, &launch, err) : linux_place(image, mem, &launch, err);
+    bool good = image->multiboot ? multiboot_place(image, mem, &launch, err)
+                                 : linux_place(image, mem, &launch, err);
     if (good)
         dma_write(mem, block, &launch, offsetof(struct launch_block, map));
     return good;

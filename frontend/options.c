@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Cuts the next "key=value" or "value" off a comma-separated list; a doubled comma stands for one. */
+/* Cuts the next "key=value" or "value" off a comma-separated list; a doubled comma stands for one.
+ */
 static char *next_item(char **list)
 {
     char *start = *list, *out = start, *in = start;
@@ -78,7 +79,8 @@ static bool drive_add(struct options *o, struct drive_option d, struct error *er
     for (unsigned n = 0; n < o->drive_count; n++) {
         struct drive_option *other = &o->drive[n];
         if (other->bus == d.bus && other->index == d.index) {
-            error_set(err, "%s: drive %u on that bus is already %s", d.file ? d.file : "empty drive", d.index,
+            error_set(err, "%s: drive %u on that bus is already %s",
+                      d.file ? d.file : "empty drive", d.index,
                       other->file ? other->file : "there, empty");
             free(d.file);
             free(d.format);
@@ -127,13 +129,15 @@ static bool opt_hdd(struct options *o, const char *arg, struct error *err)
 
 static bool opt_cdrom(struct options *o, const char *arg, struct error *err)
 {
-    return drive_add(o, (struct drive_option){.file = xstrdup(arg), .index = 2, .cdrom = true, .readonly = true},
-                     err);
+    return drive_add(
+        o, (struct drive_option){.file = xstrdup(arg), .index = 2, .cdrom = true, .readonly = true},
+        err);
 }
 
 static bool floppy_at(struct options *o, const char *arg, unsigned index, struct error *err)
 {
-    return drive_add(o, (struct drive_option){.file = xstrdup(arg), .bus = DRIVE_FLOPPY, .index = index}, err);
+    return drive_add(
+        o, (struct drive_option){.file = xstrdup(arg), .bus = DRIVE_FLOPPY, .index = index}, err);
 }
 
 static bool opt_fda(struct options *o, const char *arg, struct error *err)
@@ -176,8 +180,9 @@ static bool drive_key(struct drive_option *d, bool *has_index, char *item, struc
     else if (!strcmp(item, "readonly") || !strcmp(item, "read-only"))
         return parse_on_off(value, &d->readonly, "-drive readonly", err);
     else
-        return error_set(err, "-drive: unknown key \"%s\" (file, format, if, media, index, snapshot, readonly)",
-                         item);
+        return error_set(
+            err, "-drive: unknown key \"%s\" (file, format, if, media, index, snapshot, readonly)",
+            item);
     return true;
 }
 
@@ -215,7 +220,8 @@ static bool opt_boot(struct options *o, const char *arg, struct error *err)
         else {
             const char *order = value ? value + 1 : item;
             if (!*order || order[strspn(order, "acdn")])
-                good = error_set(err, "-boot %s: letters of a (floppy), c (disk), d (CD), n (network)", order);
+                good = error_set(
+                    err, "-boot %s: letters of a (floppy), c (disk), d (CD), n (network)", order);
             else
                 set_string(&o->boot, order);
         }
@@ -326,7 +332,8 @@ static bool parse_date(const char *text, s64 *seconds)
         return false;
     if (text[used] && (sscanf(text + used, "T%2d:%2d:%2d%n", &h, &m, &s, &used) != 3))
         return false;
-    if (y < 1970 || mon < 1 || mon > 12 || d < 1 || d > 31 || h > 23 || m > 59 || s > 59 || h < 0 || m < 0 || s < 0)
+    if (y < 1970 || mon < 1 || mon > 12 || d < 1 || d > 31 || h > 23 || m > 59 || s > 59 || h < 0 ||
+        m < 0 || s < 0)
         return false;
     s64 yy = mon <= 2 ? y - 1 : y, era = yy / 400, yoe = yy - era * 400;
     s64 doy = (153 * (mon + (mon > 2 ? -3 : 9)) + 2) / 5 + d - 1;
@@ -351,7 +358,8 @@ static bool opt_rtc(struct options *o, const char *arg, struct error *err)
             good = parse_date(value, &o->rtc_start);
     }
     free(copy);
-    return good || error_set(err, "-rtc %s: base=utc, base=localtime or base=YYYY-MM-DDTHH:MM:SS", arg);
+    return good ||
+           error_set(err, "-rtc %s: base=utc, base=localtime or base=YYYY-MM-DDTHH:MM:SS", arg);
 }
 
 static bool opt_screenshot(struct options *o, const char *arg, struct error *err)
@@ -365,7 +373,8 @@ static bool opt_clock(struct options *o, const char *arg, struct error *err)
 {
     if (!strcmp(arg, "host"))
         o->clock = CLOCK_HOST;
-    else if (!strncmp(arg, "icount", 6) && (!arg[6] || (arg[6] == ',' && !strncmp(arg + 7, "shift=", 6)))) {
+    else if (!strncmp(arg, "icount", 6) &&
+             (!arg[6] || (arg[6] == ',' && !strncmp(arg + 7, "shift=", 6)))) {
         unsigned long shift = arg[6] ? strtoul(arg + 13, NULL, 10) : 3;
         if (shift > 10)
             return error_set(err, "-clock %s: shift is 0 to 10", arg);
@@ -437,9 +446,9 @@ static bool opt_version(struct options *o, const char *arg, struct error *err)
 }
 
 struct option {
-    const char *name;  /* without the dash */
-    const char *arg;   /* how the argument is shown; NULL: none */
-    const char *help;  /* one line; NULL: not shown */
+    const char *name; /* without the dash */
+    const char *arg;  /* how the argument is shown; NULL: none */
+    const char *help; /* one line; NULL: not shown */
     bool (*set)(struct options *o, const char *arg, struct error *err);
 };
 
@@ -453,7 +462,9 @@ static const struct option option_table[] = {
     {"cdrom", "FILE", "CD image in an ATAPI drive", opt_cdrom},
     {"fda", "FILE", "floppy image", opt_fda},
     {"fdb", "FILE", "floppy image of the second drive", opt_fdb},
-    {"drive", "file=FILE[,format=raw][,if=ide|floppy][,media=disk|cdrom][,index=N][,snapshot=on][,readonly=on]",
+    {"drive",
+     "file=FILE[,format=raw][,if=ide|floppy][,media=disk|cdrom][,index=N][,snapshot=on][,readonly="
+     "on]",
      "any drive", opt_drive},
     {"snapshot", NULL, "write to temporary files, never to the images", opt_snapshot},
     {"boot", "[order=]acdn[,menu=on]", "boot order: a floppy, c disk, d CD, n network", opt_boot},
@@ -461,15 +472,19 @@ static const struct option option_table[] = {
     {"initrd", "FILE", "its initial RAM disk, or multiboot modules", opt_initrd},
     {"append", "TEXT", "its command line", opt_append},
     {"bios", "FILE", "firmware (default: Debian's SeaBIOS)", opt_bios},
-    {"serial", "stdio|file:PATH|unix:PATH|pty|null|none", "where a serial port goes (twice for two)", opt_serial},
+    {"serial", "stdio|file:PATH|unix:PATH|pty|null|none",
+     "where a serial port goes (twice for two)", opt_serial},
     {"debugcon", "CHARDEV", "where ports 0xE9 and 0x402 go", opt_debugcon},
     {"monitor", "none", "where the monitor goes", opt_monitor},
-    {"nographic", NULL, "no window; serial console in this terminal, Ctrl-A x to quit", opt_nographic},
+    {"nographic", NULL, "no window; serial console in this terminal, Ctrl-A x to quit",
+     opt_nographic},
     {"display", "sdl|none", "window, or none", opt_display},
     {"name", "TEXT", "the guest's name, in the window title", opt_name},
     {"rtc", "base=utc|localtime|DATE", "what the real-time clock shows at start", opt_rtc},
-    {"clock", "host|icount[,shift=N]", "virtual time: the host's, or counted in instructions (repeatable)", opt_clock},
-    {"device", "isa-debug-exit[,iobase=PORT]", "a port that ends the program: status (value << 1) | 1", opt_device},
+    {"clock", "host|icount[,shift=N]",
+     "virtual time: the host's, or counted in instructions (repeatable)", opt_clock},
+    {"device", "isa-debug-exit[,iobase=PORT]",
+     "a port that ends the program: status (value << 1) | 1", opt_device},
     {"machine", "pc", "machine type: i440FX + PIIX3", opt_machine},
     {"M", "pc", NULL, opt_machine},
     {"engine", "interp|auto", "how guest code runs", opt_engine},
@@ -477,7 +492,8 @@ static const struct option option_table[] = {
     {"limit", "N", "stop after N guest instructions", opt_limit},
     {"screenshot", "FILE.png", "save the screen at exit", opt_screenshot},
     {"no-reboot", NULL, "a guest reset ends the program", opt_no_reboot},
-    {"no-shutdown", NULL, "a guest power-off stops the machine but keeps the window", opt_no_shutdown},
+    {"no-shutdown", NULL, "a guest power-off stops the machine but keeps the window",
+     opt_no_shutdown},
     {"version", NULL, "print the version", opt_version},
     {"help", NULL, "print this", opt_help},
     {"h", NULL, NULL, opt_help},
@@ -522,7 +538,7 @@ void options_free(struct options *o)
         free(o->drive[n].file);
         free(o->drive[n].format);
     }
-    char *texts[] = {o->cpu,     o->boot,      o->kernel,   o->initrd,  o->append, o->bios,
+    char *texts[] = {o->cpu,       o->boot,      o->kernel,   o->initrd,  o->append, o->bios,
                      o->serial[0], o->serial[1], o->debugcon, o->monitor, o->name,   o->screenshot};
     for (size_t n = 0; n < ARRAY_LEN(texts); n++)
         free(texts[n]);
@@ -535,8 +551,8 @@ void options_print_help(void)
     for (size_t n = 0; n < ARRAY_LEN(option_table); n++) {
         const struct option *option = &option_table[n];
         if (option->help)
-            printf("  -%s%s%s\n        %s\n", option->name, option->arg ? " " : "", option->arg ? option->arg : "",
-                   option->help);
+            printf("  -%s%s%s\n        %s\n", option->name, option->arg ? " " : "",
+                   option->arg ? option->arg : "", option->help);
     }
     puts("\nIn the window: Ctrl-Alt-G gives the mouse to the guest and takes it back.\n"
          "In the terminal (-nographic): Ctrl-A x quits, Ctrl-A h lists the keys.");

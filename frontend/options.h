@@ -22,37 +22,37 @@ enum clock_kind { CLOCK_HOST, CLOCK_ICOUNT };
 enum { MAX_DRIVES = 6, MAX_SERIALS = 2 };
 
 struct options {
-    u64 ram_size;                    /* bytes */
-    char *cpu;                       /* model name */
+    u64 ram_size; /* bytes */
+    char *cpu;    /* model name */
     struct drive_option drive[MAX_DRIVES];
-    unsigned drive_count;            /* entries in drive */
-    char *boot;                      /* order of "acdn", or NULL */
-    bool boot_menu;                  /* -boot menu=on */
-    bool snapshot;                   /* all drives: writes go to temporary files */
-    char *kernel;                    /* bzImage or multiboot ELF */
-    char *initrd;                    /* initial RAM disk, or multiboot modules "file args,file args" */
-    char *append;                    /* kernel command line */
-    char *bios;                      /* firmware file, or NULL */
-    char *serial[MAX_SERIALS];       /* chardev specifications, or NULL: default */
-    unsigned serial_count;           /* -serial options seen */
-    char *debugcon;                  /* chardev for ports 0xE9 and 0x402, or NULL */
-    char *monitor;                   /* chardev for the monitor, or NULL */
-    bool nographic;                  /* first serial port on the terminal, no window */
-    enum display_kind display;       /* -display */
-    bool no_reboot;                  /* a reset ends the program */
-    bool no_shutdown;                /* a power-off stops the machine but keeps the program */
-    char *name;                      /* guest name for the window title */
-    bool rtc_localtime;              /* the RTC shows local time */
-    s64 rtc_start;                   /* seconds since the epoch at start; -1: the host's clock */
-    char *screenshot;                /* PNG written at exit, or NULL */
-    enum clock_kind clock;           /* -clock */
-    unsigned icount_shift;           /* -clock icount: ns an instruction = 1 << shift */
-    bool debug_exit;                 /* -device isa-debug-exit */
-    u16 debug_exit_port;             /* its iobase */
-    bool explain;                    /* tell why each exception happened */
-    u64 limit;                       /* stop after that many instructions; 0: none */
-    bool help;                       /* -help */
-    bool version;                    /* -version */
+    unsigned drive_count;      /* entries in drive */
+    char *boot;                /* order of "acdn", or NULL */
+    bool boot_menu;            /* -boot menu=on */
+    bool snapshot;             /* all drives: writes go to temporary files */
+    char *kernel;              /* bzImage or multiboot ELF */
+    char *initrd;              /* initial RAM disk, or multiboot modules "file args,file args" */
+    char *append;              /* kernel command line */
+    char *bios;                /* firmware file, or NULL */
+    char *serial[MAX_SERIALS]; /* chardev specifications, or NULL: default */
+    unsigned serial_count;     /* -serial options seen */
+    char *debugcon;            /* chardev for ports 0xE9 and 0x402, or NULL */
+    char *monitor;             /* chardev for the monitor, or NULL */
+    bool nographic;            /* first serial port on the terminal, no window */
+    enum display_kind display; /* -display */
+    bool no_reboot;            /* a reset ends the program */
+    bool no_shutdown;          /* a power-off stops the machine but keeps the program */
+    char *name;                /* guest name for the window title */
+    bool rtc_localtime;        /* the RTC shows local time */
+    s64 rtc_start;             /* seconds since the epoch at start; -1: the host's clock */
+    char *screenshot;          /* PNG written at exit, or NULL */
+    enum clock_kind clock;     /* -clock */
+    unsigned icount_shift;     /* -clock icount: ns an instruction = 1 << shift */
+    bool debug_exit;           /* -device isa-debug-exit */
+    u16 debug_exit_port;       /* its iobase */
+    bool explain;              /* tell why each exception happened */
+    u64 limit;                 /* stop after that many instructions; 0: none */
+    bool help;                 /* -help */
+    bool version;              /* -version */
 };
 
 /* Fills *o from the command line; false with a one-line message when it makes no sense. */

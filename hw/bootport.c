@@ -1,12 +1,14 @@
-/* The doorbell by which the boot ROM (roms/boot.S) asks for the kernel to be placed: one 32-bit port, write only. */
+/* The doorbell by which the boot ROM (roms/boot.S) asks for the kernel to be placed: one 32-bit
+ * port, write only. */
 /* SPDX-License-Identifier: MIT */
 #include "hw/bootport.h"
 
 #include <stdlib.h>
 
 struct bootport {
-    void (*place)(void *opaque, u32 block); /* puts the kernel into memory and fills the launch block */
-    void *opaque;                           /* argument of place */
+    void (*place)(void *opaque,
+                  u32 block); /* puts the kernel into memory and fills the launch block */
+    void *opaque;             /* argument of place */
 };
 
 static void bootport_write(void *dev, u16 port, u32 value, unsigned size)

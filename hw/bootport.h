@@ -7,7 +7,8 @@
 
 enum { BOOT_PORT = 0x5b0 };
 
-/* Calls place(opaque, block) on each 32-bit write; block is the guest-physical address of the launch block. */
+/* Calls place(opaque, block) on each 32-bit write; block is the guest-physical address of the
+ * launch block. */
 bool bootport_create(struct board *b, void (*place)(void *opaque, u32 block), void *opaque);
 
 #endif
