@@ -127,7 +127,9 @@ struct cpu {
     u64 aflags;                   /* only the FLAGS_ARITH bits count: RFLAGS after the last flag-writing op */
     u32 eflags;                   /* all other EFLAGS bits (bit 1 set, FLAGS_ARITH clear): see cpu_eflags */
     const struct insn *cur;       /* the instruction being executed; NULL between instructions */
-    struct tlb *tlb;              /* the space's TLB of the current privilege (CPL 3: user) */
+    struct tlb *tlb;              /* the space's TLB of the current privilege (CPL 3: user); while
+                                     alignment checks are on: strict */
+    struct tlb *strict;           /* a TLB that never hits, so that every access is checked */
     struct segment seg[SEG_COUNT];
     u8 cpl;                       /* current privilege level */
     u8 code_mode;                 /* enum code_mode of CS */

@@ -44,6 +44,7 @@ u8 *physmem_add_ram(struct physmem *pm, u64 size, const char *name, u64 *ram_off
  * Overlap with another range that was added (not with main RAM, which ranges cover) is an error. */
 bool physmem_map_ram(struct physmem *pm, u64 base, u64 size, u64 ram_offset, const char *name,
                      struct error *err);
+/* data stays the caller's and must outlive the range. */
 bool physmem_map_rom(struct physmem *pm, u64 base, const u8 *data, u64 size, const char *name,
                      struct error *err);
 bool physmem_map_mmio(struct physmem *pm, u64 base, u64 size, const struct mmio_ops *ops, void *dev,
@@ -59,6 +60,8 @@ void physmem_shadow(struct physmem *pm, u64 base, u64 size, bool read_ram, bool 
 /* The A20 gate: when masked, bit 20 of every address that the CPU puts out is 0. */
 void physmem_set_a20(struct physmem *pm, bool enabled);
 bool physmem_a20(const struct physmem *pm);
+/* The address that reaches the bus when the CPU puts out pa. */
+u64 physmem_cpu_address(const struct physmem *pm, u64 pa);
 
 /* Called after any change of the map (ranges, shadow, A20): every cached translation is stale. */
 void physmem_on_remap(struct physmem *pm, void (*fn)(void *opaque), void *opaque);
@@ -69,12 +72,13 @@ void physmem_on_marked_write(struct physmem *pm,
 /* Called after a mark was set on a page: cached write permission for it must go. */
 void physmem_on_mark(struct physmem *pm, void (*fn)(void *opaque, u64 ram_offset), void *opaque);
 
-/* What one page is, for the TLB. Addresses are after A20. */
+/* What one page is, for the TLB. pa is after A20 (physmem_cpu_address). A page that an MMIO range
+ * covers in part is PHYS_MMIO. */
 struct phys_page {
     enum phys_kind kind; /* for reads */
     u8 *host;            /* readable host address of the page (RAM, ROM), else NULL */
     u8 *host_write; /* writable host address of the page (RAM), else NULL: MMIO, ROM, unmapped */
-    u64 ram_offset; /* RAM: place in the memfd, identifies the page; else UINT64_MAX */
+    u64 ram_offset; /* RAM that it reads or writes: place in the memfd; else UINT64_MAX */
 };
 struct phys_page physmem_page(const struct physmem *pm, u64 pa);
 
@@ -83,6 +87,8 @@ void physmem_mark(struct physmem *pm, u64 ram_offset, u8 marks);
 void physmem_unmark(struct physmem *pm, u64 ram_offset, u8 marks);
 u8 physmem_marks(const struct physmem *pm, u64 ram_offset);
 u8 *physmem_ram(const struct physmem *pm, u64 ram_offset); /* host address */
+/* The inverse: where in the memfd a host address of RAM is. */
+u64 physmem_ram_offset(const struct physmem *pm, const u8 *host);
 
 /* What the CPU does once the address is translated, and what devices do by DMA. Any alignment;
  * ranges may be crossed; unmapped reads are all ones, logged once; writes to ROM are ignored. size

@@ -1,4 +1,5 @@
-/* The software TLB: direct-mapped, one a privilege level in each address space, with a tag for each kind of access. */
+/* The software TLB: direct-mapped, one a privilege level in each address space, with a tag for each
+ * kind of access. */
 /* SPDX-License-Identifier: MIT */
 #ifndef MMU_TLB_H
 #define MMU_TLB_H
@@ -8,20 +9,28 @@
 
 enum { TLB_ENTRIES = 1024 };
 #define TLB_NEVER UINT64_MAX /* a tag that no access matches */
-#define TLB_SLOW 1ull        /* in a tag: allowed, but by phys_read/phys_write (MMIO, ROM, marked pages, watchpoints) */
+#define TLB_SLOW                                                                                   \
+    1ull /* in a tag: allowed, but by phys_read/phys_write (MMIO, ROM, marked pages, watchpoints)  \
+          */
 
-/* An access of n bytes at lin hits when tag == ((lin + n - 1) & PAGE_MASK) in the entry of lin: one that crosses a
- * page never does. */
+/* An access of n bytes at lin hits when tag == ((lin + n - 1) & PAGE_MASK) in the entry of lin: one
+ * that crosses a page never does. */
 struct tlb_entry {
     u64 tag[3];       /* by enum access: linear page address, page | TLB_SLOW, or TLB_NEVER */
     uintptr_t addend; /* host address = lin + addend, when the tag hits */
 };
 
+/* Bit maps over the entries (or over 4 MiB regions): 64 to a word. */
+enum { TLB_WORDS = TLB_ENTRIES / 64 };
+
 struct tlb {
     struct tlb_entry entry[TLB_ENTRIES]; /* by low bits of the linear page number */
-    u64 pa[TLB_ENTRIES];                 /* physical address of the page (after A20), for a valid entry */
-    bool global[TLB_ENTRIES];            /* survives a CR3 load */
-    bool large;                          /* an entry is part of a large page: INVLPG must search */
+    u64 pa[TLB_ENTRIES];                 /* physical address of the page (after A20), where used */
+    u32 ram_page[TLB_ENTRIES];           /* ram_offset >> 12 of what it writes directly, or ~0 */
+    u64 used[TLB_WORDS];                 /* entries with a valid tag: all that a flush visits */
+    u64 global[TLB_WORDS];               /* of these, those that survive a CR3 load */
+    u64 large[TLB_WORDS];                /* 4 MiB regions (lin >> 22) with parts of large pages:
+                                            there INVLPG must search */
 };
 
 /* One guest address space's cached translations. */
@@ -34,22 +43,25 @@ static inline struct tlb_entry *tlb_entry(struct tlb *t, u64 lin)
 {
     return &t->entry[lin >> PAGE_SHIFT & (TLB_ENTRIES - 1)];
 }
-static inline u64 tlb_pa(const struct tlb *t, u64 lin) /* physical address, for an entry known to be valid */
+static inline u64 tlb_pa(const struct tlb *t,
+                         u64 lin) /* physical address, for an entry known to be valid */
 {
     return t->pa[lin >> PAGE_SHIFT & (TLB_ENTRIES - 1)] | (lin & ~PAGE_MASK);
 }
 
 void space_init(struct space *s, struct physmem *pm);
-void space_flush(struct space *s);                 /* everything */
-void space_flush_nonglobal(struct space *s);       /* what a CR3 load drops while CR4.PGE is set */
-void space_flush_page(struct space *s, u64 lin);   /* INVLPG, global or not, large or small */
-/* Drops cached write permission for the RAM page at ram_offset (it was marked); others keep theirs. */
+void space_flush(struct space *s);               /* everything */
+void space_flush_nonglobal(struct space *s);     /* what a CR3 load drops while CR4.PGE is set */
+void space_flush_page(struct space *s, u64 lin); /* INVLPG, global or not, large or small */
+/* Drops cached write permission for the RAM page at ram_offset (it was marked); others keep theirs.
+ */
 void space_protect(struct space *s, u64 ram_offset);
 
-/* Translates lin for an access and caches it; regs NULL: paging is off. watch: linear pages that must stay slow
- * (data breakpoints), may be NULL. Returns the entry, valid for this access, or NULL with the #PF error code in
- * *error. Sets A/D in the guest's tables. */
-struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 lin, enum access access, bool user,
-                           bool (*watch)(void *opaque, u64 page), void *opaque, u32 *error);
+/* Translates lin for an access and caches it; regs NULL: paging is off. watch: linear pages that
+ * must stay slow (data breakpoints), may be NULL. Returns the entry, valid for this access, or NULL
+ * with the #PF error code in *error. Sets A/D in the guest's tables. */
+struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 lin,
+                           enum access access, bool user, bool (*watch)(void *opaque, u64 page),
+                           void *opaque, u32 *error);
 
 #endif

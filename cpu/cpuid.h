@@ -1,0 +1,41 @@
+/* What the virtual CPU is: its signature and features (SDM vol. 2, CPUID). */
+/* SPDX-License-Identifier: MIT */
+#ifndef CPU_CPUID_H
+#define CPU_CPUID_H
+
+#include "cpu/base.h"
+
+/* Family 6, model 15, stepping 11: the first P6 whose page attributes and TSC every OS trusts. */
+enum { CPUID_SIGNATURE = 0x6fb };
+
+/* Leaf 1, EDX. */
+enum {
+    CPUID_FPU = BIT(0),
+    CPUID_VME = BIT(1),
+    CPUID_DE = BIT(2),
+    CPUID_PSE = BIT(3),
+    CPUID_TSC = BIT(4),
+    CPUID_MSR = BIT(5),
+    CPUID_PAE = BIT(6),
+    CPUID_MCE = BIT(7),
+    CPUID_CX8 = BIT(8),
+    CPUID_APIC = BIT(9),
+    CPUID_SEP = BIT(11),
+    CPUID_MTRR = BIT(12),
+    CPUID_PGE = BIT(13),
+    CPUID_MCA = BIT(14),
+    CPUID_CMOV = BIT(15),
+    CPUID_PAT = BIT(16),
+    CPUID_PSE36 = BIT(17),
+    CPUID_CLFSH = BIT(19),
+    CPUID_MMX = BIT(23),
+    CPUID_FXSR = BIT(24),
+    CPUID_SSE = BIT(25),
+    CPUID_SSE2 = BIT(26),
+};
+
+/* Virtual-8086 mode extensions and protected-mode virtual interrupts: 0, or CPUID_VME once
+ * interrupts, CLI, STI, PUSHF, POPF and IRET honour CR4.VME and CR4.PVI. */
+enum { CPUID_VME_OFFERED = 0 };
+
+#endif

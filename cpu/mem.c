@@ -1,0 +1,354 @@
+/* Guest memory accesses off the fast path: TLB misses, page crossings, MMIO, marked and watched
+ * pages, alignment checks (SDM vol. 3, chapters 4, 5.11, 6.15 #AC, 17.2). */
+/* SPDX-License-Identifier: MIT */
+#include "cpu/mem.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* One page's part of an access, after translation. */
+struct piece {
+    u8 *host;   /* where its bytes are, or NULL: by phys_read and phys_write */
+    u64 pa;     /* physical address of its first byte */
+    unsigned n; /* bytes */
+};
+
+void seg_fault(struct cpu *cpu, unsigned seg)
+{
+    const char *why = "an access outside its segment's limit or against its rights";
+    cpu_raise_error(cpu, seg == SEG_SS ? VEC_SS : VEC_GP, 0, why);
+}
+
+/* Debug registers as data breakpoints */
+
+/* Length in bytes of breakpoint n, and whether it watches an access that writes or not. */
+static unsigned watch_size(const struct cpu *cpu, unsigned n)
+{
+    static const u8 size[4] = {1, 2, 8, 4};
+    return size[cpu->dr[7] >> (18 + 4 * n) & 3];
+}
+
+static bool watch_matches(const struct cpu *cpu, unsigned n, u64 lin, unsigned size)
+{
+    u64 from = cpu->dr[n] & ~(u64)(watch_size(cpu, n) - 1);
+    return lin < from + watch_size(cpu, n) && from < lin + size;
+}
+
+/* Is breakpoint n on, and for data: on writes (1) or on reads and writes (3)? */
+static unsigned watch_kind(const struct cpu *cpu, unsigned n)
+{
+    unsigned kind = cpu->dr[7] >> (16 + 4 * n) & 3;
+    return cpu->dr[7] >> (2 * n) & 3 && kind & 1 ? kind : 0;
+}
+
+static bool watch_page(void *opaque, u64 page)
+{
+    const struct cpu *cpu = opaque;
+    for (unsigned n = 0; n < 4; n++)
+        if (watch_kind(cpu, n) && watch_matches(cpu, n, page, PAGE_SIZE))
+            return true;
+    return false;
+}
+
+static bool watching(const struct cpu *cpu)
+{
+    return cpu->dr[7] & 0xff;
+}
+
+/* An access is certain to complete: notes the breakpoints that it hits. */
+static void watch_access(struct cpu *cpu, u64 lin, unsigned size, bool write)
+{
+    for (unsigned n = 0; n < 4; n++) {
+        unsigned kind = watch_kind(cpu, n);
+        if ((kind == 3 || (kind == 1 && write)) && watch_matches(cpu, n, lin, size)) {
+            cpu->dr6_pending |= BIT(n);
+            cpu_attention(cpu, ATTENTION_TRAP);
+        }
+    }
+}
+
+/* Translation */
+
+static u64 wrap(const struct cpu *cpu, u64 lin)
+{
+    return cpu->code_mode == MODE_64 ? lin : (u32)lin;
+}
+
+static struct tlb_entry *fill(struct cpu *cpu, u64 lin, enum access access, bool user)
+{
+    u32 error = 0;
+    struct tlb_entry *e = tlb_fill(cpu->space, cpu->cr0 & CR0_PG ? &cpu->walk : NULL, lin, access,
+                                   user, watching(cpu) ? watch_page : NULL, cpu, &error);
+    if (!e)
+        cpu_raise_pf(cpu, lin, error);
+    return e;
+}
+
+static struct piece translate(struct cpu *cpu, u64 lin, unsigned n, enum access access, bool user)
+{
+    struct tlb *t = &cpu->space->tlb[user];
+    struct tlb_entry *e = tlb_entry(t, lin);
+    u64 page = lin & PAGE_MASK;
+    if ((e->tag[access] & ~TLB_SLOW) != page)
+        e = fill(cpu, lin, access, user);
+    u8 *host = e->tag[access] == page ? (u8 *)(uintptr_t)(lin + e->addend) : NULL;
+    return (struct piece){host, tlb_pa(t, lin), n};
+}
+
+/* Translates [lin, +size), at most two pages, faults in ascending order; returns the pieces. */
+static unsigned translate_all(struct cpu *cpu, u64 lin, unsigned size, enum access access,
+                              bool user, struct piece piece[2])
+{
+    unsigned room = PAGE_SIZE - (unsigned)(lin & (PAGE_SIZE - 1));
+    assert(size && size <= PAGE_SIZE);
+    lin = wrap(cpu, lin);
+    piece[0] = translate(cpu, lin, size < room ? size : room, access, user);
+    if (size <= room)
+        return 1;
+    piece[1] = translate(cpu, wrap(cpu, lin + room), size - room, access, user);
+    return 2;
+}
+
+/* Alignment that #AC demands of an operand of this many bytes (SDM vol. 3, table 6-7). */
+static unsigned alignment(unsigned size)
+{
+    switch (size) {
+    case 10: return 8;
+    case 6:
+    case 28:
+    case 108: return 4;
+    case 14:
+    case 94: return 2;
+    default: return size <= 16 ? size : 16;
+    }
+}
+
+static void check_alignment(struct cpu *cpu, u64 lin, unsigned size, bool user)
+{
+    if (user && cpu->cpl == 3 && (cpu->cr0 & CR0_AM) && (cpu->eflags & FLAG_AC) &&
+        (lin & (alignment(size) - 1)))
+        cpu_raise_error(cpu, VEC_AC, 0, "an unaligned access with EFLAGS.AC set");
+}
+
+/* Moving bytes */
+
+static void piece_read(struct cpu *cpu, const struct piece *p, u8 *to)
+{
+    if (p->host) {
+        memcpy(to, p->host, p->n);
+        return;
+    }
+    u64 pa = p->pa;
+    for (unsigned at = 0; at < p->n;) {
+        unsigned left = p->n - at, n = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+        u64 v = phys_read(cpu->mem, pa + at, n);
+        memcpy(to + at, &v, n);
+        at += n;
+    }
+}
+
+/* Runs the hooks of a marked page before anything is written, so that they may still restart the
+ * instruction. */
+static void piece_announce(struct cpu *cpu, const struct piece *p)
+{
+    if (p->host)
+        return;
+    struct phys_page page = physmem_page(cpu->mem, p->pa);
+    if (page.host_write)
+        physmem_before_write(
+            cpu->mem, physmem_ram_offset(cpu->mem, page.host_write) + (p->pa & (PAGE_SIZE - 1)),
+            p->n);
+}
+
+static void piece_write(struct cpu *cpu, const struct piece *p, const u8 *from)
+{
+    if (p->host) {
+        memcpy(p->host, from, p->n);
+        return;
+    }
+    struct phys_page page = physmem_page(cpu->mem, p->pa);
+    if (page.host_write) {
+        memcpy(page.host_write + (p->pa & (PAGE_SIZE - 1)), from, p->n);
+        return;
+    }
+    for (unsigned at = 0; at < p->n;) {
+        unsigned left = p->n - at, n = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+        u64 v = 0;
+        memcpy(&v, from + at, n);
+        phys_write(cpu->mem, p->pa + at, v, n);
+        at += n;
+    }
+}
+
+/* A slow write may have cleared the last mark of a page: its next write looks again. */
+static void piece_relax(struct cpu *cpu, const struct piece *p, u64 lin, bool user)
+{
+    if (p->host || watching(cpu))
+        return;
+    struct phys_page page = physmem_page(cpu->mem, p->pa);
+    if (page.host && page.host == page.host_write && !physmem_marks(cpu->mem, page.ram_offset))
+        tlb_entry(&cpu->space->tlb[user], lin)->tag[ACCESS_WRITE] = TLB_NEVER;
+}
+
+static void read_bytes(struct cpu *cpu, u64 lin, u8 *to, unsigned size, bool user,
+                       enum access access)
+{
+    struct piece piece[2];
+    check_alignment(cpu, lin, size, user);
+    unsigned count = translate_all(cpu, lin, size, access, user, piece);
+    if (watching(cpu))
+        watch_access(cpu, lin, size, access == ACCESS_WRITE);
+    for (unsigned n = 0; n < count; n++, to += piece[0].n)
+        piece_read(cpu, &piece[n], to);
+}
+
+static void write_bytes(struct cpu *cpu, u64 lin, const u8 *from, unsigned size, bool user)
+{
+    struct piece piece[2];
+    check_alignment(cpu, lin, size, user);
+    unsigned count = translate_all(cpu, lin, size, ACCESS_WRITE, user, piece);
+    for (unsigned n = 0; n < count; n++)
+        piece_announce(cpu, &piece[n]);
+    if (watching(cpu))
+        watch_access(cpu, lin, size, true);
+    for (unsigned n = 0; n < count; n++, from += piece[0].n) {
+        piece_write(cpu, &piece[n], from);
+        piece_relax(cpu, &piece[n], wrap(cpu, lin + (n ? piece[0].n : 0)), user);
+    }
+}
+
+u64 lin_read_slow(struct cpu *cpu, u64 lin, unsigned size, bool user)
+{
+    u64 v = 0;
+    read_bytes(cpu, lin, (u8 *)&v, size, user, ACCESS_READ);
+    return v;
+}
+
+void lin_write_slow(struct cpu *cpu, u64 lin, u64 value, unsigned size, bool user)
+{
+    write_bytes(cpu, lin, (const u8 *)&value, size, user);
+}
+
+void lin_probe_write(struct cpu *cpu, u64 lin, unsigned size, bool user)
+{
+    struct piece piece[2];
+    check_alignment(cpu, lin, size, user);
+    translate_all(cpu, lin, size, ACCESS_WRITE, user, piece);
+}
+
+void lin_probe_read(struct cpu *cpu, u64 lin, unsigned size, bool user)
+{
+    struct piece piece[2];
+    check_alignment(cpu, lin, size, user);
+    translate_all(cpu, lin, size, ACCESS_READ, user, piece);
+}
+
+/* Data accesses by segment */
+
+u64 mem_read(struct cpu *cpu, unsigned seg, u64 off, unsigned size)
+{
+    switch (size) {
+    case 1: return mem_read8(cpu, seg, off);
+    case 2: return mem_read16(cpu, seg, off);
+    case 4: return mem_read32(cpu, seg, off);
+    default: return mem_read64(cpu, seg, off);
+    }
+}
+
+void mem_write(struct cpu *cpu, unsigned seg, u64 off, u64 value, unsigned size)
+{
+    switch (size) {
+    case 1: mem_write8(cpu, seg, off, (u8)value); break;
+    case 2: mem_write16(cpu, seg, off, (u16)value); break;
+    case 4: mem_write32(cpu, seg, off, (u32)value); break;
+    default: mem_write64(cpu, seg, off, value); break;
+    }
+}
+
+u64 mem_read_rmw(struct cpu *cpu, unsigned seg, u64 off, unsigned size)
+{
+    u64 lin = seg_write_lin(cpu, seg, off, size), v = 0;
+    const void *p = lin_host(cpu, lin, size, ACCESS_WRITE);
+    if (unlikely(!p)) {
+        read_bytes(cpu, lin, (u8 *)&v, size, cpu->cpl == 3, ACCESS_WRITE);
+        return v;
+    }
+    switch (size) {
+    case 1: return *(const u8 *)p;
+    case 2: return load_le16(p);
+    case 4: return load_le32(p);
+    default: return load_le64(p);
+    }
+}
+
+void mem_read_bytes(struct cpu *cpu, unsigned seg, u64 off, void *buf, unsigned size)
+{
+    u64 lin = seg_read_lin(cpu, seg, off, size);
+    const void *p = lin_host(cpu, lin, size, ACCESS_READ);
+    if (likely(p))
+        memcpy(buf, p, size);
+    else
+        read_bytes(cpu, lin, buf, size, cpu->cpl == 3, ACCESS_READ);
+}
+
+void mem_write_bytes(struct cpu *cpu, unsigned seg, u64 off, const void *buf, unsigned size)
+{
+    u64 lin = seg_write_lin(cpu, seg, off, size);
+    void *p = lin_host(cpu, lin, size, ACCESS_WRITE);
+    if (likely(p))
+        memcpy(p, buf, size);
+    else
+        write_bytes(cpu, lin, buf, size, cpu->cpl == 3);
+}
+
+void mem_probe_write(struct cpu *cpu, unsigned seg, u64 off, unsigned size)
+{
+    u64 lin = seg_write_lin(cpu, seg, off, size);
+    if (!lin_host(cpu, lin, size, ACCESS_WRITE))
+        lin_probe_write(cpu, lin, size, cpu->cpl == 3);
+}
+
+/* Implicit accesses */
+
+u64 sys_read(struct cpu *cpu, u64 lin, unsigned size)
+{
+    return lin_read_slow(cpu, lin, size, false);
+}
+
+void sys_write(struct cpu *cpu, u64 lin, u64 value, unsigned size)
+{
+    lin_write_slow(cpu, lin, value, size, false);
+}
+
+void sys_probe_write(struct cpu *cpu, u64 lin, unsigned size)
+{
+    lin_probe_write(cpu, lin, size, false);
+}
+
+const u8 *mem_fetch_page(struct cpu *cpu, u64 lin, u64 *pa)
+{
+    bool user = cpu->cpl == 3;
+    lin &= PAGE_MASK;
+    struct piece p = translate(cpu, wrap(cpu, lin), PAGE_SIZE, ACCESS_EXEC, user);
+    *pa = p.pa;
+    return p.host;
+}
+
+unsigned mem_peek(struct cpu *cpu, u64 lin, void *buf, unsigned size)
+{
+    unsigned done = 0;
+    while (done < size) {
+        u64 at = wrap(cpu, lin + done);
+        struct walk_result r = {.ok = true, .pa = at};
+        if (cpu->cr0 & CR0_PG)
+            r = walk(cpu->mem, &cpu->walk, at, ACCESS_READ, false, false);
+        struct phys_page p = physmem_page(cpu->mem, physmem_cpu_address(cpu->mem, r.pa));
+        if (!r.ok || !p.host)
+            break;
+        unsigned in = (unsigned)(at & (PAGE_SIZE - 1)), n = PAGE_SIZE - in;
+        n = n < size - done ? n : size - done;
+        memcpy((u8 *)buf + done, p.host + in, n);
+        done += n;
+    }
+    return done;
+}

@@ -1,0 +1,172 @@
+/* The software TLB: fills from page walks, flushes (SDM vol. 3, section 4.10). */
+/* SPDX-License-Identifier: MIT */
+#include "mmu/tlb.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { LARGE_SHIFT = 22, REGIONS = TLB_WORDS * 64 };
+#define NO_PAGE UINT32_MAX
+
+static void bit_put(u64 *map, unsigned n, bool on)
+{
+    map[n / 64] = (map[n / 64] & ~BIT64(n % 64)) | (u64)on << n % 64;
+}
+
+static bool bit_get(const u64 *map, unsigned n)
+{
+    return map[n / 64] >> n % 64 & 1;
+}
+
+static unsigned index_of(u64 lin)
+{
+    return lin >> PAGE_SHIFT & (TLB_ENTRIES - 1);
+}
+
+static unsigned region_of(u64 lin)
+{
+    return lin >> LARGE_SHIFT & (REGIONS - 1);
+}
+
+/* Linear page of a used entry: whatever is valid can be read. */
+static u64 page_of(const struct tlb_entry *e)
+{
+    return e->tag[ACCESS_READ] & PAGE_MASK;
+}
+
+static void entry_clear(struct tlb *t, unsigned n)
+{
+    struct tlb_entry *e = &t->entry[n];
+    e->tag[ACCESS_READ] = e->tag[ACCESS_WRITE] = e->tag[ACCESS_EXEC] = TLB_NEVER;
+    t->ram_page[n] = NO_PAGE;
+}
+
+static void entry_drop(struct tlb *t, unsigned n)
+{
+    entry_clear(t, n);
+    bit_put(t->used, n, false);
+}
+
+/* Drops the entries of word w whose bits are set in `which`. */
+static void drop_word(struct tlb *t, unsigned w, u64 which)
+{
+    t->used[w] &= ~which;
+    for (; which; which &= which - 1)
+        entry_clear(t, w * 64 + (unsigned)__builtin_ctzll(which));
+}
+
+void space_init(struct space *s, struct physmem *pm)
+{
+    memset(s, 0, sizeof *s);
+    s->pm = pm;
+    for (unsigned n = 0; n < 2 * TLB_ENTRIES; n++)
+        entry_clear(&s->tlb[n / TLB_ENTRIES], n % TLB_ENTRIES);
+}
+
+void space_flush(struct space *s)
+{
+    for (unsigned n = 0; n < 2; n++) {
+        for (unsigned w = 0; w < TLB_WORDS; w++)
+            drop_word(&s->tlb[n], w, s->tlb[n].used[w]);
+        memset(s->tlb[n].large, 0, sizeof s->tlb[n].large);
+    }
+}
+
+void space_flush_nonglobal(struct space *s)
+{
+    for (unsigned n = 0; n < 2; n++)
+        for (unsigned w = 0; w < TLB_WORDS; w++)
+            drop_word(&s->tlb[n], w, s->tlb[n].used[w] & ~s->tlb[n].global[w]);
+}
+
+/* Drops every entry of a region that has parts of large pages. */
+static void flush_region(struct tlb *t, u64 lin)
+{
+    for (unsigned w = 0; w < TLB_WORDS; w++) {
+        u64 which = 0;
+        for (u64 left = t->used[w]; left; left &= left - 1) {
+            unsigned bit = (unsigned)__builtin_ctzll(left);
+            if (region_of(page_of(&t->entry[w * 64 + bit])) == region_of(lin))
+                which |= BIT64(bit);
+        }
+        drop_word(t, w, which);
+    }
+    bit_put(t->large, region_of(lin), false);
+}
+
+void space_flush_page(struct space *s, u64 lin)
+{
+    for (unsigned n = 0; n < 2; n++) {
+        struct tlb *t = &s->tlb[n];
+        if (bit_get(t->large, region_of(lin)))
+            flush_region(t, lin);
+        else if (page_of(tlb_entry(t, lin)) == (lin & PAGE_MASK))
+            entry_drop(t, index_of(lin));
+    }
+}
+
+void space_protect(struct space *s, u64 ram_offset)
+{
+    u32 page = (u32)(ram_offset >> PAGE_SHIFT);
+    for (unsigned n = 0; n < 2; n++) {
+        struct tlb *t = &s->tlb[n];
+        for (unsigned at = 0; at < TLB_ENTRIES; at++) {
+            if (t->ram_page[at] != page)
+                continue;
+            t->entry[at].tag[ACCESS_WRITE] = TLB_NEVER;
+            t->ram_page[at] = NO_PAGE;
+        }
+    }
+}
+
+/* With paging off every address is its own translation, with every right. */
+static struct walk_result identity(u64 lin)
+{
+    return (struct walk_result){.ok = true,
+                                .pa = lin,
+                                .page_shift = PAGE_SHIFT,
+                                .user = true,
+                                .writable = true,
+                                .exec = true,
+                                .dirty = true};
+}
+
+/* The right that a page gives for writes at this privilege, once it is dirty. */
+static bool may_write(const struct walk_regs *regs, const struct walk_result *r, bool user)
+{
+    return r->dirty && (r->writable || (!user && !(regs->cr0 & CR0_WP)));
+}
+
+struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 lin,
+                           enum access access, bool user, bool (*watch)(void *opaque, u64 page),
+                           void *opaque, u32 *error)
+{
+    struct walk_result r = regs ? walk(s->pm, regs, lin, access, user, true) : identity(lin);
+    if (!r.ok) {
+        space_flush_page(s, lin);
+        *error = r.error;
+        return NULL;
+    }
+    struct tlb *t = &s->tlb[user];
+    unsigned n = index_of(lin);
+    struct tlb_entry *e = &t->entry[n];
+    u64 page = lin & PAGE_MASK, pa = physmem_cpu_address(s->pm, r.pa) & PAGE_MASK;
+    struct phys_page p = physmem_page(s->pm, pa);
+    bool watched = watch && watch(opaque, page);
+    bool plain = p.host && p.host == p.host_write && !physmem_marks(s->pm, p.ram_offset);
+
+    e->tag[ACCESS_READ] = p.host && !watched ? page : page | TLB_SLOW;
+    e->tag[ACCESS_WRITE] = !may_write(regs, &r, user) ? TLB_NEVER
+                           : plain && !watched        ? page
+                                                      : page | TLB_SLOW;
+    e->tag[ACCESS_EXEC] = !r.exec ? TLB_NEVER : p.host ? page : page | TLB_SLOW;
+    e->addend = (uintptr_t)p.host - page;
+    t->pa[n] = pa;
+    t->ram_page[n] = e->tag[ACCESS_WRITE] == page ? (u32)(p.ram_offset >> PAGE_SHIFT) : NO_PAGE;
+    bit_put(t->used, n, true);
+    bit_put(t->global, n, r.global);
+    if (r.page_shift > PAGE_SHIFT)
+        bit_put(t->large, region_of(lin), true);
+    assert(user ? r.user : true);
+    return e;
+}
