@@ -465,15 +465,6 @@ static void cycle_write(struct physmem *pm, u64 pa, u32 value, unsigned size)
         r->ops->write(r->dev, pa - r->base, value & ones(size), size);
 }
 
-/* The page at pa as seen by one access: a page that MMIO covers in part is RAM elsewhere. */
-static struct phys_page page_at(const struct physmem *pm, u64 pa)
-{
-    struct phys_page p = physmem_page(pm, pa);
-    if (p.kind == PHYS_MMIO && !p.host_write && !range_at(pm, pa) && main_ram(pm, pa) != NO_RAM)
-        p = ram_page(pm, main_ram(pm, pa) & PAGE_MASK);
-    return p;
-}
-
 /* Bytes from pa that lie in one page, at most `size`. */
 static size_t within_page(u64 pa, size_t size)
 {
@@ -481,12 +472,27 @@ static size_t within_page(u64 pa, size_t size)
     return n < size ? n : size;
 }
 
+/* The page at pa, and in *n how many of `size` bytes can be moved at once. Where MMIO covers a page
+ * in part, the rest of it is RAM if RAM is there. */
+static struct phys_page page_at(const struct physmem *pm, u64 pa, size_t size, bool write,
+                                size_t *n)
+{
+    struct phys_page p = physmem_page(pm, pa);
+    *n = within_page(pa, size);
+    if (write ? p.host_write != NULL : p.host != NULL)
+        return p;
+    *n = cycle_size(pa, size);
+    if (p.kind == PHYS_MMIO && !p.host_write && !range_at(pm, pa) && main_ram(pm, pa) != NO_RAM)
+        p = ram_page(pm, main_ram(pm, pa) & PAGE_MASK);
+    return p;
+}
+
 void dma_read(struct physmem *pm, u64 pa, void *buf, size_t size)
 {
     u8 *to = buf;
     while (size) {
-        struct phys_page p = page_at(pm, pa);
-        size_t n = p.host ? within_page(pa, size) : cycle_size(pa, size);
+        size_t n;
+        struct phys_page p = page_at(pm, pa, size, false, &n);
         if (p.host) {
             memcpy(to, p.host + (pa & (PAGE_SIZE - 1)), n);
         } else {
@@ -503,8 +509,8 @@ void dma_write(struct physmem *pm, u64 pa, const void *buf, size_t size)
 {
     const u8 *from = buf;
     while (size) {
-        struct phys_page p = page_at(pm, pa);
-        size_t n = p.host_write ? within_page(pa, size) : cycle_size(pa, size);
+        size_t n;
+        struct phys_page p = page_at(pm, pa, size, true, &n);
         if (p.host_write) {
             u8 *host = p.host_write + (pa & (PAGE_SIZE - 1));
             physmem_before_write(pm, physmem_ram_offset(pm, host), (unsigned)n);
