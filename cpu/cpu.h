@@ -68,17 +68,23 @@ union xmm {
     double g[2];
 };
 
-/* x87, MMX and SSE state. While `live` the x87/MMX registers are in the host's FPU of the machine thread. */
+/* x87, MMX and SSE state. While `live` the x87/MMX registers and MXCSR's flags are in the host's FPU of the machine
+ * thread; cpu/fpu.h tells the rules. */
 struct fpu {
     _Alignas(64) u8 image[512]; /* FXSAVE image: x87 part valid while not live */
     _Alignas(16) union xmm xmm[16];
-    u32 mxcsr; /* guest's MXCSR, valid while not live */
-    bool live; /* x87/MMX registers and MXCSR are in the host FPU */
-    u64 fip;   /* offset of the last x87 non-control instruction */
-    u64 fdp;   /* offset of its memory operand */
-    u16 fcs;   /* selector with fip */
-    u16 fds;   /* selector with fdp */
-    u16 fop;   /* its opcode, 11 bits */
+    u32 mxcsr;        /* guest's MXCSR; its flags are valid while not live */
+    bool live;        /* x87/MMX registers and MXCSR's flags are in the host FPU */
+    bool x87_careful; /* not live, or the control word unmasks an exception: x87_begin must look closer */
+    bool sse_careful; /* not live, or MXCSR unmasks an exception: sse_arith must look closer */
+    bool ferr;        /* FERR# is asserted */
+    bool ignne;       /* IGNNE# is asserted: pending errors are ignored while CR0.NE is clear */
+    u8 ignored;       /* exceptions masked on the host only, for the sake of IGNNE# */
+    u64 fip;          /* offset of the last x87 non-control instruction */
+    u64 fdp;          /* offset of its memory operand */
+    u16 fcs;          /* selector with fip */
+    u16 fds;          /* selector with fdp */
+    u16 fop;          /* its opcode, 11 bits */
 };
 
 /* How one exception or interrupt is to be delivered. */
