@@ -34,16 +34,16 @@ static inline bool string_traps(const struct cpu *cpu)
 {
     return unlikely((cpu->eflags & FLAG_TF) || cpu->dr6_pending);
 }
-/* Between two iterations with more to come, progress committed: returns true when the handler is to
- * return (the instruction will start again after its trap); leaves for good when the engine is
+/* Between two iterations with more to come, progress committed: true when the handler is to return,
+ * and the instruction starts again after its single-step trap. Does not return when the engine is
  * wanted. */
 static inline bool string_pause(struct cpu *cpu)
 {
-    if (string_traps(cpu)) {
+    if (cpu->eflags & FLAG_TF) {
         cpu->rip -= cpu->cur->len;
         return true;
     }
-    if (unlikely(atomic_load_explicit(&cpu->attention, memory_order_relaxed)))
+    if (cpu->dr6_pending || atomic_load_explicit(&cpu->attention, memory_order_relaxed))
         cpu_restart(cpu);
     return false;
 }
