@@ -100,10 +100,10 @@ static void reset_msrs(struct cpu *cpu)
     cpu->tsc_offset = 0 - clock_ticks(clock_now(cpu->clock), cpu->tsc_hz);
     cpu->apic_base = 0xfee00900; /* enabled, bootstrap processor */
     cpu->pat = 0x0007040600070406;
-    cpu->misc_enable = 1; /* fast strings */
+    cpu->misc_enable = MISC_ENABLE_RESET;
     cpu->mtrr_def_type = 0;
     memset(cpu->mtrr, 0, sizeof cpu->mtrr);
-    cpu->microcode = 0;
+    cpu->microcode = cpu->spec_ctrl = 0;
 }
 
 void cpu_reset(struct cpu *cpu)
@@ -261,16 +261,16 @@ static const struct field fields[] = {
     FIELD(apic_base),    FIELD(pat),
     FIELD(misc_enable),  FIELD(mtrr_def_type),
     FIELD(mtrr),         FIELD(microcode),
-    FIELD(smbase),       FIELD(in_smm),
-    FIELD(nmi_blocked),  FIELD(inhibit),
-    FIELD(halted),       FIELD(shutdown),
-    FIELD(gdtr.base),    FIELD(gdtr.limit),
-    FIELD(idtr.base),    FIELD(idtr.limit),
-    FIELD(fpu.image),    FIELD(fpu.xmm),
-    FIELD(fpu.mxcsr),    FIELD(fpu.fip),
-    FIELD(fpu.fdp),      FIELD(fpu.fcs),
-    FIELD(fpu.fds),      FIELD(fpu.fop),
-    FIELD(icount),
+    FIELD(spec_ctrl),    FIELD(smbase),
+    FIELD(in_smm),       FIELD(nmi_blocked),
+    FIELD(inhibit),      FIELD(halted),
+    FIELD(shutdown),     FIELD(gdtr.base),
+    FIELD(gdtr.limit),   FIELD(idtr.base),
+    FIELD(idtr.limit),   FIELD(fpu.image),
+    FIELD(fpu.xmm),      FIELD(fpu.mxcsr),
+    FIELD(fpu.fip),      FIELD(fpu.fdp),
+    FIELD(fpu.fcs),      FIELD(fpu.fds),
+    FIELD(fpu.fop),      FIELD(icount),
 };
 
 static void state_segment(struct state *s, unsigned n, struct segment *seg)

@@ -154,6 +154,7 @@ struct cpu {
     u64 pat, misc_enable, mtrr_def_type;
     u64 mtrr[32];                 /* fixed and variable MTRRs, by control.c's table */
     u64 microcode;                /* IA32_BIOS_SIGN_ID */
+    u64 spec_ctrl;                /* IA32_SPEC_CTRL */
     u32 smbase;                   /* base of SMRAM state save */
     bool in_smm;                  /* between SMI and RSM */
     bool nmi_blocked;             /* until the next IRET */

@@ -38,4 +38,15 @@ enum {
  * interrupts, CLI, STI, PUSHF, POPF and IRET honour CR4.VME and CR4.PVI. */
 enum { CPUID_VME_OFFERED = 0 };
 
+/* IA32_APIC_BASE: the local APIC answers. */
+enum { APIC_BASE_ENABLE = BIT(11) };
+
+/* IA32_MISC_ENABLE: fast strings; no branch trace, no precise event sampling. */
+enum { MISC_ENABLE_RESET = BIT(0) | BIT(11) | BIT(12) };
+
+/* IA32_ARCH_CAPABILITIES: an interpreter does not speculate, so guests may leave out what guards
+ * against it. RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO,
+ * SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO; ITS_NO. */
+#define ARCH_CAPABILITIES (0x0d10e17bull | 1ull << 62)
+
 #endif
