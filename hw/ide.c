@@ -318,6 +318,8 @@ static void channel_state(struct channel *c, struct state *s)
             ata_state(c->drive[n], s);
         state_end(s);
     }
+    if (state_loading(s))
+        irq_set(&c->irq, c->irq_level);
 }
 
 static void ide_state(void *dev, struct state *s)

@@ -115,12 +115,17 @@ static void piix3_state(void *dev, struct state *s)
 {
     static const char *const names[PIRQS] = {"pirq_a", "pirq_b", "pirq_c", "pirq_d"};
     struct piix3 *p = dev;
+    u16 before = p->driven;
     pci_device_state(&p->pci, s);
     for (unsigned n = 0; n < PIRQS; n++)
         state_u16(s, names[n], &p->pirq_count[n]);
     state_bool(s, "sci", &p->sci);
     state_u16(s, "driven", &p->driven);
     state_u8(s, "reset_control", &p->reset_control);
+    for (unsigned n = 0; state_loading(s) && n < 16; n++) {
+        if ((before | p->driven) & BIT(n))
+            irq_set(&p->pins.isa[n], p->driven & BIT(n));
+    }
 }
 
 static void piix3_destroy(void *dev)

@@ -1,0 +1,40 @@
+/* A board for chip tests: ports, 16 MiB of memory, a clock that tests set, wires that remember
+ * their level. */
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_UNIT_BOARD_FIXTURE_H
+#define TESTS_UNIT_BOARD_FIXTURE_H
+
+#include "hw/device.h"
+
+#include <check.h>
+
+struct fixture {
+    struct board board; /* what chips are created on */
+    struct clock clock; /* its time is now */
+    struct log log;     /* quiet */
+    struct error err;   /* of creations */
+    u64 now;            /* virtual ns */
+    bool level[64];     /* wires from fixture_line, by number */
+    unsigned rises[64]; /* how often each went from low to high */
+};
+
+void fixture_setup(struct fixture *f);
+void fixture_teardown(struct fixture *f); /* destroys the chips too */
+struct irq_line fixture_line(struct fixture *f, unsigned n);
+void fixture_run(struct fixture *f, u64 ns); /* lets time pass, timers included */
+
+/* Port access in short. */
+u32 fixture_in(struct fixture *f, u16 port, unsigned size);
+void fixture_out(struct fixture *f, u16 port, u32 value, unsigned size);
+
+/* Saves and loads every chip, as a snapshot would. */
+void fixture_save_and_load(struct fixture *f);
+
+/* A temporary file without a name left behind: its path is good until the image is opened; then
+ * unlink it. */
+void fixture_temp_file(char path[64], const u8 *data, size_t size);
+
+/* Runs one suite of one test case; returns main's status. */
+int fixture_main(const char *name, void (*add)(TCase *tc));
+
+#endif
