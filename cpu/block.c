@@ -9,6 +9,7 @@
 #include "cpu/decode.h"
 #include "cpu/interp.h"
 #include "cpu/mem.h"
+#include "cpu/specialise.h"
 
 enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20, GRANULE_SHIFT = 6 };
 #define NO_ADDRESS UINT64_MAX
@@ -206,7 +207,7 @@ static bool block_append(struct block *b, const u8 *bytes, size_t avail)
 {
     struct insn *i = &b->insn[b->count];
     switch (decode(bytes, avail, b->mode, i)) {
-    case DECODE_OK: i->exec = insn_exec_of(i->row); break;
+    case DECODE_OK: i->exec = insn_specialise(i, insn_exec_of(i->row)); break;
     case DECODE_INVALID: i->exec = exec_invalid; break;
     case DECODE_TOO_LONG:
         i->exec = exec_too_long;

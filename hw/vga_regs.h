@@ -1,0 +1,154 @@
+/* The display adapter's registers and struct, shared by its register, memory and drawing files only
+ * (IBM VGA technical reference; Bochs VBE DISPI). */
+/* SPDX-License-Identifier: MIT */
+#ifndef HW_VGA_REGS_H
+#define HW_VGA_REGS_H
+
+#include "hw/vga.h"
+
+/* Sequencer (3C4/3C5). */
+enum { SEQ_RESET, SEQ_CLOCKING, SEQ_MAP_MASK, SEQ_FONT, SEQ_MEMORY, SEQ_COUNT = 8 };
+enum {
+    CLOCKING_8DOT = 0x01,
+    CLOCKING_OFF = 0x20,
+    MEMORY_EXTENDED = 0x02,
+    MEMORY_SEQUENTIAL = 0x04,
+    MEMORY_CHAIN4 = 0x08
+};
+
+/* CRT controller (3D4/3D5 or 3B4/3B5). */
+enum {
+    CRTC_H_TOTAL = 0x00,
+    CRTC_H_DISPLAY = 0x01,
+    CRTC_V_TOTAL = 0x06,
+    CRTC_OVERFLOW = 0x07,
+    CRTC_PRESET_ROW = 0x08,
+    CRTC_MAX_SCAN = 0x09,
+    CRTC_CURSOR_START = 0x0a,
+    CRTC_CURSOR_END = 0x0b,
+    CRTC_START_HIGH = 0x0c,
+    CRTC_START_LOW = 0x0d,
+    CRTC_CURSOR_HIGH = 0x0e,
+    CRTC_CURSOR_LOW = 0x0f,
+    CRTC_V_SYNC_START = 0x10,
+    CRTC_V_SYNC_END = 0x11,
+    CRTC_V_DISPLAY = 0x12,
+    CRTC_OFFSET = 0x13,
+    CRTC_UNDERLINE = 0x14,
+    CRTC_MODE = 0x17,
+    CRTC_LINE_COMPARE = 0x18,
+    CRTC_COUNT = 0x19,
+};
+
+/* Graphics controller (3CE/3CF). */
+enum {
+    GFX_SET_RESET,
+    GFX_ENABLE_SET_RESET,
+    GFX_COLOR_COMPARE,
+    GFX_ROTATE,
+    GFX_READ_MAP,
+    GFX_MODE,
+    GFX_MISC,
+    GFX_DONT_CARE,
+    GFX_BIT_MASK,
+    GFX_COUNT
+};
+enum {
+    GFX_MODE_WRITE = 0x03,
+    GFX_MODE_READ = 0x08,
+    GFX_MODE_SHIFT_INTERLEAVE = 0x20,
+    GFX_MODE_SHIFT_256 = 0x40,
+    GFX_MISC_GRAPHICS = 0x01,
+    GFX_MISC_CHAIN = 0x02
+};
+
+/* Attribute controller (3C0/3C1). */
+enum {
+    ATTR_MODE = 0x10,
+    ATTR_OVERSCAN = 0x11,
+    ATTR_PLANES = 0x12,
+    ATTR_PAN = 0x13,
+    ATTR_COLOR_SELECT = 0x14,
+    ATTR_COUNT = 0x15
+};
+enum {
+    ATTR_MODE_LINE_GRAPHICS = 0x04,
+    ATTR_MODE_BLINK = 0x08,
+    ATTR_MODE_P5P4 = 0x80,
+    ATTR_INDEX_ENABLE = 0x20
+};
+
+/* Bochs VBE DISPI (1CE index, 1CF data). */
+enum {
+    DISPI_ID,
+    DISPI_XRES,
+    DISPI_YRES,
+    DISPI_BPP,
+    DISPI_ENABLE,
+    DISPI_BANK,
+    DISPI_VIRT_WIDTH,
+    DISPI_VIRT_HEIGHT,
+    DISPI_X_OFFSET,
+    DISPI_Y_OFFSET,
+    DISPI_MEMORY_64K,
+    DISPI_COUNT
+};
+enum {
+    DISPI_ENABLED = 0x01,
+    DISPI_GETCAPS = 0x02,
+    DISPI_8BIT_DAC = 0x20,
+    DISPI_LFB = 0x40,
+    DISPI_NO_CLEAR = 0x80
+};
+enum { DISPI_ID0 = 0xb0c0, DISPI_ID5 = 0xb0c5, DISPI_MAX_X = 2560, DISPI_MAX_Y = 1600 };
+
+struct vga {
+    struct board *board;   /* clock, log, memory */
+    struct pci_device pci; /* 1234:1111 */
+    u8 *vram;              /* video memory; planar modes: byte a of plane p is vram[a * 4 + p] */
+    u64 ram_offset;        /* its place in the memfd */
+    u8 seq_index, seq[SEQ_COUNT];
+    u8 crtc_index, crtc[CRTC_COUNT];
+    u8 gfx_index, gfx[GFX_COUNT];
+    u8 attr_index; /* with ATTR_INDEX_ENABLE */
+    u8 attr[ATTR_COUNT];
+    bool attr_data;         /* flip-flop: the next write to 3C0 is data */
+    u8 misc;                /* miscellaneous output, 3C2/3CC */
+    u8 feature;             /* feature control */
+    u8 dac[256][3];         /* red, green, blue; 6 bits, or 8 with DISPI_8BIT_DAC */
+    u8 dac_mask;            /* 3C6 */
+    u8 dac_read, dac_write; /* indices */
+    u8 dac_part;            /* next component, 0-2 */
+    u8 dac_state;           /* 3C7: 3 after a read index was set, 0 after a write index */
+    u8 latch[4];            /* read by the last CPU read */
+    u16 dispi_index;        /* VBE register selected */
+    u16 dispi[DISPI_COUNT];
+    bool dirty; /* registers or planar memory changed since the last drawing */
+    bool blink; /* the cursor and blinking characters were visible in the last drawing */
+    const struct picture *drawn; /* the picture that has the last drawing */
+};
+
+/* Memory at A0000-BFFFF (vga_memory.c). */
+extern const struct mmio_ops vga_memory_ops;
+
+static inline bool vga_is_dispi(const struct vga *v)
+{
+    return v->dispi[DISPI_ENABLE] & DISPI_ENABLED;
+}
+static inline bool vga_is_text(const struct vga *v)
+{
+    return !vga_is_dispi(v) && !(v->gfx[GFX_MISC] & GFX_MISC_GRAPHICS);
+}
+
+/* Geometry of the legacy modes, from the CRTC. */
+struct vga_geometry {
+    unsigned columns;      /* characters (8 or 9 dots) displayed in a line */
+    unsigned lines;        /* scan lines displayed */
+    unsigned row_height;   /* scan lines a row (character height, or repeats of a graphics line) */
+    unsigned start;        /* address of the first row */
+    unsigned pitch;        /* address step from row to row */
+    unsigned line_compare; /* scan line after which the address starts again from 0 */
+};
+struct vga_geometry vga_geometry(const struct vga *v);
+
+#endif
