@@ -1,4 +1,4 @@
-/* The board's list of chips. */
+/* The board's list of chips, and what their states share. */
 /* SPDX-License-Identifier: MIT */
 #include "hw/device.h"
 
@@ -46,4 +46,14 @@ void board_destroy(struct board *b)
     }
     free(b->device);
     b->device = NULL;
+}
+
+void timer_state(struct timer *t, struct state *s, const char *name)
+{
+    u64 now = clock_now(t->clock), left = CLOCK_NEVER;
+    if (timer_is_set(t))
+        left = t->deadline > now ? t->deadline - now : 0;
+    state_u64(s, name, &left);
+    if (state_loading(s))
+        timer_set(t, left < CLOCK_NEVER - now ? now + left : CLOCK_NEVER);
 }

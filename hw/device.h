@@ -42,4 +42,7 @@ void board_reset(struct board *b);                  /* resets every chip */
 void board_state(struct board *b, struct state *s); /* saves or loads every chip */
 void board_destroy(struct board *b); /* destroys every chip, last created first, and the list */
 
+/* Saves or loads a timer: the time that it has still to run. */
+void timer_state(struct timer *t, struct state *s, const char *name);
+
 #endif

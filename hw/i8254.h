@@ -1,0 +1,25 @@
+/* The 8254 interval timer: three counters at 1.193182 MHz. */
+/* SPDX-License-Identifier: MIT */
+#ifndef HW_I8254_H
+#define HW_I8254_H
+
+#include "hw/device.h"
+
+struct i8254;
+
+#define I8254_HZ 1193182ull
+
+/* Ports base..base+3 (40h). out0 follows OUT of counter 0. NULL with b->err set if a port is taken. */
+struct i8254 *i8254_create(struct board *b, u16 base, struct irq_line out0);
+
+/* Drives the GATE input of a counter (0 to 2); all are high after reset. */
+void i8254_set_gate(struct i8254 *pit, unsigned counter, bool level);
+bool i8254_gate(const struct i8254 *pit, unsigned counter);
+
+/* The OUT pin of a counter now. */
+bool i8254_out(struct i8254 *pit, unsigned counter);
+
+/* For a speaker: the frequency in Hz of the square wave at OUT, 0 while there is none. */
+unsigned i8254_tone(struct i8254 *pit, unsigned counter);
+
+#endif
