@@ -1,4 +1,5 @@
-/* Character back ends: what all kinds have in common - buffers, delivery to the device, the choice by name. */
+/* Character back ends: what all kinds have in common - buffers, delivery to the device, the choice
+ * by name. */
 /* SPDX-License-Identifier: MIT */
 #include "hw/chardev_ops.h"
 
@@ -34,12 +35,13 @@ static struct chardev *open_null(const char *arg, struct error *err)
 }
 
 static const struct kind {
-    const char *name;                                              /* what stands before the colon */
-    bool wants_path;                                               /* a path must follow */
-    struct chardev *(*open)(const char *arg, struct error *err);   /* makes it */
+    const char *name;                                            /* what stands before the colon */
+    bool wants_path;                                             /* a path must follow */
+    struct chardev *(*open)(const char *arg, struct error *err); /* makes it */
 } kinds[] = {
-    {"stdio", false, chardev_stdio_open}, {"file", true, chardev_file_open}, {"unix", true, chardev_unix_open},
-    {"pty", false, chardev_pty_open},     {"null", false, open_null},        {"none", false, open_null},
+    {"stdio", false, chardev_stdio_open}, {"file", true, chardev_file_open},
+    {"unix", true, chardev_unix_open},    {"pty", false, chardev_pty_open},
+    {"null", false, open_null},           {"none", false, open_null},
 };
 
 struct chardev *chardev_open(const char *spec, struct error *err)
@@ -51,13 +53,17 @@ struct chardev *chardev_open(const char *spec, struct error *err)
         if (strlen(k->name) != len || strncmp(k->name, spec, len))
             continue;
         if (k->wants_path != (colon && colon[1])) {
-            error_set(err, k->wants_path ? "'%s': a path is missing, as in %s:/some/path"
-                                         : "'%s': nothing may follow '%s'", spec, k->name);
+            error_set(err,
+                      k->wants_path ? "'%s': a path is missing, as in %s:/some/path"
+                                    : "'%s': nothing may follow '%s'",
+                      spec, k->name);
             return NULL;
         }
         return k->open(k->wants_path ? colon + 1 : "", err);
     }
-    error_set(err, "'%s' is no character device: use stdio, file:PATH, unix:PATH[,server[,nowait]], pty, null or none",
+    error_set(err,
+              "'%s' is no character device: use stdio, file:PATH, unix:PATH[,server[,nowait]], "
+              "pty, null or none",
               spec);
     return NULL;
 }
@@ -81,7 +87,8 @@ static ssize_t put(int fd, const u8 *data, size_t n)
     return done < 0 && errno == ENOTSOCK ? write(fd, data, n) : done;
 }
 
-/* Writes what waits in the output buffer, as far as out_fd takes it now. Returns true if it took anything. */
+/* Writes what waits in the output buffer, as far as out_fd takes it now. Returns true if it took
+ * anything. */
 static bool flush(struct chardev *c)
 {
     size_t done = 0;
@@ -113,7 +120,8 @@ static void write_blocking(struct chardev *c, const u8 *data, size_t n)
         } else if (errno == EAGAIN) {
             poll(&(struct pollfd){.fd = c->out_fd, .events = POLLOUT}, 1, -1);
         } else if (errno != EINTR) {
-            log_line(NULL, "output of a character device is lost from here on: %s", strerror(errno));
+            log_line(NULL, "output of a character device is lost from here on: %s",
+                     strerror(errno));
             c->out_fd = -1;
         }
     }

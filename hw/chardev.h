@@ -14,12 +14,10 @@ struct chardev_client {
 };
 
 /* Opens a back end by its specification:
- *   stdio               standard input and output; a terminal is put in raw mode, Ctrl-A is the escape key
- *   file:PATH           output only; PATH may be a FIFO
- *   unix:PATH           connects to a Unix socket
- *   unix:PATH,server    listens, and waits for the first connection; with ,nowait it does not wait
- *   pty                 a new pseudo-terminal, its name told on stderr
- *   null, none          nothing
+ *   stdio               standard input and output; a terminal is put in raw mode, Ctrl-A is the
+ * escape key file:PATH           output only; PATH may be a FIFO unix:PATH           connects to a
+ * Unix socket unix:PATH,server    listens, and waits for the first connection; with ,nowait it does
+ * not wait pty                 a new pseudo-terminal, its name told on stderr null, none nothing
  * NULL with *err set if it cannot be opened. */
 struct chardev *chardev_open(const char *spec, struct error *err);
 void chardev_close(struct chardev *c); /* NULL is allowed */
@@ -30,21 +28,24 @@ void chardev_attach(struct chardev *c, const struct chardev_client *client, void
 /* The device has room again: hands it what waits. c may be NULL. */
 void chardev_accept_input(struct chardev *c);
 
-/* Output. Never fails; what a socket, pty or FIFO does not take within a second is lost. c may be NULL. */
+/* Output. Never fails; what a socket, pty or FIFO does not take within a second is lost. c may be
+ * NULL. */
 void chardev_write(struct chardev *c, const u8 *data, size_t n);
 
-/* For the machine loop: the descriptor to poll now, with the poll(2) events to wait for in *events, or -1. Ask each
- * time: it depends on what is buffered in both directions. */
+/* For the machine loop: the descriptor to poll now, with the poll(2) events to wait for in *events,
+ * or -1. Ask each time: it depends on what is buffered in both directions. */
 int chardev_poll(struct chardev *c, short *events);
 
-/* For the machine loop, on the machine thread, when poll(2) returned something for that descriptor. */
+/* For the machine loop, on the machine thread, when poll(2) returned something for that descriptor.
+ */
 void chardev_ready(struct chardev *c);
 
-/* fn is called when Ctrl-A and then `key` were typed at a terminal: x (quit), c (monitor). Without a handler x ends
- * the process. */
+/* fn is called when Ctrl-A and then `key` were typed at a terminal: x (quit), c (monitor). Without
+ * a handler x ends the process. */
 void chardev_on_escape(struct chardev *c, void (*fn)(void *opaque, char key), void *opaque);
 
-/* Puts the terminal back as it was before stdio was opened; harmless when it was not. Safe in a signal handler. */
+/* Puts the terminal back as it was before stdio was opened; harmless when it was not. Safe in a
+ * signal handler. */
 void chardev_restore_terminal(void);
 
 #endif

@@ -1,4 +1,5 @@
-/* Character back end unix:PATH[,server[,nowait]]: a Unix stream socket, one connection at a time. */
+/* Character back end unix:PATH[,server[,nowait]]: a Unix stream socket, one connection at a time.
+ */
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static const struct option {
     bool server;      /* what it makes of options.server */
     bool wait;        /* and of options.wait */
 } option_table[] = {
-    {"server", true, true},   {"server=on", true, true}, {"nowait", true, false},
+    {"server", true, true},    {"server=on", true, true}, {"nowait", true, false},
     {"wait=off", true, false}, {"wait=on", true, true},
 };
 
@@ -41,13 +42,15 @@ static bool parse(const char *arg, struct options *o, struct error *err)
     size_t len = strcspn(arg, ",");
     *o = (struct options){.address.sun_family = AF_UNIX};
     if (!len || len >= sizeof o->address.sun_path)
-        return error_set(err, "unix:%s: the path must have 1 to %zu characters", arg, sizeof o->address.sun_path - 1);
+        return error_set(err, "unix:%s: the path must have 1 to %zu characters", arg,
+                         sizeof o->address.sun_path - 1);
     memcpy(o->address.sun_path, arg, len);
     for (const char *p = arg + len; *p == ','; p += len) {
         p++;
         len = strcspn(p, ",");
         if (!parse_option(o, p, len))
-            return error_set(err, "unix:%s: unknown option '%.*s' (server and nowait are known)", arg, (int)len, p);
+            return error_set(err, "unix:%s: unknown option '%.*s' (server and nowait are known)",
+                             arg, (int)len, p);
     }
     return true;
 }
@@ -93,11 +96,13 @@ static bool bind_address(int fd, const struct sockaddr_un *a)
     if (errno != EADDRINUSE)
         return false;
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool stale = probe >= 0 && connect(probe, (const struct sockaddr *)a, sizeof *a) && errno == ECONNREFUSED;
+    bool stale = probe >= 0 && connect(probe, (const struct sockaddr *)a, sizeof *a) &&
+                 errno == ECONNREFUSED;
     if (probe >= 0)
         close(probe);
     errno = EADDRINUSE;
-    return stale && unlink(a->sun_path) == 0 && bind(fd, (const struct sockaddr *)a, sizeof *a) == 0;
+    return stale && unlink(a->sun_path) == 0 &&
+           bind(fd, (const struct sockaddr *)a, sizeof *a) == 0;
 }
 
 static bool start(struct chardev *c, int fd, const struct options *o)
@@ -135,8 +140,8 @@ struct chardev *chardev_unix_open(const char *arg, struct error *err)
     struct chardev *c = chardev_new(&ops);
     if (fd >= 0 && start(c, fd, &o))
         return c;
-    error_set(err, "%s: cannot %s: %s", o.address.sun_path, o.server ? "listen there" : "connect to it",
-              strerror(errno));
+    error_set(err, "%s: cannot %s: %s", o.address.sun_path,
+              o.server ? "listen there" : "connect to it", strerror(errno));
     if (fd >= 0 && c->listen_fd < 0)
         close(fd);
     chardev_close(c);

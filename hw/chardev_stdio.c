@@ -1,4 +1,5 @@
-/* Character back end stdio: the terminal (raw, with Ctrl-A as escape key) or whatever standard input and output are. */
+/* Character back end stdio: the terminal (raw, with Ctrl-A as escape key) or whatever standard
+ * input and output are. */
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <signal.h>
@@ -12,7 +13,8 @@
 
 enum { CTRL_A = 1 };
 
-/* The terminal belongs to the process, and exit and signal handlers get no argument: hence not in a struct. */
+/* The terminal belongs to the process, and exit and signal handlers get no argument: hence not in a
+ * struct. */
 static struct {
     bool in_use;          /* a back end has it */
     volatile bool raw;    /* `saved` must be put back */
@@ -37,7 +39,8 @@ static void catch_signals(void)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGABRT};
     for (unsigned n = 0; n < ARRAY_LEN(signals); n++) {
-        struct sigaction old, act = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+        struct sigaction old,
+            act = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
         if (sigaction(signals[n], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
             sigaction(signals[n], &act, NULL);
     }
@@ -104,7 +107,8 @@ struct chardev *chardev_stdio_open(const char *arg, struct error *err)
     static const struct chardev_ops pipe_ops = {.close = stdio_close};
     (void)arg;
     if (terminal.in_use) {
-        error_set(err, "stdio: another device has it already; use file:, unix: or pty for this one");
+        error_set(err,
+                  "stdio: another device has it already; use file:, unix: or pty for this one");
         return NULL;
     }
     terminal.in_use = true;

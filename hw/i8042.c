@@ -1,5 +1,5 @@
-/* Intel 8042 as keyboard and auxiliary device controller (IBM PS/2 Hardware Interface Technical Reference, "Keyboard
- * and Auxiliary Device Controller"). */
+/* Intel 8042 as keyboard and auxiliary device controller (IBM PS/2 Hardware Interface Technical
+ * Reference, "Keyboard and Auxiliary Device Controller"). */
 /* SPDX-License-Identifier: MIT */
 #include "hw/i8042.h"
 
@@ -17,18 +17,18 @@ enum {
     CONFIG_SYS = 0x04,
     CONFIG_KBD_OFF = 0x10,
     CONFIG_AUX_OFF = 0x20,
-    CONFIG_XLAT = 0x40, /* translate scan code set 2 to set 1 */
+    CONFIG_XLAT = 0x40,  /* translate scan code set 2 to set 1 */
     OUTPUT_RESET = 0x01, /* low: the processor is reset */
     OUTPUT_A20 = 0x02,
     OUTPUT_OBF = 0x10,
     OUTPUT_AUX_OBF = 0x20,
     OUTPUT_LINES = 0xc0, /* keyboard clock and data, idle */
-    INPUT_PORT = 0xb0, /* keyboard not locked, no manufacturing jumper, second 256 KiB enabled */
+    INPUT_PORT = 0xb0,   /* keyboard not locked, no manufacturing jumper, second 256 KiB enabled */
     KEY_RELEASE = 0xf0,
 };
 
 enum {
-    CMD_READ_RAM = 0x20, /* to 3F; byte 0 is the configuration */
+    CMD_READ_RAM = 0x20,  /* to 3F; byte 0 is the configuration */
     CMD_WRITE_RAM = 0x60, /* to 7F */
     CMD_TEST_PASSWORD = 0xa4,
     CMD_AUX_OFF = 0xa7,
@@ -52,8 +52,8 @@ enum {
 
 enum { RAM_SIZE = 32 };
 
-/* A byte takes its time on the cable, so that an interrupt handler may read port 60h more than once; real ones take
- * about 1 ms. */
+/* A byte takes its time on the cable, so that an interrupt handler may read port 60h more than
+ * once; real ones take about 1 ms. */
 enum { BYTE_NS = 200000 };
 
 /* Scan code set 2 to set 1; the same from 86h on. */
@@ -72,20 +72,20 @@ static const u8 translation[] = {
 };
 
 struct i8042 {
-    u8 ram[RAM_SIZE];            /* the controller's memory as commands see it; [0] is the configuration */
-    u8 data;                     /* output buffer: stays readable after it was read */
-    bool full;                   /* OBF */
-    bool from_aux;               /* the output buffer holds a mouse byte */
-    bool sys;                    /* STATUS_SYS */
-    bool last_was_command;       /* STATUS_CMD */
-    bool release;                /* translation: F0 has come, the next code is a release */
-    bool a20;                    /* output port bit 1 */
-    u8 command;                  /* command that waits for its data byte, or 0 */
-    struct ps2_device *port[2];  /* keyboard, mouse; NULL: nothing plugged in */
-    struct timer timer;          /* when the next byte has come down the cable */
-    struct clock *clock;         /* virtual time */
-    u16 data_port;               /* 60h; every other port is the command port */
-    struct i8042_pins pins;      /* outputs */
+    u8 ram[RAM_SIZE]; /* the controller's memory as commands see it; [0] is the configuration */
+    u8 data;          /* output buffer: stays readable after it was read */
+    bool full;        /* OBF */
+    bool from_aux;    /* the output buffer holds a mouse byte */
+    bool sys;         /* STATUS_SYS */
+    bool last_was_command;      /* STATUS_CMD */
+    bool release;               /* translation: F0 has come, the next code is a release */
+    bool a20;                   /* output port bit 1 */
+    u8 command;                 /* command that waits for its data byte, or 0 */
+    struct ps2_device *port[2]; /* keyboard, mouse; NULL: nothing plugged in */
+    struct timer timer;         /* when the next byte has come down the cable */
+    struct clock *clock;        /* virtual time */
+    u16 data_port;              /* 60h; every other port is the command port */
+    struct i8042_pins pins;     /* outputs */
 };
 
 enum { KBD, AUX };
@@ -347,7 +347,8 @@ static const struct device_ops i8042_device = {
     .destroy = i8042_destroy,
 };
 
-static const struct ioport_ops i8042_ports = {.read = i8042_read, .write = i8042_write, .max_size = 1};
+static const struct ioport_ops i8042_ports = {
+    .read = i8042_read, .write = i8042_write, .max_size = 1};
 
 struct i8042 *i8042_create(struct board *b, u16 data, u16 command, const struct i8042_pins *pins,
                            struct ps2_device *keyboard, struct ps2_device *mouse)

@@ -16,8 +16,8 @@ struct i8042_pins {
     struct irq_line reset; /* high, then low: reset the processor */
 };
 
-/* Data at port data (60h), command and status at port command (64h). Either plug may be NULL. NULL with b->err set
- * if a port is taken. */
+/* Data at port data (60h), command and status at port command (64h). Either plug may be NULL. NULL
+ * with b->err set if a port is taken. */
 struct i8042 *i8042_create(struct board *b, u16 data, u16 command, const struct i8042_pins *pins,
                            struct ps2_device *keyboard, struct ps2_device *mouse);
 

@@ -1,5 +1,5 @@
-/* Intel 8254 programmable interval timer (datasheet 231164). Nothing is ticked: counts and OUT pins are functions
- * of virtual time since the counting element was loaded. */
+/* Intel 8254 programmable interval timer (datasheet 231164). Nothing is ticked: counts and OUT pins
+ * are functions of virtual time since the counting element was loaded. */
 /* SPDX-License-Identifier: MIT */
 #include "hw/i8254.h"
 
@@ -33,26 +33,26 @@ enum mode {
 
 /* Ticks are those of the 1.193182 MHz input since virtual time 0. */
 struct counter {
-    u8 mode;        /* enum mode */
-    u8 access;      /* ACCESS_LSB, ACCESS_MSB, ACCESS_WORD */
-    bool bcd;       /* counts in decimal */
-    bool gate;      /* level of the GATE input */
-    bool loaded;    /* the counting element runs, or waits only for GATE */
-    bool written;   /* count_register has been written since the control word */
-    bool null;      /* count_register is not in the counting element yet */
-    bool pending;   /* count_register goes into the counting element at switch_tick */
-    bool write_msb; /* ACCESS_WORD: the next write is the MSB */
-    bool read_msb;  /* ACCESS_WORD: the next read is the MSB */
-    u8 write_lsb;   /* LSB written, while the MSB is due */
-    u16 count_register; /* count as written */
-    u32 count;      /* what the counting element was loaded with, 1 to 65536 */
-    s64 start;      /* tick at which the counting element held `count` */
-    s64 stopped;    /* tick at which GATE stopped it; TICK_NEVER while it counts */
-    s64 switch_tick; /* when a pending count is loaded */
-    u8 latched;     /* bytes of the latched count still to be read, 0 to 2 */
-    u16 latch;      /* the latched count */
+    u8 mode;             /* enum mode */
+    u8 access;           /* ACCESS_LSB, ACCESS_MSB, ACCESS_WORD */
+    bool bcd;            /* counts in decimal */
+    bool gate;           /* level of the GATE input */
+    bool loaded;         /* the counting element runs, or waits only for GATE */
+    bool written;        /* count_register has been written since the control word */
+    bool null;           /* count_register is not in the counting element yet */
+    bool pending;        /* count_register goes into the counting element at switch_tick */
+    bool write_msb;      /* ACCESS_WORD: the next write is the MSB */
+    bool read_msb;       /* ACCESS_WORD: the next read is the MSB */
+    u8 write_lsb;        /* LSB written, while the MSB is due */
+    u16 count_register;  /* count as written */
+    u32 count;           /* what the counting element was loaded with, 1 to 65536 */
+    s64 start;           /* tick at which the counting element held `count` */
+    s64 stopped;         /* tick at which GATE stopped it; TICK_NEVER while it counts */
+    s64 switch_tick;     /* when a pending count is loaded */
+    u8 latched;          /* bytes of the latched count still to be read, 0 to 2 */
+    u16 latch;           /* the latched count */
     bool status_latched; /* the next read gives status */
-    u8 status;      /* the latched status */
+    u8 status;           /* the latched status */
 };
 
 struct i8254 {
@@ -156,7 +156,8 @@ static u16 current_count(struct counter *c, s64 tick)
     return encode_count(c, (u32)((n + modulus) % modulus));
 }
 
-/* The first tick after `tick` at which OUT changes. Of a one-tick low pulse only the end is told. */
+/* The first tick after `tick` at which OUT changes. Of a one-tick low pulse only the end is told.
+ */
 static s64 next_edge(const struct counter *c, s64 tick)
 {
     if (!c->loaded || c->stopped != TICK_NEVER)
@@ -180,7 +181,8 @@ static void schedule(struct i8254 *pit, s64 tick)
     pit->load_due = c->pending && c->switch_tick < pit->due;
     if (pit->load_due)
         pit->due = c->switch_tick;
-    timer_set(&pit->timer, pit->due == TICK_NEVER ? CLOCK_NEVER : clock_ns((u64)pit->due, I8254_HZ));
+    timer_set(&pit->timer,
+              pit->due == TICK_NEVER ? CLOCK_NEVER : clock_ns((u64)pit->due, I8254_HZ));
 }
 
 /* After a register or GATE of counter 0 changed. */
@@ -202,7 +204,8 @@ static void edge_due(void *opaque, u64 now)
     bool edge = !pit->load_due || next_edge(c, pit->due) <= tick;
     bool level = out_level(c, tick);
     if (level && edge)
-        irq_set(&pit->out0, false); /* the low phase before this edge may have been too short to be seen */
+        irq_set(&pit->out0,
+                false); /* the low phase before this edge may have been too short to be seen */
     irq_set(&pit->out0, level);
     schedule(pit, tick);
 }
@@ -211,8 +214,12 @@ static void i8254_reset(void *dev)
 {
     struct i8254 *pit = dev;
     for (unsigned n = 0; n < 3; n++) {
-        pit->counter[n] = (struct counter){
-            .mode = SQUARE, .access = ACCESS_WORD, .gate = true, .null = true, .count = 0x10000, .stopped = TICK_NEVER};
+        pit->counter[n] = (struct counter){.mode = SQUARE,
+                                           .access = ACCESS_WORD,
+                                           .gate = true,
+                                           .null = true,
+                                           .count = 0x10000,
+                                           .stopped = TICK_NEVER};
     }
     update(pit, &pit->counter[0]);
 }
@@ -271,7 +278,8 @@ unsigned i8254_tone(struct i8254 *pit, unsigned counter)
 static u8 counter_status(struct counter *c, s64 tick)
 {
     bool out = out_level(c, tick);
-    return (u8)((out ? STATUS_OUT : 0) | (c->null ? STATUS_NULL : 0) | c->access << 4 | c->mode << 1 | c->bcd);
+    return (u8)((out ? STATUS_OUT : 0) | (c->null ? STATUS_NULL : 0) | c->access << 4 |
+                c->mode << 1 | c->bcd);
 }
 
 static void latch_count(struct counter *c, s64 tick)
@@ -305,8 +313,8 @@ static u32 i8254_read(void *dev, u16 port, unsigned size)
     return n == 3 ? 0xff : read_counter(&pit->counter[n], tick_now(pit));
 }
 
-/* A new count goes into the counting element at the next tick, at the end of the (half) period, or when GATE
- * rises. */
+/* A new count goes into the counting element at the next tick, at the end of the (half) period, or
+ * when GATE rises. */
 static void write_count(struct counter *c, u16 count, s64 tick)
 {
     c->count_register = count;
@@ -435,10 +443,14 @@ static void counter_state(struct counter *c, struct state *s, const char *name, 
     state_bool(s, "status_latched", &c->status_latched);
     state_u8(s, "status", &c->status);
     state_end(s);
-    if (c->mode > HARD_STROBE || !c->access || c->access > ACCESS_WORD || !c->count || c->count > 0x10000 ||
-        c->latched > 2 || c->start > now || c->switch_tick == TICK_NEVER) {
+    if (c->mode > HARD_STROBE || !c->access || c->access > ACCESS_WORD || !c->count ||
+        c->count > 0x10000 || c->latched > 2 || c->start > now || c->switch_tick == TICK_NEVER) {
         state_fail(s, "i8254: a register is out of range");
-        *c = (struct counter){.mode = SQUARE, .access = ACCESS_WORD, .count = 0x10000, .start = now, .stopped = TICK_NEVER};
+        *c = (struct counter){.mode = SQUARE,
+                              .access = ACCESS_WORD,
+                              .count = 0x10000,
+                              .start = now,
+                              .stopped = TICK_NEVER};
     }
 }
 
@@ -467,7 +479,8 @@ static const struct device_ops i8254_device = {
     .destroy = i8254_destroy,
 };
 
-static const struct ioport_ops i8254_ports = {.read = i8254_read, .write = i8254_write, .max_size = 1};
+static const struct ioport_ops i8254_ports = {
+    .read = i8254_read, .write = i8254_write, .max_size = 1};
 
 struct i8254 *i8254_create(struct board *b, u16 base, struct irq_line out0)
 {

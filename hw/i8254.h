@@ -9,7 +9,8 @@ struct i8254;
 
 #define I8254_HZ 1193182ull
 
-/* Ports base..base+3 (40h). out0 follows OUT of counter 0. NULL with b->err set if a port is taken. */
+/* Ports base..base+3 (40h). out0 follows OUT of counter 0. NULL with b->err set if a port is taken.
+ */
 struct i8254 *i8254_create(struct board *b, u16 base, struct irq_line out0);
 
 /* Drives the GATE input of a counter (0 to 2); all are high after reset. */

@@ -1,5 +1,6 @@
-/* Intel 8259A programmable interrupt controller (datasheet 231468), two of them cascaded, with the edge/level
- * control registers of the PIIX3 (datasheet 290550), which take the place of ICW1.LTIM. */
+/* Intel 8259A programmable interrupt controller (datasheet 231468), two of them cascaded, with the
+ * edge/level control registers of the PIIX3 (datasheet 290550), which take the place of ICW1.LTIM.
+ */
 /* SPDX-License-Identifier: MIT */
 #include "hw/i8259.h"
 
@@ -43,21 +44,21 @@ enum { STEP_READY, STEP_ICW2, STEP_ICW3, STEP_ICW4 };
 static const u8 elcr_writable[2] = {0xf8, 0xde};
 
 struct pic {
-    u8 line;               /* levels of the inputs */
-    u8 edge;               /* rising edges seen and not yet acknowledged */
-    u8 isr;                /* in-service register */
-    u8 imr;                /* interrupt mask register */
-    u8 elcr;               /* inputs that are level-triggered */
-    u8 icw1;               /* initialization words as written */
-    u8 icw2;               /* vector base in bits 7-3 */
-    u8 icw3;               /* master: inputs with a slave; slave: its number */
-    u8 icw4;               /* mode bits */
-    u8 step;               /* initialization word that comes next, STEP_READY if none */
-    u8 lowest;             /* input with the lowest priority */
-    bool read_isr;         /* reads of A0 = 0 give ISR, else IRR */
-    bool poll;             /* the next read is a poll */
-    bool special_mask;     /* special mask mode */
-    bool rotate_on_aeoi;   /* automatic EOI rotates priorities */
+    u8 line;             /* levels of the inputs */
+    u8 edge;             /* rising edges seen and not yet acknowledged */
+    u8 isr;              /* in-service register */
+    u8 imr;              /* interrupt mask register */
+    u8 elcr;             /* inputs that are level-triggered */
+    u8 icw1;             /* initialization words as written */
+    u8 icw2;             /* vector base in bits 7-3 */
+    u8 icw3;             /* master: inputs with a slave; slave: its number */
+    u8 icw4;             /* mode bits */
+    u8 step;             /* initialization word that comes next, STEP_READY if none */
+    u8 lowest;           /* input with the lowest priority */
+    bool read_isr;       /* reads of A0 = 0 give ISR, else IRR */
+    bool poll;           /* the next read is a poll */
+    bool special_mask;   /* special mask mode */
+    bool rotate_on_aeoi; /* automatic EOI rotates priorities */
 };
 
 struct i8259 {
@@ -104,10 +105,12 @@ static unsigned pic_highest(const struct pic *c, u8 set)
 
 static bool has_slave(const struct i8259 *p, const struct pic *c, unsigned irq)
 {
-    return c == &p->pic[MASTER] && irq == CASCADE && !(c->icw1 & ICW1_SNGL) && c->icw3 & BIT(CASCADE);
+    return c == &p->pic[MASTER] && irq == CASCADE && !(c->icw1 & ICW1_SNGL) &&
+           c->icw3 & BIT(CASCADE);
 }
 
-/* The input that may interrupt now, or NONE: unmasked, requesting, and above all that is in service. */
+/* The input that may interrupt now, or NONE: unmasked, requesting, and above all that is in
+ * service. */
 static unsigned pic_request(const struct i8259 *p, const struct pic *c)
 {
     u8 blocking = c->special_mask ? c->isr & ~c->imr : c->isr;
@@ -117,7 +120,8 @@ static unsigned pic_request(const struct i8259 *p, const struct pic *c)
     unsigned served = pic_highest(c, blocking);
     if (served == NONE || ((want - c->lowest - 1) & 7) < ((served - c->lowest - 1) & 7))
         return want;
-    /* In special fully nested mode a slave in service may interrupt again: it orders its own inputs. */
+    /* In special fully nested mode a slave in service may interrupt again: it orders its own
+     * inputs. */
     return want == served && c->icw4 & ICW4_SFNM && has_slave(p, c, want) ? want : NONE;
 }
 
@@ -156,7 +160,8 @@ static void pic_eoi(struct pic *c, unsigned irq, bool rotate)
         c->lowest = (u8)irq;
 }
 
-/* First INTA: the request goes into service. Returns the input; 7 and nothing in service if there is no request. */
+/* First INTA: the request goes into service. Returns the input; 7 and nothing in service if there
+ * is no request. */
 static unsigned pic_accept(struct i8259 *p, struct pic *c)
 {
     unsigned irq = pic_request(p, c);
@@ -194,7 +199,8 @@ int i8259_acknowledge(struct i8259 *p)
     int vector = pic_vector(master, irq);
     if (has_slave(p, master, irq)) {
         unsigned slave_irq = pic_accept(p, slave);
-        update(p); /* the slave's INT falls between the INTA cycles: its next request is a new edge */
+        update(
+            p); /* the slave's INT falls between the INTA cycles: its next request is a new edge */
         vector = (slave->icw3 & 7) == CASCADE ? pic_vector(slave, slave_irq) : 0xff;
         pic_auto_eoi(slave, slave_irq);
     }
@@ -245,22 +251,13 @@ static void write_ocw2(struct pic *c, u8 value)
     unsigned served = pic_highest(c, c->special_mask ? c->isr & ~c->imr : c->isr);
     switch (value >> 5) {
     case OCW2_CLEAR_ROTATE_AEOI:
-    case OCW2_SET_ROTATE_AEOI:
-        c->rotate_on_aeoi = value >> 5 == OCW2_SET_ROTATE_AEOI;
-        break;
+    case OCW2_SET_ROTATE_AEOI: c->rotate_on_aeoi = value >> 5 == OCW2_SET_ROTATE_AEOI; break;
     case OCW2_EOI:
-    case OCW2_ROTATE_EOI:
-        pic_eoi(c, served, value >> 5 == OCW2_ROTATE_EOI);
-        break;
+    case OCW2_ROTATE_EOI: pic_eoi(c, served, value >> 5 == OCW2_ROTATE_EOI); break;
     case OCW2_SPECIFIC_EOI:
-    case OCW2_ROTATE_SPECIFIC_EOI:
-        pic_eoi(c, level, value >> 5 == OCW2_ROTATE_SPECIFIC_EOI);
-        break;
-    case OCW2_SET_PRIORITY:
-        c->lowest = (u8)level;
-        break;
-    case OCW2_NOP:
-        break;
+    case OCW2_ROTATE_SPECIFIC_EOI: pic_eoi(c, level, value >> 5 == OCW2_ROTATE_SPECIFIC_EOI); break;
+    case OCW2_SET_PRIORITY: c->lowest = (u8)level; break;
+    case OCW2_NOP: break;
     }
 }
 
@@ -291,9 +288,7 @@ static void write_data(struct pic *c, u8 value)
         c->icw4 = value;
         c->step = STEP_READY;
         break;
-    default:
-        c->imr = value;
-        break;
+    default: c->imr = value; break;
     }
 }
 
@@ -368,7 +363,8 @@ static const struct device_ops i8259_device = {
     .destroy = free,
 };
 
-static const struct ioport_ops i8259_ports = {.read = i8259_read, .write = i8259_write, .max_size = 1};
+static const struct ioport_ops i8259_ports = {
+    .read = i8259_read, .write = i8259_write, .max_size = 1};
 
 struct i8259 *i8259_create(struct board *b, u16 master, u16 slave, u16 elcr, struct irq_line intr)
 {

@@ -1,5 +1,6 @@
-/* Motorola MC146818A real-time clock (datasheet ADI856R2) with the PC's century byte at 32h. The calendar and the
- * interrupt flags are functions of virtual time; a timer runs only for an interrupt that is enabled. */
+/* Motorola MC146818A real-time clock (datasheet ADI856R2) with the PC's century byte at 32h. The
+ * calendar and the interrupt flags are functions of virtual time; a timer runs only for an
+ * interrupt that is enabled. */
 /* SPDX-License-Identifier: MIT */
 #include "hw/mc146818.h"
 
@@ -26,42 +27,45 @@ enum {
 };
 
 enum {
-    A_UIP = 0x80,       /* update in progress */
-    A_DV = 0x70,        /* divider: time base */
-    A_DV_RESET = 0x60,  /* the divider is held in reset when both bits are set */
-    A_RS = 0x0f,        /* rate of the periodic interrupt */
-    B_SET = 0x80,       /* the calendar stands still and may be written */
-    B_PIE = 0x40,       /* periodic interrupt enable */
-    B_AIE = 0x20,       /* alarm interrupt enable */
-    B_UIE = 0x10,       /* update-ended interrupt enable */
-    B_SQWE = 0x08,      /* square wave enable */
-    B_DM = 0x04,        /* binary, else BCD */
-    B_24H = 0x02,       /* 24 hours, else 12 with PM in bit 7 */
-    C_IRQF = 0x80,      /* interrupt request; below it the three causes, at the places of their enable bits */
+    A_UIP = 0x80,      /* update in progress */
+    A_DV = 0x70,       /* divider: time base */
+    A_DV_RESET = 0x60, /* the divider is held in reset when both bits are set */
+    A_RS = 0x0f,       /* rate of the periodic interrupt */
+    B_SET = 0x80,      /* the calendar stands still and may be written */
+    B_PIE = 0x40,      /* periodic interrupt enable */
+    B_AIE = 0x20,      /* alarm interrupt enable */
+    B_UIE = 0x10,      /* update-ended interrupt enable */
+    B_SQWE = 0x08,     /* square wave enable */
+    B_DM = 0x04,       /* binary, else BCD */
+    B_24H = 0x02,      /* 24 hours, else 12 with PM in bit 7 */
+    C_IRQF =
+        0x80, /* interrupt request; below it the three causes, at the places of their enable bits */
     C_PF = 0x40,
     C_AF = 0x20,
     C_UF = 0x10,
-    D_VRT = 0x80,       /* the battery is good */
-    ALARM_ANY = 0xc0,   /* alarm bytes with both bits set match anything */
+    D_VRT = 0x80,     /* the battery is good */
+    ALARM_ANY = 0xc0, /* alarm bytes with both bits set match anything */
     HOUR_PM = 0x80,
     INDEX_NMI_OFF = 0x80,
 };
 
 enum { DAY = 86400, BASE_HZ = 32768 };
 
-/* UIP is set for 244 us before the update and the 1984 us of the update itself; the calendar changes at its end. */
+/* UIP is set for 244 us before the update and the 1984 us of the update itself; the calendar
+ * changes at its end. */
 enum { UIP_NS = 2228000 };
 
 struct mc146818 {
-    u8 index;           /* as written, bit 7 included */
-    u8 cmos[CMOS_SIZE]; /* alarm, A, B, C's flags, memory; the calendar only while it stands still */
-    s64 phase;          /* virtual ns at which the divider chain began a second */
-    s64 epoch;          /* calendar at `phase`, seconds since 1970 */
-    u8 weekday_shift;   /* added to the true day of the week: the guest may set any */
-    u64 seen;           /* virtual ns up to which the flags of register C are known */
+    u8 index;            /* as written, bit 7 included */
+    u8 cmos[CMOS_SIZE];  /* alarm, A, B, C's flags, memory; the calendar only while it stands still
+                          */
+    s64 phase;           /* virtual ns at which the divider chain began a second */
+    s64 epoch;           /* calendar at `phase`, seconds since 1970 */
+    u8 weekday_shift;    /* added to the true day of the week: the guest may set any */
+    u64 seen;            /* virtual ns up to which the flags of register C are known */
     struct clock *clock; /* virtual time */
-    struct timer timer; /* next interrupt */
-    u16 base;           /* index port */
+    struct timer timer;  /* next interrupt */
+    u16 base;            /* index port */
     struct irq_line irq; /* interrupt request output */
 };
 
@@ -80,7 +84,8 @@ static s64 floor_div(s64 a, s64 b)
     return a / b - (a % b < 0);
 }
 
-/* Days since 1970-01-01 of a date in the Gregorian calendar; the year begins in March, so that leap days end it. */
+/* Days since 1970-01-01 of a date in the Gregorian calendar; the year begins in March, so that leap
+ * days end it. */
 static s64 days_from_date(s64 year, int month, int day)
 {
     year -= month <= 2;
@@ -170,8 +175,8 @@ static void thaw(struct mc146818 *rtc, u64 now)
     const u8 *r = rtc->cmos;
     int century = (r[CENTURY] >> 4) * 10 + (r[CENTURY] & 15);
     int month = decode(rtc, r[MONTH]);
-    s64 days = days_from_date(century * 100 + decode(rtc, r[YEAR]), month < 1 || month > 12 ? 1 : month,
-                              decode(rtc, r[DAY_OF_MONTH]));
+    s64 days = days_from_date(century * 100 + decode(rtc, r[YEAR]),
+                              month < 1 || month > 12 ? 1 : month, decode(rtc, r[DAY_OF_MONTH]));
     s64 seconds = days * DAY + decode_hour(rtc, r[HOURS]) * 3600 + decode(rtc, r[MINUTES]) * 60 +
                   decode(rtc, r[SECONDS]);
     int weekday = (decode(rtc, r[DAY_OF_WEEK]) + 6) % 7;
@@ -198,7 +203,8 @@ static bool alarm_matches(u8 alarm, u8 value)
     return alarm >= ALARM_ANY || alarm == value;
 }
 
-/* The first second after `after` (both as the calendar counts) at which the alarm strikes; INT64_MAX if never. */
+/* The first second after `after` (both as the calendar counts) at which the alarm strikes;
+ * INT64_MAX if never. */
 static s64 next_alarm(const struct mc146818 *rtc, s64 after)
 {
     const u8 *r = rtc->cmos;
@@ -216,7 +222,8 @@ static s64 next_alarm(const struct mc146818 *rtc, s64 after)
     return INT64_MAX;
 }
 
-/* Virtual ns of the first time after `from` at which this flag comes up; CLOCK_NEVER if it does not. */
+/* Virtual ns of the first time after `from` at which this flag comes up; CLOCK_NEVER if it does
+ * not. */
 static u64 next_flag(const struct mc146818 *rtc, u8 flag, u64 from)
 {
     s64 second = divider_seconds(rtc, from);
@@ -258,7 +265,8 @@ static void catch_up(struct mc146818 *rtc, u64 now)
     drive_irq(rtc);
 }
 
-/* Sets the timer for the next enabled interrupt; while one waits to be read from C there is nothing to add. */
+/* Sets the timer for the next enabled interrupt; while one waits to be read from C there is nothing
+ * to add. */
 static void schedule(struct mc146818 *rtc)
 {
     u64 due = CLOCK_NEVER;
@@ -290,8 +298,8 @@ static void mc146818_reset(void *dev)
 
 static bool is_calendar(unsigned reg)
 {
-    return reg == SECONDS || reg == MINUTES || reg == HOURS || (reg >= DAY_OF_WEEK && reg <= YEAR) ||
-           reg == CENTURY;
+    return reg == SECONDS || reg == MINUTES || reg == HOURS ||
+           (reg >= DAY_OF_WEEK && reg <= YEAR) || reg == CENTURY;
 }
 
 static bool update_in_progress(const struct mc146818 *rtc, u64 now)
@@ -335,7 +343,8 @@ static void write_a(struct mc146818 *rtc, u8 value, u64 now)
         freeze(rtc, now);
     rtc->cmos[REGISTER_A] = value & ~A_UIP;
     if (held && divider_runs(rtc))
-        rtc->phase = (s64)now - (s64)NS_PER_SEC / 2; /* the first update comes half a second later */
+        rtc->phase =
+            (s64)now - (s64)NS_PER_SEC / 2; /* the first update comes half a second later */
     if (!ran && calendar_runs(rtc))
         thaw(rtc, now);
 }

@@ -7,9 +7,9 @@
 
 struct mc146818;
 
-/* Ports base (index) and base+1 (data), 70h on a PC. `epoch` is the time to start from, as seconds since 1970 read as
- * a plain calendar: the caller adds the time zone if the guest wants local time. NULL with b->err set if a port is
- * taken. */
+/* Ports base (index) and base+1 (data), 70h on a PC. `epoch` is the time to start from, as seconds
+ * since 1970 read as a plain calendar: the caller adds the time zone if the guest wants local time.
+ * NULL with b->err set if a port is taken. */
 struct mc146818 *mc146818_create(struct board *b, u16 base, s64 epoch, struct irq_line irq8);
 
 /* A byte of CMOS memory, as firmware finds it; index 14 to 127. */

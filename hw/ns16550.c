@@ -1,5 +1,5 @@
-/* National PC16550D UART (datasheet TL/C/8652). Bytes leave at once, whatever the baud rate; the interrupts for
- * "transmitter empty" and "receiver timeout" come by virtual time. */
+/* National PC16550D UART (datasheet TL/C/8652). Bytes leave at once, whatever the baud rate; the
+ * interrupts for "transmitter empty" and "receiver timeout" come by virtual time. */
 /* SPDX-License-Identifier: MIT */
 #include "hw/ns16550.h"
 
@@ -52,30 +52,30 @@ enum {
 enum {
     FIFO_SIZE = 16,
     CLOCK_HZ = 115200, /* crystal / 16 */
-    /* From the last byte written to the THRE interrupt: long enough for the handler to return, short enough not to
-     * slow a guest down. */
+    /* From the last byte written to the THRE interrupt: long enough for the handler to return,
+     * short enough not to slow a guest down. */
     THRE_DELAY_NS = 10000,
 };
 
 struct ns16550 {
-    u16 rx[FIFO_SIZE];     /* received bytes, oldest first, LSR_BI in the high byte */
-    u8 rx_count;           /* entries in rx */
-    u8 ier;                /* interrupt enable register */
-    u8 fcr;                /* FIFO control register: enable and trigger bits */
-    u8 lcr;                /* line control register */
-    u8 mcr;                /* modem control register */
-    u8 msr;                /* modem status register */
-    u8 scr;                /* scratch register */
-    u8 errors;             /* LSR_ERRORS bits not yet read */
-    bool thre_pending;     /* transmitter-empty interrupt waits */
-    bool timeout_pending;  /* receiver timeout interrupt waits */
-    u16 divisor;           /* divisor latch */
-    struct timer thre;     /* when thre_pending comes after a byte was written */
-    struct timer timeout;  /* when timeout_pending comes */
-    struct clock *clock;   /* virtual time */
-    u16 base;              /* first port */
-    struct irq_line irq;   /* interrupt output */
-    struct chardev *chr;   /* where bytes go and come from, or NULL */
+    u16 rx[FIFO_SIZE];    /* received bytes, oldest first, LSR_BI in the high byte */
+    u8 rx_count;          /* entries in rx */
+    u8 ier;               /* interrupt enable register */
+    u8 fcr;               /* FIFO control register: enable and trigger bits */
+    u8 lcr;               /* line control register */
+    u8 mcr;               /* modem control register */
+    u8 msr;               /* modem status register */
+    u8 scr;               /* scratch register */
+    u8 errors;            /* LSR_ERRORS bits not yet read */
+    bool thre_pending;    /* transmitter-empty interrupt waits */
+    bool timeout_pending; /* receiver timeout interrupt waits */
+    u16 divisor;          /* divisor latch */
+    struct timer thre;    /* when thre_pending comes after a byte was written */
+    struct timer timeout; /* when timeout_pending comes */
+    struct clock *clock;  /* virtual time */
+    u16 base;             /* first port */
+    struct irq_line irq;  /* interrupt output */
+    struct chardev *chr;  /* where bytes go and come from, or NULL */
 };
 
 static unsigned trigger_level(const struct ns16550 *u)
@@ -92,7 +92,8 @@ static unsigned rx_capacity(const struct ns16550 *u)
 /* Virtual ns that one character takes on the line. */
 static u64 char_ns(const struct ns16550 *u)
 {
-    unsigned bits = 1 + 5 + (u->lcr & LCR_WLS) + (u->lcr & LCR_PEN ? 1 : 0) + (u->lcr & LCR_STB ? 2 : 1);
+    unsigned bits =
+        1 + 5 + (u->lcr & LCR_WLS) + (u->lcr & LCR_PEN ? 1 : 0) + (u->lcr & LCR_STB ? 2 : 1);
     return (u64)bits * (u->divisor ? u->divisor : 1) * NS_PER_SEC / CLOCK_HZ;
 }
 
@@ -167,7 +168,8 @@ static void rx_clear(struct ns16550 *u)
     restart_timeout(u);
 }
 
-/* The modem status inputs: in loopback mode the modem control outputs, else a modem that is there and ready. */
+/* The modem status inputs: in loopback mode the modem control outputs, else a modem that is there
+ * and ready. */
 static void set_modem_status(struct ns16550 *u, bool delta)
 {
     u8 level = MSR_CTS | MSR_DSR | MSR_DCD;
@@ -397,7 +399,8 @@ static const struct device_ops ns16550_device = {
     .destroy = ns16550_destroy,
 };
 
-static const struct ioport_ops ns16550_ports = {.read = ns16550_read, .write = ns16550_write, .max_size = 1};
+static const struct ioport_ops ns16550_ports = {
+    .read = ns16550_read, .write = ns16550_write, .max_size = 1};
 
 struct ns16550 *ns16550_create(struct board *b, u16 base, struct irq_line irq, struct chardev *chr)
 {

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 
 enum {
-    GATE2 = 0x01,    /* GATE of counter 2 */
-    SPEAKER = 0x02,  /* OUT of counter 2 reaches the speaker */
-    SERR_OFF = 0x04, /* PCI SERR# does not cause NMI */
+    GATE2 = 0x01,     /* GATE of counter 2 */
+    SPEAKER = 0x02,   /* OUT of counter 2 reaches the speaker */
+    SERR_OFF = 0x04,  /* PCI SERR# does not cause NMI */
     IOCHK_OFF = 0x08, /* IOCHK# does not cause NMI */
     WRITABLE = 0x0f,
-    REFRESH = 0x10,  /* toggles with each memory refresh */
-    OUT2 = 0x20,     /* OUT of counter 2 */
+    REFRESH = 0x10, /* toggles with each memory refresh */
+    OUT2 = 0x20,    /* OUT of counter 2 */
 };
 
 enum { REFRESH_TICKS = 18 }; /* of the timer's input: a refresh each 15 us */
@@ -68,7 +68,8 @@ static const struct device_ops port61_device = {
     .destroy = free,
 };
 
-static const struct ioport_ops port61_ports = {.read = port61_read, .write = port61_write, .max_size = 1};
+static const struct ioport_ops port61_ports = {
+    .read = port61_read, .write = port61_write, .max_size = 1};
 
 struct port61 *port61_create(struct board *b, u16 port, struct i8254 *pit)
 {

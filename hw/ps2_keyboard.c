@@ -1,4 +1,5 @@
-/* The PS/2 keyboard with 101 to 105 keys (IBM PS/2 Hardware Interface Technical Reference, "Keyboards"). */
+/* The PS/2 keyboard with 101 to 105 keys (IBM PS/2 Hardware Interface Technical Reference,
+ * "Keyboards"). */
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
@@ -35,20 +36,20 @@ enum { TYPE_DEFAULT, TYPE_BREAK = 1, TYPE_REPEAT = 2, TYPE_SET = 4 };
 enum { USAGE_MODIFIERS = 0xe0, USAGE_PAUSE = 0x48, FIRST_COMMAND = CMD_SET_LEDS };
 
 struct ps2_keyboard {
-    struct ps2_device plug;  /* the cable */
-    struct ps2_queue reply;  /* answers to commands; they go before codes of keys */
-    struct ps2_queue keys;   /* codes of keys */
-    u8 down[32];             /* bit map of usages that are down */
-    u8 type[256];            /* set 3: TYPE_ bits by code */
-    u8 set;                  /* scan code set, 1 to 3 */
-    u8 leds;                 /* lights */
-    u8 typematic;            /* rate in bits 4-0, delay in 6-5 */
-    u8 command;              /* command that waits for its parameter, or 0 */
-    u8 last;                 /* byte sent last, for CMD_RESEND */
-    u8 repeating;            /* usage of the key that repeats, 0 if none */
-    bool enabled;            /* scanning */
-    struct timer repeat;     /* when it repeats next */
-    struct clock *clock;     /* virtual time */
+    struct ps2_device plug; /* the cable */
+    struct ps2_queue reply; /* answers to commands; they go before codes of keys */
+    struct ps2_queue keys;  /* codes of keys */
+    u8 down[32];            /* bit map of usages that are down */
+    u8 type[256];           /* set 3: TYPE_ bits by code */
+    u8 set;                 /* scan code set, 1 to 3 */
+    u8 leds;                /* lights */
+    u8 typematic;           /* rate in bits 4-0, delay in 6-5 */
+    u8 command;             /* command that waits for its parameter, or 0 */
+    u8 last;                /* byte sent last, for CMD_RESEND */
+    u8 repeating;           /* usage of the key that repeats, 0 if none */
+    bool enabled;           /* scanning */
+    struct timer repeat;    /* when it repeats next */
+    struct clock *clock;    /* virtual time */
 };
 
 static void set_defaults(struct ps2_keyboard *k)
@@ -61,7 +62,8 @@ static void set_defaults(struct ps2_keyboard *k)
     k->command = k->repeating = 0;
 }
 
-/* The byte that a real keyboard sends after its self test at power-on is left out: firmware throws it away. */
+/* The byte that a real keyboard sends after its self test at power-on is left out: firmware throws
+ * it away. */
 static void keyboard_reset(void *dev)
 {
     struct ps2_keyboard *k = dev;
@@ -90,7 +92,8 @@ static unsigned modifiers(const struct ps2_keyboard *k)
     return (m & 1 ? PS2_CTRL : 0) | (m & 2 ? PS2_SHIFT : 0) | (m & 4 ? PS2_ALT : 0);
 }
 
-/* A code goes into the buffer whole or not at all; when it does not fit, the last place tells the overrun. */
+/* A code goes into the buffer whole or not at all; when it does not fit, the last place tells the
+ * overrun. */
 static void send_code(struct ps2_keyboard *k, const u8 *code, unsigned n)
 {
     u8 overrun = k->set == 1 ? 0xff : 0x00;
@@ -197,7 +200,8 @@ static void set_scancodes(struct ps2_keyboard *k, u8 value)
 
 static u8 type_of_command(u8 command)
 {
-    static const u8 type[] = {TYPE_REPEAT, TYPE_BREAK, 0, TYPE_REPEAT | TYPE_BREAK, TYPE_REPEAT, TYPE_BREAK, 0};
+    static const u8 type[] = {TYPE_REPEAT, TYPE_BREAK, 0, TYPE_REPEAT | TYPE_BREAK,
+                              TYPE_REPEAT, TYPE_BREAK, 0};
     return TYPE_SET | type[command - CMD_ALL_TYPEMATIC];
 }
 
@@ -270,7 +274,8 @@ static void write_command(struct ps2_keyboard *k, u8 command)
     }
 }
 
-/* A command may come in place of a parameter; parameters are below 80h but for the scan codes of set 3. */
+/* A command may come in place of a parameter; parameters are below 80h but for the scan codes of
+ * set 3. */
 static void keyboard_write(void *dev, u8 byte)
 {
     struct ps2_keyboard *k = dev;
@@ -309,7 +314,8 @@ static void keyboard_state(void *dev, struct state *s)
     state_u8(s, "repeating", &k->repeating);
     state_bool(s, "enabled", &k->enabled);
     timer_state(&k->repeat, s, "repeat");
-    if (k->set < 1 || k->set > 3 || (k->command && k->command < FIRST_COMMAND) || k->command > CMD_KEY_MAKE) {
+    if (k->set < 1 || k->set > 3 || (k->command && k->command < FIRST_COMMAND) ||
+        k->command > CMD_KEY_MAKE) {
         state_fail(s, "ps2 keyboard: a register is out of range");
         set_defaults(k);
     }

@@ -1,5 +1,5 @@
-/* Scan codes of the PC keyboard by USB HID usage (IBM PS/2 Hardware Interface Technical Reference, "Keyboards (101-
- * and 102-Key)"; USB HID Usage Tables, page 7). */
+/* Scan codes of the PC keyboard by USB HID usage (IBM PS/2 Hardware Interface Technical Reference,
+ * "Keyboards (101- and 102-Key)"; USB HID Usage Tables, page 7). */
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* The PS/2 mouse (IBM PS/2 Hardware Interface Technical Reference, "Mouse"), with the wheel and five-button packets of
- * the IntelliMouse and IntelliMouse Explorer. */
+/* The PS/2 mouse (IBM PS/2 Hardware Interface Technical Reference, "Mouse"), with the wheel and
+ * five-button packets of the IntelliMouse and IntelliMouse Explorer. */
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +124,8 @@ static void send_packet(struct ps2_mouse *m, bool streamed)
     if (m->id == ID_WHEEL)
         packet[3] = (u8)take(&m->dz, -128, 127);
     else if (m->id == ID_EXPLORER)
-        packet[3] = (u8)((take(&m->dz, -8, 7) & 0x0f) | (m->buttons & (PS2_BUTTON_SIDE | PS2_BUTTON_EXTRA)) << 1);
+        packet[3] = (u8)((take(&m->dz, -8, 7) & 0x0f) |
+                         (m->buttons & (PS2_BUTTON_SIDE | PS2_BUTTON_EXTRA)) << 1);
     else
         m->dz = 0;
     m->sent_buttons = m->buttons;
@@ -137,8 +138,8 @@ static bool has_news(const struct ps2_mouse *m)
     return m->dx || m->dy || m->dz || m->buttons != m->sent_buttons;
 }
 
-/* Stream mode: sends a packet if there is something to tell, the sample interval is over and the last packet has gone.
- * A button does not wait, so that no click is lost. */
+/* Stream mode: sends a packet if there is something to tell, the sample interval is over and the
+ * last packet has gone. A button does not wait, so that no click is lost. */
 static void stream(struct ps2_mouse *m)
 {
     bool click = m->buttons != m->sent_buttons && m->out.count <= PS2_QUEUE - 4;
@@ -346,7 +347,8 @@ struct ps2_mouse *ps2_mouse_create(struct board *b)
 {
     struct ps2_mouse *m = xcalloc(1, sizeof *m);
     m->clock = b->clock;
-    m->plug = (struct ps2_device){.write = mouse_write, .count = mouse_count, .read = mouse_read, .dev = m};
+    m->plug = (struct ps2_device){
+        .write = mouse_write, .count = mouse_count, .read = mouse_read, .dev = m};
     timer_init(&m->sample, b->clock, sample_due, m);
     board_add(b, &mouse_device, m);
     mouse_reset(m);

@@ -15,7 +15,8 @@ struct rig *rig_new(void)
     r->now = 1000000000;
     r->log.quiet = true;
     clock_init(&r->clock, rig_time, r);
-    r->b = (struct board){.clock = &r->clock, .io = ioports_new(&r->log), .log = &r->log, .err = &r->err};
+    r->b = (struct board){
+        .clock = &r->clock, .io = ioports_new(&r->log), .log = &r->log, .err = &r->err};
     return r;
 }
 
@@ -76,12 +77,12 @@ void rig_save_and_load(struct rig *r)
     state_free(loading);
 }
 
-int rig_main(const char *name, const TTest *const *tests, unsigned count)
+int rig_main(const char *name, const TTest **const *tests, unsigned count)
 {
     Suite *suite = suite_create(name);
     TCase *tc = tcase_create(name);
     for (unsigned n = 0; n < count; n++)
-        tcase_add_test(tc, tests[n]);
+        tcase_add_test(tc, *tests[n]);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,4 +1,5 @@
-/* A board for unit tests of chips: a clock that the test sets, port space, and wires that remember. */
+/* A board for unit tests of chips: a clock that the test sets, port space, and wires that remember.
+ */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_UNIT_RIG_H
 #define TESTS_UNIT_RIG_H
@@ -10,12 +11,12 @@
 enum { RIG_WIRES = 16 };
 
 struct rig {
-    struct board b;           /* what chips are created on */
-    struct clock clock;       /* runs on `now` */
-    u64 now;                  /* virtual time, ns */
-    struct log log;           /* quiet */
-    struct error err;         /* b.err */
-    bool level[RIG_WIRES];    /* wires: level now */
+    struct board b;            /* what chips are created on */
+    struct clock clock;        /* runs on `now` */
+    u64 now;                   /* virtual time, ns */
+    struct log log;            /* quiet */
+    struct error err;          /* b.err */
+    bool level[RIG_WIRES];     /* wires: level now */
     unsigned rises[RIG_WIRES]; /* and how often it rose */
 };
 
@@ -35,6 +36,6 @@ void rig_out(struct rig *r, u16 port, u8 value);
 void rig_save_and_load(struct rig *r);
 
 /* Runs a test case's functions as one Check suite; returns main's exit status. */
-int rig_main(const char *name, const TTest *const *tests, unsigned count);
+int rig_main(const char *name, const TTest **const *tests, unsigned count);
 
 #endif

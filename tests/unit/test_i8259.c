@@ -1,4 +1,5 @@
-/* 8259A pair: initialization, priorities, end of interrupt, modes, spurious interrupts (datasheet 231468). */
+/* 8259A pair: initialization, priorities, end of interrupt, modes, spurious interrupts (datasheet
+ * 231468). */
 /* SPDX-License-Identifier: MIT */
 #include "hw/i8259.h"
 #include "tests/unit/rig.h"
@@ -305,10 +306,23 @@ END_TEST
 
 int main(void)
 {
-    static const TTest *const *const tests[] = {
-        &vector_and_eoi, &priority_and_nesting, &slave_cascade, &special_fully_nested, &masking,
-        &edge_needs_a_new_rise, &level_triggered_by_elcr, &spurious, &automatic_eoi, &rotation,
-        &rotate_in_automatic_eoi, &special_mask, &poll, &icw1_clears, &saved_and_loaded, &ports_taken,
+    static const TTest **const tests[] = {
+        &vector_and_eoi,
+        &priority_and_nesting,
+        &slave_cascade,
+        &special_fully_nested,
+        &masking,
+        &edge_needs_a_new_rise,
+        &level_triggered_by_elcr,
+        &spurious,
+        &automatic_eoi,
+        &rotation,
+        &rotate_in_automatic_eoi,
+        &special_mask,
+        &poll,
+        &icw1_clears,
+        &saved_and_loaded,
+        &ports_taken,
     };
     return rig_main("i8259", tests, ARRAY_LEN(tests));
 }
