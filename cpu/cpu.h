@@ -96,6 +96,13 @@ struct fault {
     const char *why; /* one clause for people: which check failed; a literal */
 };
 
+/* A fault on the way to a triple fault, and where the CPU was. */
+struct fault_link {
+    struct fault fault; /* what was raised */
+    u16 cs;             /* code segment */
+    u64 rip;            /* of the instruction */
+};
+
 /* Reasons to leave the straight path at the next block boundary. */
 enum attention {
     ATTENTION_KICK = 1,     /* the machine loop wants the thread: a deadline, a message, a stop */
@@ -159,6 +166,7 @@ struct cpu {
     bool in_smm;                  /* between SMI and RSM */
     bool nmi_blocked;             /* until the next IRET */
     bool inhibit;                 /* STI or MOV/POP SS just executed: no interrupt before the next instruction is done */
+    bool inhibit_debug;           /* with inhibit: by MOV/POP SS, debug traps wait too */
     bool halted;                  /* HLT, waiting for an interrupt */
     bool shutdown;                /* triple fault: waiting for reset */
     struct fpu fpu;
@@ -166,6 +174,9 @@ struct cpu {
     struct fault fault;           /* the exception on its way to the catch point */
     int delivering;               /* vector being delivered, -1 none: for double faults */
     bool delivering_external;     /* error codes get EXT */
+    struct fault_link chain[3];   /* the faults since `delivering` was last -1: told on a triple fault */
+    unsigned chained;             /* how many */
+    u64 step_rip;                 /* where the instruction that is single-stepped started */
     jmp_buf escape;               /* catch point of the engine: cpu_escape jumps here */
     _Atomic u32 attention;        /* enum attention; polled at block boundaries; set from signals too */
     u64 icount;                   /* instructions completed */

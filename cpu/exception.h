@@ -14,11 +14,13 @@ void interrupt_software(struct cpu *cpu, u8 vector);
 /* An external interrupt or NMI between two instructions. */
 void interrupt_external(struct cpu *cpu, u8 vector);
 
-/* At a block boundary with attention set: resets, SMI, debug traps, NMI, INTR - in the SDM's order of priority
- * (vol. 3, table 6-2). Returns true when the machine loop must run (kick, halted, shutdown). May escape. */
+/* At a block boundary with attention set, and before each instruction that runs under ATTENTION_TRAP: resets, SMI,
+ * debug traps, NMI, INTR, instruction breakpoints - in the SDM's order of priority (vol. 3, table 6-2). Returns true
+ * when the machine loop must run: kick (which it clears), reset (which the machine clears), halted or shutdown
+ * (ATTENTION_KICK then stays set, so that no instruction runs before the CPU wakes). May escape. */
 bool cpu_attend(struct cpu *cpu);
 
-/* After an instruction under TF, or with pending debug-register traps: raises #DB. */
+/* After each instruction under ATTENTION_TRAP, cpu->cur still set: raises #DB for what is in dr6_pending. */
 void debug_trap(struct cpu *cpu);
 
 #endif

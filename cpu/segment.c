@@ -121,17 +121,17 @@ void stack_segment_check(struct cpu *cpu, u16 selector, struct descriptor *d, un
         raise_selector(cpu, VEC_SS, selector, "the stack segment is not present");
 }
 
-static void data_segment_check(struct cpu *cpu, u16 selector, struct descriptor *d)
+void data_segment_check(struct cpu *cpu, u16 selector, struct descriptor *d, enum vector vector)
 {
     if (!descriptor_read(cpu, selector, d))
-        raise_selector(cpu, VEC_GP, selector, "the data selector is beyond its table's limit");
+        raise_selector(cpu, vector, selector, "the data selector is beyond its table's limit");
     if (!(d->hi & DESC_S))
-        raise_selector(cpu, VEC_GP, selector, "a system descriptor cannot be a data segment");
+        raise_selector(cpu, vector, selector, "a system descriptor cannot be a data segment");
     if ((d->hi & (DESC_CODE | DESC_RW)) == DESC_CODE)
-        raise_selector(cpu, VEC_GP, selector, "execute-only code cannot be a data segment");
+        raise_selector(cpu, vector, selector, "execute-only code cannot be a data segment");
     if (!descriptor_conforming(d) &&
         ((selector & 3u) > descriptor_dpl(d) || cpu->cpl > descriptor_dpl(d)))
-        raise_selector(cpu, VEC_GP, selector, "the data segment's DPL is below CPL or RPL");
+        raise_selector(cpu, vector, selector, "the data segment's DPL is below CPL or RPL");
     if (!(d->hi & DESC_P))
         raise_selector(cpu, VEC_NP, selector, "the data segment is not present");
 }
@@ -149,7 +149,7 @@ void segment_load(struct cpu *cpu, enum seg_reg reg, u16 selector)
         segment_set_null(cpu, reg, selector);
         return;
     } else {
-        data_segment_check(cpu, selector, &d);
+        data_segment_check(cpu, selector, &d, VEC_GP);
     }
     descriptor_mark_accessed(cpu, &d);
     segment_set(cpu, reg, selector, &d);

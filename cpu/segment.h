@@ -91,6 +91,9 @@ void segment_load(struct cpu *cpu, enum seg_reg reg, u16 selector);
 /* Checks a stack selector for privilege level cpl and reads its descriptor; raises `vector` (#GP, or #TS for a
  * stack out of a TSS), or #SS if the segment is not present. */
 void stack_segment_check(struct cpu *cpu, u16 selector, struct descriptor *d, unsigned cpl, enum vector vector);
+/* Checks a non-null data selector against CPL and reads its descriptor; raises `vector` (#GP, or #TS in a task
+ * switch), or #NP. */
+void data_segment_check(struct cpu *cpu, u16 selector, struct descriptor *d, enum vector vector);
 /* Loads LDTR; raises `vector` for a bad selector, `absent` for a segment that is not present. */
 void ldt_load(struct cpu *cpu, u16 selector, enum vector vector, enum vector absent);
 

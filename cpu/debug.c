@@ -1,0 +1,102 @@
+/* Breakpoints, single step and DR6 (SDM vol. 3, chapter 17). Data breakpoints are found by the memory accessors,
+ * which leave them in dr6_pending. */
+/* SPDX-License-Identifier: MIT */
+#include "cpu/debug.h"
+
+#include "cpu/exception.h"
+
+void debug_update(struct cpu *cpu)
+{
+    if ((cpu->eflags & (FLAG_TF | FLAG_RF)) || (cpu->dr[7] & DR7_ENABLED) || cpu->dr6_pending)
+        cpu_attention(cpu, ATTENTION_TRAP);
+    else
+        atomic_fetch_and_explicit(&cpu->attention, ~(u32)ATTENTION_TRAP, memory_order_relaxed);
+}
+
+/* Does breakpoint n, enabled and of one of the kinds (1 << enum breakpoint), meet [at, +size)? */
+static bool breakpoint_meets(const struct cpu *cpu, unsigned n, unsigned kinds, u64 at,
+                             unsigned size)
+{
+    static const u8 length[] = {1, 2, 8, 4};
+    u32 dr7 = (u32)cpu->dr[7];
+    if (!(dr7 >> (2 * n) & 3) || !(kinds >> (dr7 >> (16 + 4 * n) & 3) & 1))
+        return false;
+    u64 len = length[dr7 >> (18 + 4 * n) & 3];
+    u64 first = cpu->dr[n] & ~(len - 1);
+    return first < at + size && at < first + len;
+}
+
+static u32 breakpoints_met(const struct cpu *cpu, unsigned kinds, u64 at, unsigned size)
+{
+    u32 met = 0;
+    for (unsigned n = 0; n < 4; n++)
+        if (breakpoint_meets(cpu, n, kinds, at, size))
+            met |= BIT(n);
+    return met;
+}
+
+void debug_before(struct cpu *cpu)
+{
+    if (!(cpu->eflags & FLAG_RF) && (cpu->dr[7] & DR7_ENABLED) && !cpu->inhibit_debug) {
+        u64 lin = (u32)(cpu->seg[SEG_CS].base + cpu->rip);
+        u32 met = breakpoints_met(cpu, BIT(BREAK_EXEC), lin, 1);
+        if (met) {
+            cpu->dr6_pending |= met;
+            cpu_raise(cpu, VEC_DB, "an instruction breakpoint");
+        }
+    }
+    cpu->eflags &= ~(u32)FLAG_RF;
+    cpu->step_rip = cpu->rip;
+    if (cpu->eflags & FLAG_TF)
+        cpu->dr6_pending |= DR6_BS;
+    debug_update(cpu);
+}
+
+/* A repeated string instruction that stopped between two iterations. */
+static bool stopped_midway(const struct cpu *cpu)
+{
+    const struct insn *i = cpu->cur;
+    return i && i->rep && cpu->rip == cpu->step_rip &&
+           (i->op[0].kind == OPND_DST || i->op[0].kind == OPND_SRC || i->op[1].kind == OPND_SRC ||
+            i->op[1].kind == OPND_DST);
+}
+
+void debug_trap(struct cpu *cpu)
+{
+    if (stopped_midway(cpu))
+        cpu->eflags |= FLAG_RF;
+    if (cpu->inhibit && cpu->inhibit_debug) {
+        cpu->dr6_pending &= ~(u64)DR6_BS;
+        return;
+    }
+    cpu->inhibit_debug = false;
+    if (cpu->dr6_pending) {
+        cpu->cur = NULL;
+        cpu_raise(cpu, VEC_DB, "a debug trap");
+    }
+    debug_update(cpu);
+}
+
+void debug_io(struct cpu *cpu, u16 port, unsigned size)
+{
+    if (!(cpu->cr4 & CR4_DE) || !(cpu->dr[7] & DR7_ENABLED))
+        return;
+    u32 met = breakpoints_met(cpu, BIT(BREAK_IO), port, size);
+    if (met) {
+        cpu->dr6_pending |= met;
+        cpu_attention(cpu, ATTENTION_TRAP);
+    }
+}
+
+void debug_general_detect(struct cpu *cpu)
+{
+    cpu->dr6_pending |= DR6_BD;
+    cpu_raise(cpu, VEC_DB, "a debug register is used while DR7.GD is set");
+}
+
+void debug_deliver(struct cpu *cpu)
+{
+    cpu->dr[6] |= cpu->dr6_pending;
+    cpu->dr6_pending = 0;
+    cpu->dr[7] &= ~(u64)DR7_GD;
+}
