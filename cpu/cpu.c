@@ -124,11 +124,13 @@ void cpu_reset(struct cpu *cpu)
     cpu->dr6_pending = 0;
     reset_msrs(cpu);
     cpu->smbase = 0x30000;
-    cpu->in_smm = cpu->nmi_blocked = cpu->inhibit = cpu->halted = cpu->shutdown = false;
+    cpu->in_smm = cpu->nmi_blocked = cpu->inhibit = cpu->inhibit_debug = cpu->halted =
+        cpu->shutdown = false;
     reset_fpu(&cpu->fpu);
     cpu->fault = (struct fault){0};
     cpu->delivering = -1;
     cpu->delivering_external = false;
+    cpu->chained = 0;
     /* the wires INTR and KICK stay as they are */
     atomic_fetch_and(&cpu->attention, ATTENTION_INTR | ATTENTION_KICK | ATTENTION_FLUSH);
     cpu->walk = (struct walk_regs){.cr0 = cpu->cr0};
@@ -182,12 +184,8 @@ void cpu_set_intr(struct cpu *cpu, bool level)
 
 /* Leaving an instruction */
 
-enum { DR6_DATA_HITS = 15 };
-
 static _Noreturn void escape(struct cpu *cpu, enum escape how)
 {
-    /* an instruction that does not complete has hit no data breakpoint */
-    cpu->dr6_pending &= ~(u64)DR6_DATA_HITS;
     longjmp(cpu->escape, how);
 }
 

@@ -1,5 +1,5 @@
-/* Breakpoints, single step and DR6 (SDM vol. 3, chapter 17). Data breakpoints are found by the memory accessors,
- * which leave them in dr6_pending. */
+/* Breakpoints, single step and DR6 (SDM vol. 3, chapter 17). Data breakpoints are found by the
+ * memory accessors, which leave them in dr6_pending. */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/debug.h"
 

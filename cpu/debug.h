@@ -6,26 +6,28 @@
 #include "cpu/cpu.h"
 
 enum {
-    DR6_B = 15,             /* B0-B3 */
-    DR6_BD = BIT(13),       /* a debug register was touched while DR7.GD */
-    DR6_BS = BIT(14),       /* single step */
-    DR6_BT = BIT(15),       /* a task with T set was switched to */
-    DR7_LOCAL = 0x55,       /* L0-L3 */
-    DR7_ENABLED = 0xff,     /* L0-L3, G0-G3 */
+    DR6_B = 15,         /* B0-B3 */
+    DR6_BD = BIT(13),   /* a debug register was touched while DR7.GD */
+    DR6_BS = BIT(14),   /* single step */
+    DR6_BT = BIT(15),   /* a task with T set was switched to */
+    DR7_LOCAL = 0x55,   /* L0-L3 */
+    DR7_ENABLED = 0xff, /* L0-L3, G0-G3 */
     DR7_LE = BIT(8),
     DR7_GD = BIT(13),
 };
 /* R/W field of breakpoint n in DR7. */
 enum breakpoint { BREAK_EXEC, BREAK_WRITE, BREAK_IO, BREAK_ACCESS };
 
-/* Keeps ATTENTION_TRAP in step with TF, RF, DR7 and dr6_pending: while any asks for it, the engine runs one
- * instruction at a time between cpu_attend and debug_trap. Call it when DR7 has changed. */
+/* Keeps ATTENTION_TRAP in step with TF, RF, DR7 and dr6_pending: while any asks for it, the engine
+ * runs one instruction at a time between cpu_attend and debug_trap. Call it when DR7 has changed.
+ */
 void debug_update(struct cpu *cpu);
 
 /* Before an instruction runs: raises #DB for an instruction breakpoint at rip, and latches TF. */
 void debug_before(struct cpu *cpu);
 
-/* Records in dr6_pending the I/O breakpoints (CR4.DE) that an access of `size` bytes at port hits. */
+/* Records in dr6_pending the I/O breakpoints (CR4.DE) that an access of `size` bytes at port hits.
+ */
 void debug_io(struct cpu *cpu, u16 port, unsigned size);
 
 /* MOV to or from a debug register while DR7.GD is set: raises #DB. */

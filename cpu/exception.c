@@ -1,5 +1,5 @@
-/* Delivery of exceptions and interrupts through the IVT and the IDT; what is pending between two instructions
- * (SDM vol. 3, chapters 6 and 20). */
+/* Delivery of exceptions and interrupts through the IVT and the IDT; what is pending between two
+ * instructions (SDM vol. 3, chapters 6 and 20). */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/exception.h"
 
@@ -201,8 +201,8 @@ static struct fault fault_combine(struct cpu *cpu, struct fault fault)
     return fault_doubles(cpu->delivering, fault.vector) ? double_fault : fault;
 }
 
-/* Pushed EFLAGS of a fault have RF set, so that it does not break again; not those of traps, and of #DB for an
- * instruction breakpoint (vol. 3, 17.3.1.1). */
+/* Pushed EFLAGS of a fault have RF set, so that it does not break again; not those of traps, and of
+ * #DB for an instruction breakpoint (vol. 3, 17.3.1.1). */
 static u32 fault_flags(const struct cpu *cpu, const struct fault *fault)
 {
     u32 flags = cpu_eflags(cpu);
@@ -254,7 +254,8 @@ void interrupt_external(struct cpu *cpu, u8 vector)
     deliver(cpu, &e);
 }
 
-/* TSS interrupt redirection bitmap: true when the vector goes to the V86 task's own table (vol. 3, 20.3). */
+/* TSS interrupt redirection bitmap: true when the vector goes to the V86 task's own table (vol.
+ * 3, 20.3). */
 static bool vme_redirected(struct cpu *cpu, u8 vector)
 {
     const struct segment *tr = &cpu->seg[SEG_TR];
@@ -355,6 +356,8 @@ bool cpu_attend(struct cpu *cpu)
 {
     u32 a = atomic_load_explicit(&cpu->attention, memory_order_acquire);
     cpu->cur = NULL;
+    if (!cpu->inhibit)
+        cpu->inhibit_debug = false;
     if (a & ATTENTION_RESET)
         return true;
     if (cpu->shutdown || (cpu->halted && !wakes(cpu, a))) {

@@ -1,8 +1,10 @@
-/* Exceptions told in words: what was raised, where, why, and what the tables say of it (SDM vol. 3, 6.13, 6.15). */
+/* Exceptions told in words: what was raised, where, why, and what the tables say of it (SDM vol.
+ * 3, 6.13, 6.15). */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/explain.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "cpu/mem.h"
 
@@ -68,8 +70,7 @@ static void explain_walk(struct cpu *cpu, const struct fault *f)
     enum access access = f->error & PF_ID  ? ACCESS_EXEC
                          : f->error & PF_W ? ACCESS_WRITE
                                            : ACCESS_READ;
-    struct walk_result w =
-        walk(cpu->mem, &cpu->walk, f->cr2, access, f->error & PF_U, false);
+    struct walk_result w = walk(cpu->mem, &cpu->walk, f->cr2, access, f->error & PF_U, false);
     log_line(cpu->log, "    %s %s, CR3 0x%08" PRIx64, f->error & PF_U ? "user" : "supervisor",
              kinds[access], cpu->cr3);
     for (unsigned n = 0; n < w.levels && n < ARRAY_LEN(w.entry); n++)

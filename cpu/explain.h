@@ -7,8 +7,8 @@
 
 /* One line on stderr: which exception, where, which check failed. */
 void explain_exception(struct cpu *cpu, const struct fault *fault);
-/* The chain of faults in cpu->chain with the selectors, gates and page-table entries that they name, and the
- * registers. */
+/* The chain of faults in cpu->chain with the selectors, gates and page-table entries that they
+ * name, and the registers. */
 void explain_triple(struct cpu *cpu);
 
 #endif

@@ -11,10 +11,10 @@
 
 /* One far call or jump on its way. */
 struct transfer {
-    u64 off;       /* offset in the target segment */
-    u16 selector;  /* what the instruction named */
-    u8 size;       /* operand size in bytes: what a call pushes */
-    bool call;     /* CALL, not JMP */
+    u64 off;      /* offset in the target segment */
+    u16 selector; /* what the instruction named */
+    u8 size;      /* operand size in bytes: what a call pushes */
+    bool call;    /* CALL, not JMP */
 };
 
 void code_enter(struct cpu *cpu, u16 selector, const struct descriptor *d, u64 off, unsigned cpl)
@@ -50,7 +50,8 @@ static void transfer_real(struct cpu *cpu, const struct transfer *t)
     far_real(cpu, t->selector, t->off);
 }
 
-/* Pushes the return address on the current stack (for a call), then enters the segment at the same privilege. */
+/* Pushes the return address on the current stack (for a call), then enters the segment at the same
+ * privilege. */
 static void transfer_same(struct cpu *cpu, const struct transfer *t, u16 selector,
                           struct descriptor *d)
 {
@@ -149,9 +150,7 @@ static void transfer_system(struct cpu *cpu, struct transfer *t, struct descript
     enum task_reason reason = t->call ? TASK_CALL : TASK_JMP;
     switch (descriptor_type(d)) {
     case DESC_TYPE_CALL16:
-    case DESC_TYPE_CALL32:
-        transfer_call_gate(cpu, t, d);
-        break;
+    case DESC_TYPE_CALL32: transfer_call_gate(cpu, t, d); break;
     case DESC_TYPE_TASK:
         gate_check(cpu, t->selector, d);
         task_gate(cpu, d, reason, NULL);

@@ -1,4 +1,5 @@
-/* Frames that far transfers push: checks first, then the writes, then SS:ESP (SDM vol. 3, 5.8.5 and 6.12.1). */
+/* Frames that far transfers push: checks first, then the writes, then SS:ESP (SDM vol. 3, 5.8.5
+ * and 6.12.1). */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/frame.h"
 

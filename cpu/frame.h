@@ -1,4 +1,5 @@
-/* Frames that far transfers push: on the current stack or on one out of the TSS (SDM vol. 3, 5.8.5 and 6.12.1). */
+/* Frames that far transfers push: on the current stack or on one out of the TSS (SDM vol. 3, 5.8.5
+ * and 6.12.1). */
 /* SPDX-License-Identifier: MIT */
 #ifndef CPU_FRAME_H
 #define CPU_FRAME_H
@@ -21,7 +22,8 @@ struct frame {
 void frame_current(struct cpu *cpu, struct frame *f);
 /* The stack of privilege level dpl in the current TSS; raises #TS or #SS with its selector. */
 void frame_from_tss(struct cpu *cpu, struct frame *f, unsigned dpl);
-/* Pushes value[0], value[1], ...: each in `size` bytes (2 or 4). All checks come before the first write. */
+/* Pushes value[0], value[1], ...: each in `size` bytes (2 or 4). All checks come before the first
+ * write. */
 void frame_push(struct cpu *cpu, struct frame *f, const u32 *value, unsigned count, unsigned size);
 /* Loads the stack pointer; on an inner stack SS too (CPL must be the new one). Cannot fail. */
 void frame_commit(struct cpu *cpu, const struct frame *f);

@@ -1,5 +1,5 @@
-/* Port I/O and the interrupt flag: permission by IOPL and the TSS's bitmap, IN, OUT, INS, OUTS, CLI, STI
- * (SDM vol. 1, chapter 19; vol. 3, 20.3 for VIF). */
+/* Port I/O and the interrupt flag: permission by IOPL and the TSS's bitmap, IN, OUT, INS, OUTS,
+ * CLI, STI (SDM vol. 1, chapter 19; vol. 3, 20.3 for VIF). */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/debug.h"
 #include "cpu/exec.h"
@@ -14,7 +14,8 @@ static void bitmap_check(struct cpu *cpu, u16 port, unsigned size)
         cpu_raise_error(cpu, VEC_GP, 0, "port I/O above IOPL, and the TSS has no I/O bitmap");
     u32 at = (u32)sys_read(cpu, (u32)(tr->base + 102), 2) + port / 8u;
     if (at + 1 > tr->limit)
-        cpu_raise_error(cpu, VEC_GP, 0, "port I/O above IOPL, and the port is beyond the I/O bitmap");
+        cpu_raise_error(cpu, VEC_GP, 0,
+                        "port I/O above IOPL, and the port is beyond the I/O bitmap");
     u32 bits = (u32)sys_read(cpu, (u32)(tr->base + at), 2) >> (port & 7);
     if (bits & (BIT(size) - 1))
         cpu_raise_error(cpu, VEC_GP, 0, "port I/O above IOPL, and the I/O bitmap forbids the port");
@@ -91,8 +92,8 @@ static void outs_once(struct cpu *cpu, const struct insn *i, unsigned size)
     string_advance(cpu, i, RSI, cpu->eflags & FLAG_DF ? -(s64)size : (s64)size);
 }
 
-/* REP: one iteration after the other; when something wants attention, rip goes back to the instruction, which
- * goes on later from the registers as they are. */
+/* REP: one iteration after the other; when something wants attention, rip goes back to the
+ * instruction, which goes on later from the registers as they are. */
 static void repeat(struct cpu *cpu, const struct insn *i, unsigned size,
                    void (*once)(struct cpu *, const struct insn *, unsigned))
 {
@@ -123,7 +124,8 @@ void exec_outs(struct cpu *cpu, const struct insn *i)
     repeat(cpu, i, i->op[1].size, outs_once);
 }
 
-/* Does the instruction change VIF in place of IF (vol. 3, 20.3.2 and 20.4)? Raises #GP(0) when it may do neither. */
+/* Does the instruction change VIF in place of IF (vol. 3, 20.3.2 and 20.4)? Raises #GP(0) when it
+ * may do neither. */
 static bool uses_vif(struct cpu *cpu)
 {
     if (!(cpu->cr0 & CR0_PE) || cpu->cpl <= cpu_iopl(cpu))

@@ -1,4 +1,5 @@
-/* Far returns and IRET: same and outer privilege, V86, nested tasks (SDM vol. 2, RET, IRET; vol. 3, 5.8.6, 20.2). */
+/* Far returns and IRET: same and outer privilege, V86, nested tasks (SDM vol. 2, RET, IRET; vol.
+ * 3, 5.8.6, 20.2). */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/exec.h"
 #include "cpu/far.h"
@@ -79,7 +80,8 @@ static void return_same(struct cpu *cpu, const struct far_return *r, struct desc
         set_flags(cpu, r->flags, mask);
 }
 
-/* After a return to less privilege, data segments that it may not see become null (vol. 3, 5.8.6). */
+/* After a return to less privilege, data segments that it may not see become null (vol. 3, 5.8.6).
+ */
 static void drop_privileged_segments(struct cpu *cpu)
 {
     static const u8 regs[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
@@ -164,7 +166,8 @@ static void iret_to_v86(struct cpu *cpu, struct far_return *r)
     cpu->regs[RSP] = esp;
 }
 
-/* IRET in V86 with IOPL below 3: with VME the 16-bit form changes VIF in place of IF (vol. 3, 20.3.3). */
+/* IRET in V86 with IOPL below 3: with VME the 16-bit form changes VIF in place of IF (vol.
+ * 3, 20.3.3). */
 static void iret_vme(struct cpu *cpu, const struct far_return *r)
 {
     if (!(cpu->cr4 & CR4_VME) || r->size != 2)

@@ -1,4 +1,5 @@
-/* Descriptors and segment registers: loading, checking, the hidden parts (SDM vol. 3, chapters 3 and 5). */
+/* Descriptors and segment registers: loading, checking, the hidden parts (SDM vol. 3, chapters 3
+ * and 5). */
 /* SPDX-License-Identifier: MIT */
 #ifndef CPU_SEGMENT_H
 #define CPU_SEGMENT_H
@@ -62,37 +63,45 @@ static inline u16 gate_selector(const struct descriptor *d)
     return (u16)(d->lo >> 16);
 }
 
-/* Raises a fault whose error code names a selector. EXT is added when the exception is delivered. */
-_Noreturn static inline void raise_selector(struct cpu *cpu, enum vector vector, u16 selector, const char *why)
+/* Raises a fault whose error code names a selector. EXT is added when the exception is delivered.
+ */
+_Noreturn static inline void raise_selector(struct cpu *cpu, enum vector vector, u16 selector,
+                                            const char *why)
 {
     cpu_raise_error(cpu, vector, selector & 0xfffcu, why);
 }
 
-/* Recomputes lo and the spans from attr and limit. Hidden parts are what counts in every mode, so that it needs
- * no call when CR0.PE changes. */
+/* Recomputes lo and the spans from attr and limit. Hidden parts are what counts in every mode, so
+ * that it needs no call when CR0.PE changes. */
 void segment_update(const struct cpu *cpu, struct segment *s);
 
-/* Reads the descriptor of a non-null selector; false when it lies outside its table. May raise #PF. */
+/* Reads the descriptor of a non-null selector; false when it lies outside its table. May raise #PF.
+ */
 bool descriptor_read(struct cpu *cpu, u16 selector, struct descriptor *d);
-/* Sets the accessed bit of a code or data descriptor, in memory and in *d, if it is clear. May raise #PF. */
+/* Sets the accessed bit of a code or data descriptor, in memory and in *d, if it is clear. May
+ * raise #PF. */
 void descriptor_mark_accessed(struct cpu *cpu, struct descriptor *d);
 /* Sets or clears the busy bit of a TSS descriptor, in memory and in *d. May raise #PF. */
 void descriptor_set_busy(struct cpu *cpu, struct descriptor *d, bool busy);
 
-/* Fills a segment register from a descriptor that was checked, and marks the mode (cpu_update_mode for CS, SS). */
+/* Fills a segment register from a descriptor that was checked, and marks the mode (cpu_update_mode
+ * for CS, SS). */
 void segment_set(struct cpu *cpu, enum seg_reg reg, u16 selector, const struct descriptor *d);
 /* A null selector: nothing is accessible. */
 void segment_set_null(struct cpu *cpu, enum seg_reg reg, u16 selector);
-/* Real-mode and V86 form: base = selector << 4; V86 also sets limit 64K and attributes of ring 3. */
+/* Real-mode and V86 form: base = selector << 4; V86 also sets limit 64K and attributes of ring 3.
+ */
 void segment_set_real(struct cpu *cpu, enum seg_reg reg, u16 selector);
 
-/* MOV/POP/LxS to ES, SS, DS, FS, GS in the current mode, with all checks, faults and the accessed bit. */
+/* MOV/POP/LxS to ES, SS, DS, FS, GS in the current mode, with all checks, faults and the accessed
+ * bit. */
 void segment_load(struct cpu *cpu, enum seg_reg reg, u16 selector);
-/* Checks a stack selector for privilege level cpl and reads its descriptor; raises `vector` (#GP, or #TS for a
- * stack out of a TSS), or #SS if the segment is not present. */
-void stack_segment_check(struct cpu *cpu, u16 selector, struct descriptor *d, unsigned cpl, enum vector vector);
-/* Checks a non-null data selector against CPL and reads its descriptor; raises `vector` (#GP, or #TS in a task
- * switch), or #NP. */
+/* Checks a stack selector for privilege level cpl and reads its descriptor; raises `vector` (#GP,
+ * or #TS for a stack out of a TSS), or #SS if the segment is not present. */
+void stack_segment_check(struct cpu *cpu, u16 selector, struct descriptor *d, unsigned cpl,
+                         enum vector vector);
+/* Checks a non-null data selector against CPL and reads its descriptor; raises `vector` (#GP, or
+ * #TS in a task switch), or #NP. */
 void data_segment_check(struct cpu *cpu, u16 selector, struct descriptor *d, enum vector vector);
 /* Loads LDTR; raises `vector` for a bad selector, `absent` for a segment that is not present. */
 void ldt_load(struct cpu *cpu, u16 selector, enum vector vector, enum vector absent);

@@ -2,12 +2,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/task.h"
 
-#include "cpu/control.h"
 #include "cpu/debug.h"
 #include "cpu/far.h"
 #include "cpu/frame.h"
 #include "cpu/mem.h"
 #include "cpu/stack.h"
+
+const char *control_write_cr3(struct cpu *cpu, u64 value);
 
 /* Where the two kinds of TSS keep things (figures 7-2 and 7-10). */
 struct tss_layout {
@@ -81,7 +82,8 @@ static void busy_clear(struct cpu *cpu, u16 selector)
     sys_write(cpu, lin, sys_read(cpu, lin, 1) & ~2u, 1);
 }
 
-/* Everything that the commit writes or reads is in memory: no page fault after this (7.3, step 5). */
+/* Everything that the commit writes or reads is in memory: no page fault after this (7.3, step 5).
+ */
 static void task_probe(struct cpu *cpu, const struct descriptor *d)
 {
     const struct segment *tr = &cpu->seg[SEG_TR];
@@ -158,6 +160,13 @@ static void task_registers(struct cpu *cpu, const struct task_state *t, bool nes
     cpu_update_mode(cpu);
 }
 
+static void task_load_cr3(struct cpu *cpu, u32 cr3)
+{
+    const char *why = control_write_cr3(cpu, cr3);
+    if (why)
+        cpu_raise_error(cpu, VEC_GP, 0, why);
+}
+
 /* The part of the switch that runs in the new task. */
 static void task_enter(struct cpu *cpu, const struct task_state *t, unsigned width,
                        const u32 *error)
@@ -203,7 +212,7 @@ void task_switch(struct cpu *cpu, u16 selector, struct descriptor *d, enum task_
     cpu->cur = NULL;
     task_registers(cpu, &t, nested);
     if (tss_layout(d->hi)->width == 4 && (cpu->cr0 & CR0_PG))
-        control_load_cr3(cpu, t.cr3);
+        task_load_cr3(cpu, t.cr3);
     debug_update(cpu);
     task_enter(cpu, &t, tss_layout(d->hi)->width, error);
 }

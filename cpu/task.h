@@ -8,9 +8,9 @@
 /* What switches tasks. CALL and interrupts nest: the new task links back to the old one. */
 enum task_reason { TASK_JMP, TASK_CALL, TASK_INTERRUPT, TASK_IRET };
 
-/* Switches to the task of `selector`, whose TSS descriptor *d has been read. Checks its type, presence and limit;
- * after the commit faults belong to the new task. cpu->rip is what the old TSS saves. error: pushed on the new
- * task's stack, or NULL. */
+/* Switches to the task of `selector`, whose TSS descriptor *d has been read. Checks its type,
+ * presence and limit; after the commit faults belong to the new task. cpu->rip is what the old TSS
+ * saves. error: pushed on the new task's stack, or NULL. */
 void task_switch(struct cpu *cpu, u16 selector, struct descriptor *d, enum task_reason reason,
                  const u32 *error);
 
