@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cpu/cpuid.h"
+#include "cpu/debug.h"
 
 enum { TSC_HZ = 1000000000 };
 
@@ -168,10 +169,8 @@ void cpu_set_eflags(struct cpu *cpu, u32 value, u32 mask)
     u32 changed = old ^ cpu->eflags;
     if (changed & (FLAG_VM | FLAG_AC))
         cpu_update_mode(cpu);
-    if (cpu->eflags & FLAG_TF)
-        cpu_attention(cpu, ATTENTION_TRAP);
-    else if ((changed & FLAG_TF) && !cpu->dr6_pending)
-        atomic_fetch_and(&cpu->attention, ~(u32)ATTENTION_TRAP);
+    if ((changed | cpu->eflags) & (FLAG_TF | FLAG_RF))
+        debug_update(cpu);
 }
 
 void cpu_set_intr(struct cpu *cpu, bool level)
@@ -186,6 +185,9 @@ void cpu_set_intr(struct cpu *cpu, bool level)
 
 static _Noreturn void escape(struct cpu *cpu, enum escape how)
 {
+    /* an instruction that does not complete has hit no data breakpoint; #DB reports earlier ones */
+    if (how != ESCAPE_FAULT || cpu->fault.vector != VEC_DB)
+        cpu->dr6_pending &= ~(u64)DR6_B;
     longjmp(cpu->escape, how);
 }
 

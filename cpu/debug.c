@@ -88,12 +88,6 @@ void debug_io(struct cpu *cpu, u16 port, unsigned size)
     }
 }
 
-void debug_general_detect(struct cpu *cpu)
-{
-    cpu->dr6_pending |= DR6_BD;
-    cpu_raise(cpu, VEC_DB, "a debug register is used while DR7.GD is set");
-}
-
 void debug_deliver(struct cpu *cpu)
 {
     cpu->dr[6] |= cpu->dr6_pending;

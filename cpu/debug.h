@@ -30,9 +30,6 @@ void debug_before(struct cpu *cpu);
  */
 void debug_io(struct cpu *cpu, u16 port, unsigned size);
 
-/* MOV to or from a debug register while DR7.GD is set: raises #DB. */
-_Noreturn void debug_general_detect(struct cpu *cpu);
-
 /* Delivery of #DB: dr6_pending goes to DR6, GD is cleared. */
 void debug_deliver(struct cpu *cpu);
 

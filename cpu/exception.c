@@ -203,17 +203,18 @@ static struct fault fault_combine(struct cpu *cpu, struct fault fault)
 
 /* Pushed EFLAGS of a fault have RF set, so that it does not break again; not those of traps, and of
  * #DB for an instruction breakpoint (vol. 3, 17.3.1.1). */
-static u32 fault_flags(const struct cpu *cpu, const struct fault *fault)
+static u32 fault_flags(const struct cpu *cpu, const struct fault *fault, bool in_insn)
 {
     u32 flags = cpu_eflags(cpu);
-    if (fault->vector == VEC_DF || (fault->vector == VEC_DB && !(cpu->dr6_pending & DR6_BD)))
+    if (fault->vector == VEC_DF || (fault->vector == VEC_DB && !in_insn))
         return flags;
     return flags | FLAG_RF;
 }
 
 void exception_deliver(struct cpu *cpu)
 {
-    if (cpu->cur) {
+    bool in_insn = cpu->cur;
+    if (in_insn) {
         cpu->rip = cpu->rip - cpu->cur->len;
         if (cpu->code_mode != MODE_64)
             cpu->rip = (u32)cpu->rip;
@@ -227,7 +228,7 @@ void exception_deliver(struct cpu *cpu)
     }
     if (cpu->explain)
         explain_exception(cpu, &fault);
-    struct event e = {.flags = fault_flags(cpu, &fault),
+    struct event e = {.flags = fault_flags(cpu, &fault, in_insn),
                       .error = fault.error,
                       .vector = fault.vector,
                       .has_error = fault.has_error};

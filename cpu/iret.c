@@ -44,14 +44,6 @@ static u32 iret_mask(const struct cpu *cpu, unsigned size)
     return mask;
 }
 
-/* RF takes effect for one instruction, which the engine therefore has to run alone. */
-static void set_flags(struct cpu *cpu, u32 value, u32 mask)
-{
-    cpu_set_eflags(cpu, value, mask);
-    if (cpu->eflags & FLAG_RF)
-        cpu_attention(cpu, ATTENTION_TRAP);
-}
-
 static void return_code_check(struct cpu *cpu, const struct far_return *r, struct descriptor *d)
 {
     unsigned rpl = r->selector & 3;
@@ -77,7 +69,7 @@ static void return_same(struct cpu *cpu, const struct far_return *r, struct desc
     stack_set_pointer(cpu, r->sp + r->release);
     code_enter(cpu, r->selector, d, r->off, cpu->cpl);
     if (r->iret)
-        set_flags(cpu, r->flags, mask);
+        cpu_set_eflags(cpu, r->flags, mask);
 }
 
 /* After a return to less privilege, data segments that it may not see become null (vol. 3, 5.8.6).
@@ -114,7 +106,7 @@ static void return_outer(struct cpu *cpu, struct far_return *r, struct descripto
     stack_set_pointer(cpu, stack_pointer(cpu) + r->release);
     drop_privileged_segments(cpu);
     if (r->iret)
-        set_flags(cpu, r->flags, mask);
+        cpu_set_eflags(cpu, r->flags, mask);
 }
 
 static void return_protected(struct cpu *cpu, struct far_return *r)
@@ -158,7 +150,8 @@ static void iret_to_v86(struct cpu *cpu, struct far_return *r)
     if (r->off > 0xffff)
         cpu_raise_error(cpu, VEC_GP, 0, "IRET to V86 beyond 64 KiB");
     cpu->cpl = 3;
-    set_flags(cpu, r->flags, IRET_FLAGS32 | FLAG_IF | FLAG_IOPL | FLAG_VM | FLAG_VIF | FLAG_VIP);
+    cpu_set_eflags(cpu, r->flags,
+                   IRET_FLAGS32 | FLAG_IF | FLAG_IOPL | FLAG_VM | FLAG_VIF | FLAG_VIP);
     far_real(cpu, r->selector, r->off);
     segment_set_real(cpu, SEG_SS, ss);
     for (unsigned n = 0; n < ARRAY_LEN(order); n++)
@@ -175,8 +168,8 @@ static void iret_vme(struct cpu *cpu, const struct far_return *r)
     if ((r->flags & FLAG_TF) || ((r->flags & FLAG_IF) && (cpu->eflags & FLAG_VIP)))
         cpu_raise_error(cpu, VEC_GP, 0, "IRET in virtual-8086 mode with TF, or IF while VIP");
     return_real(cpu, r);
-    set_flags(cpu, r->flags, IRET_FLAGS16);
-    set_flags(cpu, r->flags & FLAG_IF ? FLAG_VIF : 0, FLAG_VIF);
+    cpu_set_eflags(cpu, r->flags, IRET_FLAGS16);
+    cpu_set_eflags(cpu, r->flags & FLAG_IF ? FLAG_VIF : 0, FLAG_VIF);
 }
 
 static void iret_real(struct cpu *cpu, const struct far_return *r)
@@ -188,7 +181,7 @@ static void iret_real(struct cpu *cpu, const struct far_return *r)
         return;
     }
     return_real(cpu, r);
-    set_flags(cpu, r->flags, v86 ? mask : mask | FLAG_IOPL);
+    cpu_set_eflags(cpu, r->flags, v86 ? mask : mask | FLAG_IOPL);
 }
 
 void exec_iret(struct cpu *cpu, const struct insn *i)
