@@ -2,13 +2,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/cpu.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
+#include "cpu/fpu.h"
 
 enum { TSC_HZ = 1000000000 };
 
@@ -85,15 +85,6 @@ static void reset_segments(struct cpu *cpu)
     cpu->gdtr = cpu->idtr = (struct dtable){.limit = 0xffff};
 }
 
-static void reset_fpu(struct fpu *fpu)
-{
-    memset(fpu, 0, sizeof *fpu);
-    store_le16(fpu->image, 0x40);
-    fpu->image[4] = 0xff;
-    fpu->mxcsr = 0x1f80;
-    store_le32(fpu->image + 24, fpu->mxcsr);
-}
-
 static void reset_msrs(struct cpu *cpu)
 {
     cpu->efer = cpu->star = cpu->lstar = cpu->cstar = cpu->sfmask = cpu->kernel_gs_base = 0;
@@ -127,7 +118,7 @@ void cpu_reset(struct cpu *cpu)
     cpu->smbase = 0x30000;
     cpu->in_smm = cpu->nmi_blocked = cpu->inhibit = cpu->inhibit_debug = cpu->halted =
         cpu->shutdown = false;
-    reset_fpu(&cpu->fpu);
+    fpu_reset(cpu);
     cpu->fault = (struct fault){0};
     cpu->delivering = -1;
     cpu->delivering_external = false;
@@ -266,11 +257,7 @@ static const struct field fields[] = {
     FIELD(inhibit),      FIELD(halted),
     FIELD(shutdown),     FIELD(gdtr.base),
     FIELD(gdtr.limit),   FIELD(idtr.base),
-    FIELD(idtr.limit),   FIELD(fpu.image),
-    FIELD(fpu.xmm),      FIELD(fpu.mxcsr),
-    FIELD(fpu.fip),      FIELD(fpu.fdp),
-    FIELD(fpu.fcs),      FIELD(fpu.fds),
-    FIELD(fpu.fop),      FIELD(icount),
+    FIELD(idtr.limit),   FIELD(icount),
 };
 
 static void state_segment(struct state *s, unsigned n, struct segment *seg)
@@ -290,12 +277,12 @@ static void state_segment(struct state *s, unsigned n, struct segment *seg)
 void cpu_state(struct cpu *cpu, struct state *s)
 {
     u32 wires = atomic_load(&cpu->attention);
-    assert(!cpu->fpu.live);
     state_begin(s, "cpu", 1);
     for (unsigned n = 0; n < ARRAY_LEN(fields); n++)
         state_data(s, fields[n].name, (u8 *)cpu + fields[n].offset, fields[n].size);
     for (unsigned n = 0; n < SEG_COUNT; n++)
         state_segment(s, n, &cpu->seg[n]);
+    fpu_state(cpu, s);
     state_u32(s, "attention", &wires);
     state_end(s);
     if (!state_loading(s))

@@ -75,8 +75,8 @@ struct fpu {
     _Alignas(16) union xmm xmm[16];
     u32 mxcsr;        /* guest's MXCSR; its flags are valid while not live */
     bool live;        /* x87/MMX registers and MXCSR's flags are in the host FPU */
-    bool x87_careful; /* not live, or the control word unmasks an exception: x87_begin must look closer */
-    bool sse_careful; /* not live, or MXCSR unmasks an exception: sse_arith must look closer */
+    bool x87_quick;   /* live, and no x87 exception is unmasked: x87_begin need not look closer */
+    bool sse_quick;   /* live, and MXCSR unmasks no exception: sse_run need not look closer */
     bool ferr;        /* FERR# is asserted */
     bool ignne;       /* IGNNE# is asserted: pending errors are ignored while CR0.NE is clear */
     u8 ignored;       /* exceptions masked on the host only, for the sake of IGNNE# */

@@ -8,10 +8,10 @@
 /* Places in the FXSAVE image. */
 enum { IMAGE_FCW = 0, IMAGE_FTW = 4, IMAGE_MXCSR = 24, IMAGE_X87_END = 160 };
 
-static void careful_update(struct fpu *f, u16 cw)
+static void quick_update(struct fpu *f)
 {
-    f->x87_careful = !f->live || (~cw & SW_FLAGS) || f->ignored;
-    f->sse_careful = !f->live || (~f->mxcsr & MXCSR_MASKS);
+    f->x87_quick = f->live && !(~host_fnstcw() & SW_FLAGS) && !f->ignored;
+    f->sse_quick = f->live && !(~f->mxcsr & MXCSR_MASKS);
 }
 
 void fpu_reset(struct cpu *cpu)
@@ -21,7 +21,6 @@ void fpu_reset(struct cpu *cpu)
     store_le16(f->image + IMAGE_FCW, 0x0040);
     f->image[IMAGE_FTW] = 0xff; /* all valid: zeros */
     f->mxcsr = MXCSR_RESET;
-    careful_update(f, 0x0040);
 }
 
 void fpu_make_live(struct cpu *cpu)
@@ -34,7 +33,7 @@ void fpu_make_live(struct cpu *cpu)
                      : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
                        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
     f->live = true;
-    careful_update(f, host_fnstcw());
+    quick_update(f);
 }
 
 /* Gives the host the guest's own exception masks again, after errors were ignored. */
@@ -56,7 +55,7 @@ void fpu_save_live(struct cpu *cpu)
     __asm__ volatile("fxsave %0; fninit" : "=m"(f->image));
     host_ldmxcsr(MXCSR_RESET);
     f->live = false;
-    f->x87_careful = f->sse_careful = true;
+    f->x87_quick = f->sse_quick = false;
 }
 
 u32 fpu_mxcsr(const struct cpu *cpu)
@@ -73,13 +72,14 @@ void fpu_set_mxcsr(struct cpu *cpu, u32 value)
         sse_trap_init();
     if (f->live)
         host_ldmxcsr(value | MXCSR_MASKS);
-    f->sse_careful = !f->live || (~value & MXCSR_MASKS);
+    f->sse_quick = f->live && !(~value & MXCSR_MASKS);
 }
 
 void fpu_control_changed(struct cpu *cpu)
 {
     struct fpu *f = &cpu->fpu;
-    careful_update(f, host_fnstcw());
+    f->ignored = 0;
+    quick_update(f);
     if (f->ferr && !(host_fnstsw() & SW_ES)) {
         f->ferr = f->ignne = false;
         cpu->bus.ferr(cpu->bus.opaque, false);
@@ -132,7 +132,7 @@ void x87_begin_nowait(struct cpu *cpu)
 void x87_begin_careful(struct cpu *cpu)
 {
     x87_begin_nowait(cpu);
-    if (cpu->fpu.x87_careful)
+    if (!cpu->fpu.x87_quick)
         pending_check(cpu);
 }
 

@@ -46,7 +46,7 @@ _Noreturn void sse_unusable(struct cpu *cpu);
  * registers are live and the host has no pending error. */
 static inline void x87_begin(struct cpu *cpu)
 {
-    if (unlikely((cpu->cr0 & (CR0_EM | CR0_TS)) || cpu->fpu.x87_careful))
+    if (unlikely((cpu->cr0 & (CR0_EM | CR0_TS)) || !cpu->fpu.x87_quick))
         x87_begin_careful(cpu);
 }
 /* The same of one that does not look at pending errors (FNxxx, FXSAVE, FXRSTOR). */
@@ -58,7 +58,7 @@ void fpu_wait(struct cpu *cpu);
 /* The start of an MMX instruction: #UD, #NM, #MF. */
 static inline void mmx_begin(struct cpu *cpu)
 {
-    if (unlikely((cpu->cr0 & (CR0_EM | CR0_TS)) || cpu->fpu.x87_careful))
+    if (unlikely((cpu->cr0 & (CR0_EM | CR0_TS)) || !cpu->fpu.x87_quick))
         mmx_begin_careful(cpu);
 }
 

@@ -19,7 +19,7 @@ u64 sse_run_careful(struct cpu *cpu, sse_op *op, void *dst, unsigned dst_size, c
     struct fpu *f = &cpu->fpu;
     if (!f->live)
         fpu_make_live(cpu);
-    if (!f->sse_careful)
+    if (f->sse_quick)
         return op(dst, src);
     memcpy(result, dst, dst_size);
     host_ldmxcsr(fpu_mxcsr(cpu));
@@ -118,10 +118,8 @@ static inline void sse_from_mmx(struct cpu *cpu, const struct insn *i, sse_op *o
     sse_begin(cpu);
     if (mmx)
         mmx_begin(cpu);
-    src.q[0] = mmx ? mmx_peek(i->op[1].reg) : load_le64(fpu_mem_read(cpu, i, 8, &buf));
+    src.q[0] = mmx ? mmx_get(i->op[1].reg) : load_le64(fpu_mem_read(cpu, i, 8, &buf));
     sse_run(cpu, op, &result, 16, &src);
-    if (mmx)
-        mmx_get(0); /* now that nothing can fault: TOS and tags */
     memcpy(sse_register(cpu, i, 0), &result, size);
 }
 
@@ -142,6 +140,7 @@ static inline void sse_to_mmx(struct cpu *cpu, const struct insn *i, sse_op *op,
     sse_begin(cpu);
     mmx_begin(cpu);
     memcpy(&src, sse_source(cpu, i, 1, &buf), size);
+    mmx_get(0); /* TOS and tags change even if #XM follows */
     sse_run(cpu, op, &result, 16, &src);
     mmx_set(i->op[0].reg, result.q[0]);
 }

@@ -12,7 +12,7 @@ u64 sse_run_careful(struct cpu *cpu, sse_op *op, void *dst, unsigned dst_size, c
 static inline u64 sse_run(struct cpu *cpu, sse_op *op, void *dst, unsigned dst_size,
                           const void *src)
 {
-    if (unlikely(cpu->fpu.sse_careful))
+    if (unlikely(!cpu->fpu.sse_quick))
         return sse_run_careful(cpu, op, dst, dst_size, src);
     return op(dst, src);
 }

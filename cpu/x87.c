@@ -60,7 +60,7 @@ static inline void x87_compute(struct cpu *cpu, const struct insn *i)
  * inexact result. There was none pending before it. */
 static bool store_refused(const struct cpu *cpu)
 {
-    return cpu->fpu.x87_careful && (host_fnstsw() & ~host_fnstcw() & (SW_FLAGS & ~0x20));
+    return !cpu->fpu.x87_quick && (host_fnstsw() & ~host_fnstcw() & (SW_FLAGS & ~0x20));
 }
 
 /* Register forms, and memory forms that write. */
@@ -187,15 +187,12 @@ X87(fcmovne, cmov)
 X87(fcmovnbe, cmov)
 X87(fcmovnu, cmov)
 
-/* FCOMI and its kind; an unmasked invalid operation leaves the flags alone. */
+/* FCOMI and its kind. Flags come even of an unmasked invalid operation, whatever the SDM says. */
 static inline void x87_comi(struct cpu *cpu, const struct insn *i)
 {
-    u64 flags;
     x87_begin(cpu);
     note(cpu, i);
-    __asm__ volatile("call *%1; pushfq; popq %0" : "=r"(flags) : "r"(reg_op(i)) : "cc");
-    if (likely(!store_refused(cpu)))
-        cpu->aflags = flags;
+    __asm__ volatile("call *%1; pushfq; popq %0" : "=r"(cpu->aflags) : "r"(reg_op(i)) : "cc");
 }
 
 X87(fcomi, comi)
@@ -238,6 +235,6 @@ void exec_wait(struct cpu *cpu, const struct insn *i)
     (void)i;
     if ((cpu->cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS))
         cpu_raise(cpu, VEC_NM, "WAIT with CR0.MP and CR0.TS set");
-    if (cpu->fpu.x87_careful)
+    if (!cpu->fpu.x87_quick)
         fpu_wait(cpu);
 }
