@@ -11,9 +11,13 @@
  * fpu.live, and its MXCSR is the guest's with every exception masked: C code on that thread must
  * not compute in floating point (moving it about is fine). XMM registers are in fpu.xmm. */
 
+/* The common body of many handlers: specialized in each. */
+#define FPU_BODY static inline __attribute__((always_inline))
+
 enum {
     SW_FLAGS = 0x3f, /* x87 status word: IE DE ZE OE UE PE; CW masks them in the same places */
-    SW_ES = 0x80,    /* an unmasked one is set */
+    SW_PE = 0x20,
+    SW_ES = 0x80, /* an unmasked one is set */
 };
 
 /* State after RESET (SDM vol. 3, table 9-1). The registers are no longer live. */
@@ -69,25 +73,23 @@ static inline void sse_begin(struct cpu *cpu)
         sse_unusable(cpu);
 }
 
-/* Operand n, in memory, for reading: where the host finds it, which may be buf. */
-static inline const void *fpu_mem_read(struct cpu *cpu, const struct insn *i, unsigned size,
+/* A memory operand for reading: where the host finds it, which may be buf. */
+static inline const void *fpu_mem_read(struct cpu *cpu, unsigned seg, u64 ea, unsigned size,
                                        void *buf)
 {
-    u64 ea = insn_ea(cpu, i);
-    const void *p = lin_host(cpu, seg_read_lin(cpu, i->seg, ea, size), size, ACCESS_READ);
+    const void *p = lin_host(cpu, seg_read_lin(cpu, seg, ea, size), size, ACCESS_READ);
     if (likely(p))
         return p;
-    mem_read_bytes(cpu, i->seg, ea, buf, size);
+    mem_read_bytes(cpu, seg, ea, buf, size);
     return buf;
 }
-/* The memory operand for writing: a host address, or NULL when it takes mem_write_bytes, which then
- * cannot fault. */
-static inline void *fpu_mem_write(struct cpu *cpu, const struct insn *i, unsigned size)
+/* One for writing: a host address, or NULL when it takes mem_write_bytes, which then cannot
+ * fault. */
+static inline void *fpu_mem_write(struct cpu *cpu, unsigned seg, u64 ea, unsigned size)
 {
-    u64 ea = insn_ea(cpu, i);
-    void *p = lin_host(cpu, seg_write_lin(cpu, i->seg, ea, size), size, ACCESS_WRITE);
+    void *p = lin_host(cpu, seg_write_lin(cpu, seg, ea, size), size, ACCESS_WRITE);
     if (unlikely(!p))
-        mem_probe_write(cpu, i->seg, ea, size);
+        mem_probe_write(cpu, seg, ea, size);
     return p;
 }
 

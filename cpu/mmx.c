@@ -14,7 +14,7 @@ u64 mmx_peek(unsigned reg)
 }
 
 /* OP mm, mm/m64; shifts also OP mm, imm8: the count is then the operand. */
-static inline void mmx_compute(struct cpu *cpu, const struct insn *i, const u8 op[8][4])
+FPU_BODY void mmx_compute(struct cpu *cpu, const struct insn *i, const u8 op[8][4])
 {
     u64 buf;
     mmx_begin(cpu);
@@ -33,12 +33,13 @@ static inline void mmx_compute(struct cpu *cpu, const struct insn *i, const u8 o
 /* Stores size bytes of an MMX register to operand 0, in memory. */
 static void mmx_store(struct cpu *cpu, const struct insn *i, unsigned reg, unsigned size)
 {
-    void *p = fpu_mem_write(cpu, i, size);
+    u64 ea = insn_ea(cpu, i);
+    void *p = fpu_mem_write(cpu, i->seg, ea, size);
     u64 v = mmx_get(reg);
     if (likely(p))
         __builtin_memcpy(p, &v, size);
     else
-        mem_write_bytes(cpu, i->seg, insn_ea(cpu, i), &v, size);
+        mem_write_bytes(cpu, i->seg, ea, &v, size);
 }
 
 /* MOVD (and MOVQ with REX.W) between an MMX register and a general register or memory. */

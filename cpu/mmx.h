@@ -36,7 +36,7 @@ static inline const void *mmx_source(struct cpu *cpu, const struct insn *i, unsi
 {
     const struct operand *o = &i->op[n];
     if (o->kind == OPND_MEM)
-        return fpu_mem_read(cpu, i, o->size, buf);
+        return fpu_mem_read(cpu, i->seg, insn_ea(cpu, i), o->size, buf);
     *buf = o->kind == OPND_MM ? mmx_get(o->reg) : (u64)i->imm & 0xff;
     return buf;
 }

@@ -34,7 +34,7 @@ u64 sse_run_careful(struct cpu *cpu, sse_op *op, void *dst, unsigned dst_size, c
 }
 
 /* OP xmm, xmm/m */
-static inline void sse_arith(struct cpu *cpu, const struct insn *i, sse_op *op)
+FPU_BODY void sse_arith(struct cpu *cpu, const struct insn *i, sse_op *op)
 {
     _Alignas(16) union xmm buf;
     sse_begin(cpu);
@@ -43,7 +43,7 @@ static inline void sse_arith(struct cpu *cpu, const struct insn *i, sse_op *op)
 }
 
 /* COMISS and its kind */
-static inline void sse_flags(struct cpu *cpu, const struct insn *i, sse_op *op)
+FPU_BODY void sse_flags(struct cpu *cpu, const struct insn *i, sse_op *op)
 {
     _Alignas(16) union xmm buf;
     sse_begin(cpu);
@@ -52,7 +52,7 @@ static inline void sse_flags(struct cpu *cpu, const struct insn *i, sse_op *op)
 }
 
 /* CVTSI2SS, CVTSI2SD */
-static inline void sse_from_int(struct cpu *cpu, const struct insn *i, sse_op *l, sse_op *q)
+FPU_BODY void sse_from_int(struct cpu *cpu, const struct insn *i, sse_op *l, sse_op *q)
 {
     sse_begin(cpu);
     u64 value = opnd_read(cpu, i, 1);
@@ -60,7 +60,7 @@ static inline void sse_from_int(struct cpu *cpu, const struct insn *i, sse_op *l
 }
 
 /* CVTSS2SI and its kind */
-static inline void sse_to_int(struct cpu *cpu, const struct insn *i, sse_op *l, sse_op *q)
+FPU_BODY void sse_to_int(struct cpu *cpu, const struct insn *i, sse_op *l, sse_op *q)
 {
     _Alignas(16) union xmm buf;
     u64 value = 0;
@@ -110,7 +110,7 @@ static inline sse_op *compare_op(const u8 ops[8][32], const struct insn *i)
 /* Conversions with an MMX register: those of packed doublewords in XMM registers do the work. */
 
 /* CVTPI2PS, CVTPI2PD. A memory source leaves the x87 state alone. */
-static inline void sse_from_mmx(struct cpu *cpu, const struct insn *i, sse_op *op, unsigned size)
+FPU_BODY void sse_from_mmx(struct cpu *cpu, const struct insn *i, sse_op *op, unsigned size)
 {
     _Alignas(16) union xmm src = {{0}}, result = {{0}};
     u64 buf;
@@ -118,7 +118,8 @@ static inline void sse_from_mmx(struct cpu *cpu, const struct insn *i, sse_op *o
     sse_begin(cpu);
     if (mmx)
         mmx_begin(cpu);
-    src.q[0] = mmx ? mmx_get(i->op[1].reg) : load_le64(fpu_mem_read(cpu, i, 8, &buf));
+    src.q[0] = mmx ? mmx_get(i->op[1].reg)
+                   : load_le64(fpu_mem_read(cpu, i->seg, insn_ea(cpu, i), 8, &buf));
     sse_run(cpu, op, &result, 16, &src);
     memcpy(sse_register(cpu, i, 0), &result, size);
 }
@@ -134,7 +135,7 @@ void exec_cvtpi2pd(struct cpu *cpu, const struct insn *i)
 }
 
 /* CVTPS2PI and its kind; size is that of the source. */
-static inline void sse_to_mmx(struct cpu *cpu, const struct insn *i, sse_op *op, unsigned size)
+FPU_BODY void sse_to_mmx(struct cpu *cpu, const struct insn *i, sse_op *op, unsigned size)
 {
     _Alignas(16) union xmm src = {{0}}, result = {{0}}, buf;
     sse_begin(cpu);

@@ -22,7 +22,7 @@ static void store(struct cpu *cpu, const struct insn *i, const void *bytes, unsi
 }
 
 /* 16 bytes between registers, or a register and memory. */
-static inline void move(struct cpu *cpu, const struct insn *i, bool aligned)
+FPU_BODY void move(struct cpu *cpu, const struct insn *i, bool aligned)
 {
     union xmm buf;
     sse_begin(cpu);
@@ -30,8 +30,9 @@ static inline void move(struct cpu *cpu, const struct insn *i, bool aligned)
         store(cpu, i, sse_register(cpu, i, 1), 16, aligned);
         return;
     }
-    const void *src = aligned || i->op[1].kind == OPND_XMM ? sse_source(cpu, i, 1, &buf)
-                                                           : fpu_mem_read(cpu, i, 16, &buf);
+    const void *src = aligned || i->op[1].kind == OPND_XMM
+                          ? sse_source(cpu, i, 1, &buf)
+                          : fpu_mem_read(cpu, i->seg, insn_ea(cpu, i), 16, &buf);
     memcpy(sse_register(cpu, i, 0), src, 16);
 }
 
@@ -51,7 +52,7 @@ SSE_MOVE(movupd, false)
 SSE_MOVE(movdqu, false)
 
 /* The lowest element: a load from memory clears the rest, a move between registers does not. */
-static inline void move_scalar(struct cpu *cpu, const struct insn *i, unsigned size)
+FPU_BODY void move_scalar(struct cpu *cpu, const struct insn *i, unsigned size)
 {
     union xmm value = {{0}};
     u64 buf;
@@ -59,7 +60,7 @@ static inline void move_scalar(struct cpu *cpu, const struct insn *i, unsigned s
     if (i->op[0].kind == OPND_MEM) {
         store(cpu, i, sse_register(cpu, i, 1), size, false);
     } else if (i->op[1].kind == OPND_MEM) {
-        memcpy(&value, fpu_mem_read(cpu, i, size, &buf), size);
+        memcpy(&value, fpu_mem_read(cpu, i->seg, insn_ea(cpu, i), size, &buf), size);
         *sse_register(cpu, i, 0) = value;
     } else {
         memcpy(&value, sse_register(cpu, i, 1), size);
@@ -78,14 +79,15 @@ void exec_movsd_sse(struct cpu *cpu, const struct insn *i)
 }
 
 /* One quadword of a register to or from memory; the other one stays. */
-static inline void move_half(struct cpu *cpu, const struct insn *i, unsigned half)
+FPU_BODY void move_half(struct cpu *cpu, const struct insn *i, unsigned half)
 {
     u64 buf;
     sse_begin(cpu);
     if (i->op[0].kind == OPND_MEM)
         store(cpu, i, &sse_register(cpu, i, 1)->q[half], 8, false);
     else
-        sse_register(cpu, i, 0)->q[half] = load_le64(fpu_mem_read(cpu, i, 8, &buf));
+        sse_register(cpu, i, 0)->q[half] =
+            load_le64(fpu_mem_read(cpu, i->seg, insn_ea(cpu, i), 8, &buf));
 }
 
 void exec_movlps(struct cpu *cpu, const struct insn *i)

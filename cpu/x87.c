@@ -23,19 +23,21 @@ static inline bool in_memory(const struct insn *i)
 }
 
 /* Notes what FNSTENV and FXSAVE tell of the last non-control instruction (SDM vol. 1, 8.1.8). */
-static inline void note(struct cpu *cpu, const struct insn *i)
+FPU_BODY void note(struct cpu *cpu, const struct insn *i)
 {
     struct fpu *f = &cpu->fpu;
     f->fip = cpu->rip - i->len;
     f->fcs = cpu->seg[SEG_CS].selector;
     f->fop = (i->opcode & 7) << 8 | i->modrm;
-    if (in_memory(i)) {
-        f->fdp = insn_ea(cpu, i);
-        f->fds = cpu->seg[i->seg].selector;
-    }
+}
+FPU_BODY void note_operand(struct cpu *cpu, const struct insn *i, u64 ea)
+{
+    note(cpu, i);
+    cpu->fpu.fdp = ea;
+    cpu->fpu.fds = cpu->seg[i->seg].selector;
 }
 
-static inline void x87_register(struct cpu *cpu, const struct insn *i)
+FPU_BODY void x87_register(struct cpu *cpu, const struct insn *i)
 {
     x87_begin(cpu);
     note(cpu, i);
@@ -43,7 +45,7 @@ static inline void x87_register(struct cpu *cpu, const struct insn *i)
 }
 
 /* Register forms, and memory forms that read. */
-static inline void x87_compute(struct cpu *cpu, const struct insn *i)
+FPU_BODY void x87_compute(struct cpu *cpu, const struct insn *i)
 {
     u8 buf[16];
     if (!in_memory(i)) {
@@ -51,8 +53,9 @@ static inline void x87_compute(struct cpu *cpu, const struct insn *i)
         return;
     }
     x87_begin(cpu);
-    const void *p = fpu_mem_read(cpu, i, i->op[0].size, buf);
-    note(cpu, i);
+    u64 ea = insn_ea(cpu, i);
+    const void *p = fpu_mem_read(cpu, i->seg, ea, i->op[0].size, buf);
+    note_operand(cpu, i, ea);
     mem_op(i)((void *)(uintptr_t)p);
 }
 
@@ -60,11 +63,11 @@ static inline void x87_compute(struct cpu *cpu, const struct insn *i)
  * inexact result. There was none pending before it. */
 static bool store_refused(const struct cpu *cpu)
 {
-    return !cpu->fpu.x87_quick && (host_fnstsw() & ~host_fnstcw() & (SW_FLAGS & ~0x20));
+    return !cpu->fpu.x87_quick && (host_fnstsw() & ~host_fnstcw() & (SW_FLAGS & ~SW_PE));
 }
 
 /* Register forms, and memory forms that write. */
-static inline void x87_store(struct cpu *cpu, const struct insn *i)
+FPU_BODY void x87_store(struct cpu *cpu, const struct insn *i)
 {
     u8 buf[16];
     if (!in_memory(i)) {
@@ -72,15 +75,16 @@ static inline void x87_store(struct cpu *cpu, const struct insn *i)
         return;
     }
     x87_begin(cpu);
-    void *p = fpu_mem_write(cpu, i, i->op[0].size);
-    note(cpu, i);
+    u64 ea = insn_ea(cpu, i);
+    void *p = fpu_mem_write(cpu, i->seg, ea, i->op[0].size);
+    note_operand(cpu, i, ea);
     if (likely(p)) {
         mem_op(i)(p);
         return;
     }
     mem_op(i)(buf);
     if (!store_refused(cpu))
-        mem_write_bytes(cpu, i->seg, insn_ea(cpu, i), buf, i->op[0].size);
+        mem_write_bytes(cpu, i->seg, ea, buf, i->op[0].size);
 }
 
 #define X87(name, kind)                                                                            \
@@ -171,7 +175,7 @@ void exec_fnop(struct cpu *cpu, const struct insn *i)
 }
 
 /* FCMOVcc: CF, ZF and PF from the guest by SAHF. */
-static inline void x87_cmov(struct cpu *cpu, const struct insn *i)
+FPU_BODY void x87_cmov(struct cpu *cpu, const struct insn *i)
 {
     x87_begin(cpu);
     note(cpu, i);
@@ -188,7 +192,7 @@ X87(fcmovnbe, cmov)
 X87(fcmovnu, cmov)
 
 /* FCOMI and its kind. Flags come even of an unmasked invalid operation, whatever the SDM says. */
-static inline void x87_comi(struct cpu *cpu, const struct insn *i)
+FPU_BODY void x87_comi(struct cpu *cpu, const struct insn *i)
 {
     x87_begin(cpu);
     note(cpu, i);

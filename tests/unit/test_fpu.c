@@ -15,8 +15,8 @@
 enum {
     LINEAR = 0x100000,     /* guest address of the memory operand's two pages */
     OPERAND_SIZE = 512,    /* the largest operand's (FXSAVE) */
-    RANDOM_COUNT = 400000, /* instructions tried */
-    CHUNK = 50000,         /* of these, in one test case */
+    RANDOM_COUNT = 240000, /* instructions tried */
+    CHUNK = 30000,         /* of these, in one test case */
 };
 
 /* One thing to try. */
@@ -217,6 +217,8 @@ static bool random_code(struct trial *t)
     u8 *p = t->code;
     memset(t->code, 0x90, sizeof t->code);
     if (below(2)) {
+        if (!below(8))
+            *p++ = 0x66;
         *p++ = (u8)(0xd8 + below(8));
     } else {
         if (below(2))
@@ -242,7 +244,7 @@ static void forget_pointers(const struct trial *t, u8 *memory)
     insn_exec *exec = handlers[t->insn.row];
     u8 *p = memory + t->offset;
     if (exec == exec_fnstenv || exec == exec_fnsave)
-        memset(p + 12, 0, 16);
+        t->insn.opsize == 2 ? memset(p + 6, 0, 8) : memset(p + 12, 0, 16);
     else if (exec == exec_fxsave)
         memset(p + 6, 0, 18), memset(p + 288, 0, OPERAND_SIZE - 288);
 }
