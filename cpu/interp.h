@@ -9,7 +9,8 @@
 void interp_init(struct cpu *cpu);
 void interp_free(struct cpu *cpu);
 
-/* Runs until ATTENTION_KICK, HLT, shutdown, or at least `limit` instructions have completed (UINT64_MAX: no limit). */
+/* Runs until ATTENTION_KICK, HLT, shutdown, or at least `limit` instructions have completed
+ * (UINT64_MAX: no limit). */
 void interp_run(struct cpu *cpu, u64 limit);
 
 /* Row -> function, in exec_table.c. */

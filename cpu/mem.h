@@ -1,12 +1,13 @@
-/* Guest memory as instructions see it: segment check, software TLB, faults (SDM vol. 3, chapters 3-5). */
+/* Guest memory as instructions see it: segment check, software TLB, faults (SDM vol. 3, chapters
+ * 3-5). */
 /* SPDX-License-Identifier: MIT */
 #ifndef CPU_MEM_H
 #define CPU_MEM_H
 
 #include "cpu/cpu.h"
 
-/* Out of line: TLB misses, page crossings, MMIO, marked pages. lin wraps at 4 GiB outside 64-bit mode. They raise
- * #PF (and #AC for data accesses at CPL 3) before anything is written. size 1-8. */
+/* Out of line: TLB misses, page crossings, MMIO, marked pages. lin wraps at 4 GiB outside 64-bit
+ * mode. They raise #PF (and #AC for data accesses at CPL 3) before writing anything. size 1-8. */
 u64 lin_read_slow(struct cpu *cpu, u64 lin, unsigned size, bool user);
 void lin_write_slow(struct cpu *cpu, u64 lin, u64 value, unsigned size, bool user);
 /* Raises what a write of [lin, +size) would raise; afterwards the write cannot fault. */
@@ -36,36 +37,38 @@ static inline u64 seg_write_lin(struct cpu *cpu, unsigned seg, u64 off, unsigned
 static inline void *lin_host(struct cpu *cpu, u64 lin, unsigned size, enum access access)
 {
     const struct tlb_entry *e = tlb_entry(cpu->tlb, lin);
-    return likely(e->tag[access] == ((lin + size - 1) & PAGE_MASK)) ? (void *)(uintptr_t)(lin + e->addend) : NULL;
+    return likely(e->tag[access] == ((lin + size - 1) & PAGE_MASK))
+               ? (void *)(uintptr_t)(lin + e->addend)
+               : NULL;
 }
 
-/* mem_read8..64(cpu, seg, off), mem_write8..64(cpu, seg, off, value): data accesses at the current privilege.
- * lin_read8..64, lin_write8..64: the same by linear address. */
-#define MEM_ACCESSORS(bits)                                                                           \
-    static inline u##bits lin_read##bits(struct cpu *cpu, u64 lin)                                    \
-    {                                                                                                 \
-        const void *p = lin_host(cpu, lin, bits / 8, ACCESS_READ);                                    \
-        u##bits v;                                                                                    \
-        if (unlikely(!p))                                                                             \
-            return (u##bits)lin_read_slow(cpu, lin, bits / 8, cpu->cpl == 3);                         \
-        __builtin_memcpy(&v, p, sizeof v);                                                            \
-        return v;                                                                                     \
-    }                                                                                                 \
-    static inline void lin_write##bits(struct cpu *cpu, u64 lin, u##bits v)                           \
-    {                                                                                                 \
-        void *p = lin_host(cpu, lin, bits / 8, ACCESS_WRITE);                                         \
-        if (unlikely(!p))                                                                             \
-            lin_write_slow(cpu, lin, v, bits / 8, cpu->cpl == 3);                                     \
-        else                                                                                          \
-            __builtin_memcpy(p, &v, sizeof v);                                                        \
-    }                                                                                                 \
-    static inline u##bits mem_read##bits(struct cpu *cpu, unsigned seg, u64 off)                      \
-    {                                                                                                 \
-        return lin_read##bits(cpu, seg_read_lin(cpu, seg, off, bits / 8));                            \
-    }                                                                                                 \
-    static inline void mem_write##bits(struct cpu *cpu, unsigned seg, u64 off, u##bits v)             \
-    {                                                                                                 \
-        lin_write##bits(cpu, seg_write_lin(cpu, seg, off, bits / 8), v);                              \
+/* mem_read8..64(cpu, seg, off), mem_write8..64(cpu, seg, off, value): data accesses at the current
+ * privilege. lin_read8..64, lin_write8..64: the same by linear address. */
+#define MEM_ACCESSORS(bits)                                                                        \
+    static inline u##bits lin_read##bits(struct cpu *cpu, u64 lin)                                 \
+    {                                                                                              \
+        const void *p = lin_host(cpu, lin, bits / 8, ACCESS_READ);                                 \
+        u##bits v;                                                                                 \
+        if (unlikely(!p))                                                                          \
+            return (u##bits)lin_read_slow(cpu, lin, bits / 8, cpu->cpl == 3);                      \
+        __builtin_memcpy(&v, p, sizeof v);                                                         \
+        return v;                                                                                  \
+    }                                                                                              \
+    static inline void lin_write##bits(struct cpu *cpu, u64 lin, u##bits v)                        \
+    {                                                                                              \
+        void *p = lin_host(cpu, lin, bits / 8, ACCESS_WRITE);                                      \
+        if (unlikely(!p))                                                                          \
+            lin_write_slow(cpu, lin, v, bits / 8, cpu->cpl == 3);                                  \
+        else                                                                                       \
+            __builtin_memcpy(p, &v, sizeof v);                                                     \
+    }                                                                                              \
+    static inline u##bits mem_read##bits(struct cpu *cpu, unsigned seg, u64 off)                   \
+    {                                                                                              \
+        return lin_read##bits(cpu, seg_read_lin(cpu, seg, off, bits / 8));                         \
+    }                                                                                              \
+    static inline void mem_write##bits(struct cpu *cpu, unsigned seg, u64 off, u##bits v)          \
+    {                                                                                              \
+        lin_write##bits(cpu, seg_write_lin(cpu, seg, off, bits / 8), v);                           \
     }
 MEM_ACCESSORS(8)
 MEM_ACCESSORS(16)
@@ -78,22 +81,25 @@ u64 mem_read(struct cpu *cpu, unsigned seg, u64 off, unsigned size);
 void mem_write(struct cpu *cpu, unsigned seg, u64 off, u64 value, unsigned size);
 /* Read of a read-modify-write: faults as a write does; the mem_write that follows cannot fault. */
 u64 mem_read_rmw(struct cpu *cpu, unsigned seg, u64 off, unsigned size);
-/* Any length (10, 16, 28, 108, 512 bytes): all checks and faults come before the first byte is moved. */
+/* Any length (10, 16, 28, 108, 512 bytes): all checks and faults come before the first byte is
+ * moved. */
 void mem_read_bytes(struct cpu *cpu, unsigned seg, u64 off, void *buf, unsigned size);
 void mem_write_bytes(struct cpu *cpu, unsigned seg, u64 off, const void *buf, unsigned size);
 /* The write of mem_write_bytes without the bytes: afterwards it cannot fault. */
 void mem_probe_write(struct cpu *cpu, unsigned seg, u64 off, unsigned size);
 
-/* Implicit supervisor accesses by linear address: descriptor tables, IDT, TSS, whatever the CPL. size 1, 2, 4, 8. */
+/* Implicit supervisor accesses by linear address: descriptor tables, IDT, TSS, whatever the CPL.
+ * size 1, 2, 4, 8. */
 u64 sys_read(struct cpu *cpu, u64 lin, unsigned size);
 void sys_write(struct cpu *cpu, u64 lin, u64 value, unsigned size);
 void sys_probe_write(struct cpu *cpu, u64 lin, unsigned size);
 
-/* Translates the page of the next instruction for execution; returns its readable host address (RAM or ROM), or
- * NULL when it is in MMIO or unmapped space; *pa is its physical address. Raises #PF. */
+/* Translates the page of the next instruction for execution; returns its readable host address (RAM
+ * or ROM), or NULL when it is in MMIO or unmapped space; *pa: its physical address. Raises #PF. */
 const u8 *mem_fetch_page(struct cpu *cpu, u64 lin, u64 *pa);
 
-/* For people (debugger, explainer): reads linear memory without faults or side effects; bytes that were read. */
+/* For people (debugger, explainer): reads linear memory without faults or side effects; bytes that
+ * were read. */
 unsigned mem_peek(struct cpu *cpu, u64 lin, void *buf, unsigned size);
 
 #endif

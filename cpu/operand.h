@@ -13,40 +13,31 @@ static inline u64 insn_ea(const struct cpu *cpu, const struct insn *i)
     return i->addrsize == 4 ? (u32)ea : i->addrsize == 2 ? (u16)ea : ea;
 }
 
-/* General registers by operand. A 32-bit write clears the upper half; 8- and 16-bit ones keep the rest. */
+/* General registers by operand. A 32-bit write clears the upper half; 8- and 16-bit ones keep the
+ * rest. */
 static inline u64 reg_read(const struct cpu *cpu, const struct operand *o)
 {
     const u8 *p = (const u8 *)cpu->regs + o->off;
     switch (o->size) {
-    case 1:
-        return *p;
-    case 2:
-        return *(const u16 *)p;
-    case 4:
-        return *(const u32 *)p;
-    default:
-        return *(const u64 *)p;
+    case 1: return *p;
+    case 2: return *(const u16 *)p;
+    case 4: return *(const u32 *)p;
+    default: return *(const u64 *)p;
     }
 }
 static inline void reg_write(struct cpu *cpu, const struct operand *o, u64 v)
 {
     u8 *p = (u8 *)cpu->regs + o->off;
     switch (o->size) {
-    case 1:
-        *p = (u8)v;
-        break;
-    case 2:
-        *(u16 *)p = (u16)v;
-        break;
-    case 4:
-        *(u64 *)p = (u32)v;
-        break;
-    default:
-        *(u64 *)p = v;
+    case 1: *p = (u8)v; break;
+    case 2: *(u16 *)p = (u16)v; break;
+    case 4: *(u64 *)p = (u32)v; break;
+    default: *(u64 *)p = v;
     }
 }
 
-/* Operand n, zero-extended to 64 bits (immediates: sign-extended, cut by the user). Memory operands may raise. */
+/* Operand n, zero-extended to 64 bits (immediates: sign-extended, cut by the user). Memory operands
+ * may raise. */
 static inline u64 opnd_read(struct cpu *cpu, const struct insn *i, unsigned n)
 {
     const struct operand *o = &i->op[n];

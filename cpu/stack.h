@@ -16,7 +16,8 @@ static inline void stack_set_pointer(struct cpu *cpu, u64 sp)
     cpu->regs[RSP] = (cpu->regs[RSP] & ~cpu->stack_mask) | (sp & cpu->stack_mask);
 }
 
-/* Writes below *sp, and moves *sp (a local copy from stack_pointer). size 2, 4, 8. Raises #SS, #PF. */
+/* Writes below *sp, and moves *sp (a local copy from stack_pointer). size 2, 4, 8. Raises #SS, #PF.
+ */
 static inline void stack_push_at(struct cpu *cpu, u64 *sp, u64 value, unsigned size)
 {
     u64 to = (*sp - size) & cpu->stack_mask;

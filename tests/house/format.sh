@@ -6,7 +6,11 @@ set -u
 cd "$SRCDIR" || exit 1
 
 code=$("$SRCDIR"/tests/house/sources | grep -E '\.[ch]$')
-wide=$(awk 'length > 100 { print FILENAME ":" FNR ": " length " columns" }' $code)
+# Tables between 'clang-format off' and 'on' may be as wide as they need.
+wide=$(awk '
+    FNR == 1 || /clang-format on/ { table = 0 }
+    /clang-format off/ { table = 1 }
+    length > 100 && !table { print FILENAME ":" FNR ": " length " columns" }' $code)
 crooked=
 # Other versions lay out a few things in another way.
 if clang-format --version 2>/dev/null | grep -q ' version 14\.'; then
