@@ -526,18 +526,33 @@ void dma_write(struct physmem *pm, u64 pa, const void *buf, size_t size)
     }
 }
 
-/* Host address of [pa, +size) in RAM that no range covers, else NULL. */
-static u8 *plain_ram(const struct physmem *pm, u64 pa, unsigned size)
+/* Host address of [pa, +size) in RAM or ROM where that is simple, else NULL. */
+static const u8 *simple_read(const struct physmem *pm, u64 pa, unsigned size)
 {
-    u64 room = pm->plain - MIB;
-    return likely(pa - MIB < room && room - (pa - MIB) >= size) ? pm->ram + pa : NULL;
+    u64 room = pm->plain - MIB, in = pa & (PAGE_SIZE - 1);
+    if (likely(pa - MIB < room && room - (pa - MIB) >= size))
+        return pm->ram + pa;
+    if (pa >= MIB || in + size > PAGE_SIZE)
+        return NULL;
+    const u8 *host = pm->low_page[pa >> PAGE_SHIFT].page.host;
+    return host ? host + in : NULL;
+}
+
+/* The same for a write to a page without marks. */
+static u8 *simple_write(const struct physmem *pm, u64 pa, unsigned size)
+{
+    u64 in = pa & (PAGE_SIZE - 1);
+    if (in + size > PAGE_SIZE || pa >= pm->plain)
+        return NULL;
+    u8 *host = pa >= MIB ? pm->ram + (pa - in) : pm->low_page[pa >> PAGE_SHIFT].page.host_write;
+    return host && !pm->marks[(u64)(host - pm->ram) >> PAGE_SHIFT] ? host + in : NULL;
 }
 
 u64 phys_read(struct physmem *pm, u64 pa, unsigned size)
 {
     u64 v = 0;
     pa &= pm->a20_mask;
-    const u8 *p = plain_ram(pm, pa, size);
+    const u8 *p = simple_read(pm, pa, size);
     if (unlikely(!p))
         dma_read(pm, pa, &v, size);
     else if (size == 4)
@@ -551,5 +566,16 @@ u64 phys_read(struct physmem *pm, u64 pa, unsigned size)
 
 void phys_write(struct physmem *pm, u64 pa, u64 value, unsigned size)
 {
-    dma_write(pm, pa & pm->a20_mask, &value, size);
+    pa &= pm->a20_mask;
+    u8 *p = simple_write(pm, pa, size);
+    if (unlikely(!p))
+        dma_write(pm, pa, &value, size);
+    else if (size == 4)
+        store_le32(p, (u32)value);
+    else if (size == 8)
+        store_le64(p, value);
+    else if (size == 2)
+        store_le16(p, (u16)value);
+    else
+        *p = (u8)value;
 }

@@ -3,6 +3,7 @@
 #include "mmu/tlb.h"
 
 #include <assert.h>
+#include <emmintrin.h>
 #include <string.h>
 
 enum { LARGE_SHIFT = 22, REGIONS = TLB_WORDS * 64 };
@@ -105,30 +106,40 @@ void space_flush_page(struct space *s, u64 lin)
     }
 }
 
+/* Does one of ram_page[0..16) equal page? */
+static bool any_of_16(const u32 *ram_page, u32 page)
+{
+    const __m128i *v = (const __m128i *)ram_page, want = _mm_set1_epi32((int)page);
+    __m128i hit = _mm_setzero_si128();
+    for (unsigned n = 0; n < 4; n++)
+        hit = _mm_or_si128(hit, _mm_cmpeq_epi32(_mm_loadu_si128(v + n), want));
+    return _mm_movemask_epi8(hit) != 0;
+}
+
 void space_protect(struct space *s, u64 ram_offset)
 {
     u32 page = (u32)(ram_offset >> PAGE_SHIFT);
-    for (unsigned n = 0; n < 2; n++) {
-        struct tlb *t = &s->tlb[n];
-        for (unsigned at = 0; at < TLB_ENTRIES; at++) {
-            if (t->ram_page[at] != page)
+    for (unsigned at = 0; at < 2 * TLB_ENTRIES; at += 16) {
+        struct tlb *t = &s->tlb[at / TLB_ENTRIES];
+        unsigned first = at % TLB_ENTRIES;
+        if (likely(!any_of_16(t->ram_page + first, page)))
+            continue;
+        for (unsigned n = first; n < first + 16; n++) {
+            if (t->ram_page[n] != page)
                 continue;
-            t->entry[at].tag[ACCESS_WRITE] = TLB_NEVER;
-            t->ram_page[at] = NO_PAGE;
+            t->entry[n].tag[ACCESS_WRITE] = TLB_NEVER;
+            t->ram_page[n] = NO_PAGE;
         }
     }
 }
 
 /* With paging off every address is its own translation, with every right. */
-static struct walk_result identity(u64 lin)
+static void identity(struct walk_result *r, u64 lin)
 {
-    return (struct walk_result){.ok = true,
-                                .pa = lin,
-                                .page_shift = PAGE_SHIFT,
-                                .user = true,
-                                .writable = true,
-                                .exec = true,
-                                .dirty = true};
+    r->ok = r->user = r->writable = r->exec = r->dirty = true;
+    r->global = false;
+    r->page_shift = PAGE_SHIFT;
+    r->pa = lin;
 }
 
 /* The right that a page gives for writes at this privilege, once it is dirty. */
@@ -141,7 +152,11 @@ struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 li
                            enum access access, bool user, bool (*watch)(void *opaque, u64 page),
                            void *opaque, u32 *error)
 {
-    struct walk_result r = regs ? walk(s->pm, regs, lin, access, user, true) : identity(lin);
+    struct walk_result r;
+    if (regs)
+        walk_into(&r, s->pm, regs, lin, access, user, true);
+    else
+        identity(&r, lin);
     if (!r.ok) {
         space_flush_page(s, lin);
         *error = r.error;

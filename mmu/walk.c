@@ -27,7 +27,7 @@ struct walker {
     enum access access;           /* what for */
     bool user;                    /* by whom */
     bool wide;                    /* entries have 8 bytes */
-    struct walk_result r;         /* what was found so far */
+    struct walk_result *r;        /* what was found so far */
 };
 
 static bool nx_enabled(const struct walk_regs *regs)
@@ -38,16 +38,16 @@ static bool nx_enabled(const struct walk_regs *regs)
 /* Notes a fault; why is PF_P and PF_RSVD as they apply. */
 static bool fail(struct walker *w, u32 why)
 {
-    w->r.error = why | (w->access == ACCESS_WRITE ? PF_W : 0) | (w->user ? PF_U : 0);
+    w->r->error = why | (w->access == ACCESS_WRITE ? PF_W : 0) | (w->user ? PF_U : 0);
     if (w->access == ACCESS_EXEC && nx_enabled(w->regs))
-        w->r.error |= PF_ID;
+        w->r->error |= PF_ID;
     return false;
 }
 
 /* Notes an entry and combines its rights; false when it is not present or has reserved bits set. */
-static bool use(struct walker *w, u64 pa, u64 e, u64 reserved)
+static inline bool use(struct walker *w, u64 pa, u64 e, u64 reserved)
 {
-    struct walk_result *r = &w->r;
+    struct walk_result *r = w->r;
     r->entry_pa[r->levels] = pa;
     r->entry[r->levels++] = e;
     if (!(e & PTE_P))
@@ -63,7 +63,7 @@ static bool use(struct walker *w, u64 pa, u64 e, u64 reserved)
 /* The last entry maps a page of 1 << shift bytes at frame. */
 static bool leaf(struct walker *w, u64 frame, unsigned shift)
 {
-    struct walk_result *r = &w->r;
+    struct walk_result *r = w->r;
     u64 e = r->entry[r->levels - 1];
     r->page_shift = shift;
     r->pa = frame | (w->lin & (BIT64(shift) - 1));
@@ -111,7 +111,7 @@ static bool walk_pae(struct walker *w)
     /* A PDPTE register has neither rights nor reserved bits left to check. */
     u64 rights = pdpte & PTE_P ? PTE_RW | PTE_US : 0;
     bool present = use(w, (w->regs->cr3 & 0xffffffe0) + n * 8, pdpte | rights, 0);
-    w->r.entry[0] = pdpte;
+    w->r->entry[0] = pdpte;
     return present && walk_directory(w, pdpte & PTE_FRAME, BITS(62, MAXPHYADDR) | nx);
 }
 
@@ -134,7 +134,7 @@ static bool walk_4level(struct walker *w)
 /* 4.6: access rights, once every entry has been found good. */
 static bool allowed(const struct walker *w)
 {
-    const struct walk_result *r = &w->r;
+    const struct walk_result *r = w->r;
     if (w->user && !r->user)
         return false;
     if (w->access == ACCESS_WRITE)
@@ -145,7 +145,7 @@ static bool allowed(const struct walker *w)
 /* 4.8: accessed and dirty flags. PAE's PDPTEs have none. */
 static void set_flags(struct walker *w, bool pae)
 {
-    struct walk_result *r = &w->r;
+    struct walk_result *r = w->r;
     for (unsigned n = pae; n < r->levels; n++) {
         bool dirty = n + 1 == r->levels && w->access == ACCESS_WRITE;
         u64 e = r->entry[n] | PTE_A | (dirty ? PTE_D : 0);
@@ -155,19 +155,30 @@ static void set_flags(struct walker *w, bool pae)
     r->dirty |= w->access == ACCESS_WRITE;
 }
 
+void walk_into(struct walk_result *r, struct physmem *pm, const struct walk_regs *regs, u64 lin,
+               enum access access, bool user, bool set_ad)
+{
+    bool lma = regs->efer & EFER_LMA, pae = !lma && (regs->cr4 & CR4_PAE);
+    struct walker w = {pm, regs, lin, access, user, lma || pae, r};
+    r->error = 0;
+    r->user = r->writable = r->exec = true;
+    r->global = r->dirty = false;
+    r->page_shift = PAGE_SHIFT;
+    r->pa = 0;
+    r->levels = 0;
+    r->ok = lma ? walk_4level(&w) : pae ? walk_pae(&w) : walk_32(&w);
+    if (r->ok && !allowed(&w))
+        r->ok = fail(&w, PF_P);
+    if (r->ok && set_ad)
+        set_flags(&w, pae);
+}
+
 struct walk_result walk(struct physmem *pm, const struct walk_regs *regs, u64 lin,
                         enum access access, bool user, bool set_ad)
 {
-    struct walker w = {.pm = pm, .regs = regs, .lin = lin, .access = access, .user = user};
-    bool lma = regs->efer & EFER_LMA, pae = !lma && (regs->cr4 & CR4_PAE);
-    w.wide = lma || pae;
-    w.r.user = w.r.writable = w.r.exec = true;
-    w.r.ok = lma ? walk_4level(&w) : pae ? walk_pae(&w) : walk_32(&w);
-    if (w.r.ok && !allowed(&w))
-        w.r.ok = fail(&w, PF_P);
-    if (w.r.ok && set_ad)
-        set_flags(&w, pae);
-    return w.r;
+    struct walk_result r = {0};
+    walk_into(&r, pm, regs, lin, access, user, set_ad);
+    return r;
 }
 
 bool walk_load_pdptes(struct physmem *pm, u64 cr3, u64 pdpte[4])

@@ -73,6 +73,10 @@ struct walk_result {
 struct walk_result walk(struct physmem *pm, const struct walk_regs *regs, u64 lin,
                         enum access access, bool user, bool set_ad);
 
+/* The same for the hot path: entries of r beyond its levels stay as they were. */
+void walk_into(struct walk_result *r, struct physmem *pm, const struct walk_regs *regs, u64 lin,
+               enum access access, bool user, bool set_ad);
+
 /* Loads the four PDPTEs that PAE's CR3 points to; false if one has reserved bits set (#GP). */
 bool walk_load_pdptes(struct physmem *pm, u64 cr3, u64 pdpte[4]);
 
