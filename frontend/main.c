@@ -1,20 +1,77 @@
-/* main: the program's entry. */
+/* main: the program's entry: options, the machine, and where it is shown. */
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "config.h"
+#include "frontend/display.h"
+#include "frontend/files.h"
+#include "frontend/machine.h"
+#include "frontend/options.h"
+
+/* A window if there is a display to open it on, else this terminal. */
+static void choose_display(struct options *o)
+{
+    if (o->display != DISPLAY_AUTO)
+        return;
+    bool window = HAVE_SDL && (getenv("DISPLAY") || getenv("WAYLAND_DISPLAY"));
+    o->display = window ? DISPLAY_SDL : DISPLAY_NONE;
+    o->nographic = !window;
+}
+
+/* Nothing was asked for: the demonstration kernel. */
+static bool choose_demo(struct options *o, struct error *err)
+{
+    if (o->kernel || o->bios || o->drive_count)
+        return true;
+    o->kernel = data_file_path("demo.elf", err);
+    if (o->kernel && !o->name)
+        o->name = xstrdup("demo");
+    return o->kernel != NULL;
+}
+
+static void say_how_to_leave(const struct options *o)
+{
+    if (o->nographic && !o->serial_count)
+        fputs("prescient: the serial console is this terminal: Ctrl-A x quits, Ctrl-A h lists the "
+              "keys\r\n",
+              stderr);
+    else if (o->display == DISPLAY_SDL)
+        fputs("prescient: Ctrl-Alt-G gives the mouse to the guest and takes it back; close the "
+              "window to quit\n",
+              stderr);
+}
+
+static int run(const struct options *o, struct error *err)
+{
+    bool opened = true;
+    struct machine *m = machine_new(o, err);
+    if (!m)
+        return -1;
+    say_how_to_leave(o);
+    int status = o->display == DISPLAY_SDL ? display_run(m, o, &opened, err) : machine_run(m);
+    machine_free(m);
+    return opened ? status : -1;
+}
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "-version") == 0) {
+    struct options options;
+    struct error err = {{0}};
+    int status = 0;
+    bool good = options_parse(argc, argv, &options, &err);
+    if (good && options.help)
+        options_print_help();
+    else if (good && options.version)
         puts("prescient " PRESCIENT_VERSION);
-        return 0;
+    else if (good) {
+        choose_display(&options);
+        status = choose_demo(&options, &err) ? run(&options, &err) : -1;
     }
-    if (argc == 2 && strcmp(argv[1], "-help") == 0) {
-        puts("Usage: prescient [-version] [-help]");
-        return 0;
+    if (!good || status < 0) {
+        fprintf(stderr, "prescient: %s\n", err.text);
+        status = 1;
     }
-    fputs("prescient: nothing to run (see -help)\n", stderr);
-    return 1;
+    options_free(&options);
+    return status;
 }

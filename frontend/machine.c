@@ -1,0 +1,490 @@
+/* The machine thread: CPU and devices in turns, deadlines by a host timer, messages through one
+ * queue. */
+/* SPDX-License-Identifier: MIT */
+#include "frontend/machine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "cpu/cpu.h"
+#include "cpu/interp.h"
+#include "frontend/files.h"
+#include "frontend/loader.h"
+#include "frontend/screenshot.h"
+#include "hw/pc.h"
+
+enum { TSC_HZ = 1000000000, POLL_NS = 5000000, MAX_CHARDEVS = MAX_SERIALS + 1 };
+#define HOLE_START (3584ull << 20) /* RAM above 3.5 GiB moves behind 4 GiB */
+
+/* One posted call. */
+struct message {
+    struct message *next;                        /* posted later */
+    void (*fn)(struct machine *m, void *opaque); /* what to call on the machine thread */
+    void *opaque;                                /* its argument */
+};
+
+struct machine {
+    const struct options *options;              /* the command line */
+    struct log log;                             /* the guest's oddities */
+    struct error err;                           /* why creation or the run failed */
+    struct clock clock;                         /* virtual time */
+    struct board board;                         /* the chips */
+    struct physmem *mem;                        /* guest-physical memory */
+    struct cpu *cpu;                            /* the processor */
+    struct pc *pc;                              /* the wiring */
+    struct boot_image boot;                     /* what -kernel boots */
+    struct blob bios, vga_bios, boot_rom, dsdt; /* firmware files */
+    struct chardev *chardev[MAX_CHARDEVS];      /* serial ports, then debugcon */
+    struct image *image[MAX_DRIVES];            /* opened and not yet given to the board */
+    u64 host_base;                              /* CLOCK_HOST: host time of virtual 0, ns */
+    u64 skipped;                                /* CLOCK_ICOUNT: ns skipped while halted */
+    u64 paused_at;                              /* virtual time while paused */
+    bool paused;                                /* stopped by the user */
+    bool reset_wanted;                          /* reset before the next instruction */
+    bool off;                                   /* the guest switched the machine off */
+    _Atomic bool quit;                          /* machine_run is to end */
+    _Atomic int status;                         /* with this exit status */
+    timer_t timer;                              /* kicks the thread at the next deadline */
+    bool has_timer;                             /* timer exists */
+    int wake_fd;                                /* eventfd: a message waits */
+    int signal_fd;                              /* SIGINT, SIGTERM, SIGHUP */
+    pthread_mutex_t lock;                       /* guards first and last */
+    struct message *first, *last;               /* the queue */
+};
+
+static u64 host_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * NS_PER_SEC + (u64)t.tv_nsec;
+}
+
+static u64 virtual_now(void *opaque)
+{
+    const struct machine *m = opaque;
+    if (m->paused)
+        return m->paused_at;
+    if (m->options->clock == CLOCK_ICOUNT)
+        return (m->cpu->icount << m->options->icount_shift) + m->skipped;
+    return host_ns() - m->host_base;
+}
+
+/* Has the host kick the thread at this virtual time, or after POLL_NS, whichever is earlier. */
+static void arm_timer(void *opaque, u64 deadline)
+{
+    struct machine *m = opaque;
+    u64 now = virtual_now(m), wait = POLL_NS;
+    if (!m->has_timer)
+        return;
+    if (m->options->clock == CLOCK_HOST && deadline != CLOCK_NEVER &&
+        (deadline <= now || deadline - now < wait))
+        wait = deadline > now ? deadline - now : 1;
+    struct itimerspec spec = {.it_value = {.tv_nsec = (long)wait}};
+    timer_settime(m->timer, 0, &spec, NULL);
+}
+
+static void on_kick(int sig, siginfo_t *info, void *context)
+{
+    struct machine *m = info->si_value.sival_ptr;
+    (void)sig, (void)context;
+    if (m)
+        cpu_attention(m->cpu, ATTENTION_KICK);
+}
+
+static void start_timer(struct machine *m)
+{
+    struct sigaction action = {.sa_sigaction = on_kick, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigevent event = {
+        .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN, .sigev_value = {.sival_ptr = m}};
+    event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+    sigaction(SIGRTMIN, &action, NULL);
+    if (timer_create(CLOCK_MONOTONIC, &event, &m->timer) < 0)
+        die("the host has no timer to spare: %s", strerror(errno));
+    m->has_timer = true;
+}
+
+void machine_post(struct machine *m, void (*fn)(struct machine *m, void *opaque), void *opaque)
+{
+    struct message *msg = xmalloc(sizeof *msg);
+    *msg = (struct message){NULL, fn, opaque};
+    pthread_mutex_lock(&m->lock);
+    if (m->last)
+        m->last->next = msg;
+    else
+        m->first = msg;
+    m->last = msg;
+    pthread_mutex_unlock(&m->lock);
+    cpu_attention(m->cpu, ATTENTION_KICK);
+    eventfd_write(m->wake_fd, 1);
+}
+
+void machine_quit(struct machine *m, int status)
+{
+    atomic_store(&m->status, status);
+    atomic_store(&m->quit, true);
+    cpu_attention(m->cpu, ATTENTION_KICK);
+    eventfd_write(m->wake_fd, 1);
+}
+
+static void take_messages(struct machine *m)
+{
+    pthread_mutex_lock(&m->lock);
+    struct message *msg = m->first;
+    m->first = m->last = NULL;
+    pthread_mutex_unlock(&m->lock);
+    while (msg) {
+        struct message *next = msg->next;
+        msg->fn(m, msg->opaque);
+        free(msg);
+        msg = next;
+    }
+}
+
+/* Waits up to `timeout` ns (UINT64_MAX: for ever) for descriptors, and serves those that are ready.
+ */
+static void poll_hosts(struct machine *m, u64 timeout)
+{
+    struct pollfd fds[MAX_CHARDEVS + 2] = {{.fd = m->wake_fd, .events = POLLIN},
+                                           {.fd = m->signal_fd, .events = POLLIN}};
+    struct chardev *who[MAX_CHARDEVS + 2] = {0};
+    nfds_t count = 2;
+    for (unsigned n = 0; n < MAX_CHARDEVS; n++) {
+        short events = 0;
+        int fd = m->chardev[n] ? chardev_poll(m->chardev[n], &events) : -1;
+        if (fd >= 0) {
+            who[count] = m->chardev[n];
+            fds[count++] = (struct pollfd){.fd = fd, .events = events};
+        }
+    }
+    struct timespec t = {.tv_sec = (time_t)(timeout / NS_PER_SEC),
+                         .tv_nsec = (long)(timeout % NS_PER_SEC)};
+    if (ppoll(fds, count, timeout == UINT64_MAX ? NULL : &t, NULL) <= 0)
+        return;
+    eventfd_t value;
+    if (fds[0].revents)
+        eventfd_read(m->wake_fd, &value);
+    if (fds[1].revents)
+        machine_quit(m, 130);
+    for (nfds_t n = 2; n < count; n++) {
+        if (fds[n].revents)
+            chardev_ready(who[n]);
+    }
+}
+
+/* Nothing to execute until an interrupt comes. */
+static bool machine_idle(const struct machine *m)
+{
+    const struct cpu *cpu = m->cpu;
+    u32 attention = atomic_load(&cpu->attention);
+    u32 wakes = ATTENTION_NMI | ATTENTION_SMI | ATTENTION_RESET;
+    if (cpu->eflags & FLAG_IF)
+        wakes |= ATTENTION_INTR;
+    return m->paused || m->off || (cpu->halted && !(attention & wakes));
+}
+
+/* Time until the next deadline, skipping there at once when time is counted in instructions. */
+static u64 idle_time(struct machine *m)
+{
+    u64 deadline = m->paused || m->off ? CLOCK_NEVER : clock_next_deadline(&m->clock),
+        now = virtual_now(m);
+    if (deadline == CLOCK_NEVER)
+        return UINT64_MAX;
+    if (deadline <= now)
+        return 0;
+    if (m->options->clock == CLOCK_HOST)
+        return deadline - now;
+    m->skipped += deadline - now;
+    return 0;
+}
+
+/* How many instructions may run before the next deadline, when time is counted in them. */
+static u64 run_limit(const struct machine *m)
+{
+    u64 limit = m->options->limit ? m->options->limit - m->cpu->icount : UINT64_MAX;
+    if (m->options->clock == CLOCK_ICOUNT) {
+        u64 deadline = clock_next_deadline(&m->clock), now = virtual_now((void *)m);
+        u64 left = deadline == CLOCK_NEVER ? UINT64_MAX : deadline <= now ? 1 : deadline - now;
+        left = left == UINT64_MAX ? left : (left >> m->options->icount_shift) + 1;
+        limit = left < limit ? left : limit;
+    }
+    return limit;
+}
+
+static void do_reset(struct machine *m)
+{
+    m->reset_wanted = false;
+    if (m->options->no_reboot) {
+        machine_quit(m, 0);
+        return;
+    }
+    board_reset(&m->board);
+    cpu_reset(m->cpu);
+}
+
+/* One turn of the loop: what came from outside, what is due, then the CPU. */
+static void machine_turn(struct machine *m)
+{
+    atomic_fetch_and(&m->cpu->attention, ~(u32)ATTENTION_KICK);
+    poll_hosts(m, machine_idle(m) ? idle_time(m) : 0);
+    take_messages(m);
+    if (m->paused || m->off || atomic_load(&m->quit))
+        return;
+    clock_run_due(&m->clock);
+    if (m->reset_wanted || m->cpu->shutdown)
+        do_reset(m);
+    if (m->options->limit && m->cpu->icount >= m->options->limit)
+        machine_quit(m, 0);
+    if (!atomic_load(&m->quit) && !machine_idle(m))
+        interp_run(m->cpu, run_limit(m));
+}
+
+int machine_run(struct machine *m)
+{
+    start_timer(m);
+    m->host_base = host_ns() - m->paused_at;
+    m->paused = false;
+    arm_timer(m, clock_next_deadline(&m->clock));
+    while (!atomic_load(&m->quit))
+        machine_turn(m);
+    if (m->options->screenshot &&
+        !screenshot_save(pc_vga(m->pc), m->options->screenshot, &m->err)) {
+        log_line(NULL, "%s", m->err.text);
+        atomic_store(&m->status, 1);
+    }
+    timer_delete(m->timer);
+    m->has_timer = false;
+    return atomic_load(&m->status);
+}
+
+struct pc *machine_pc(struct machine *m)
+{
+    return m->pc;
+}
+
+struct cpu *machine_cpu(struct machine *m)
+{
+    return m->cpu;
+}
+
+void machine_pause(struct machine *m, bool paused)
+{
+    if (paused == m->paused)
+        return;
+    if (paused)
+        m->paused_at = virtual_now(m);
+    else
+        m->host_base = host_ns() - m->paused_at;
+    m->paused = paused;
+    if (!paused)
+        arm_timer(m, clock_next_deadline(&m->clock));
+}
+
+bool machine_paused(const struct machine *m)
+{
+    return m->paused;
+}
+
+void machine_reset(struct machine *m)
+{
+    m->reset_wanted = true;
+    cpu_attention(m->cpu, ATTENTION_KICK);
+}
+
+static void on_reset(void *opaque)
+{
+    machine_reset(opaque);
+}
+
+static void on_power_off(void *opaque)
+{
+    struct machine *m = opaque;
+    m->off = m->options->no_shutdown;
+    if (!m->off)
+        machine_quit(m, 0);
+    cpu_attention(m->cpu, ATTENTION_KICK);
+}
+
+static void on_debug_exit(void *opaque, int status)
+{
+    machine_quit(opaque, status);
+}
+
+static void on_place_kernel(void *opaque, u32 block)
+{
+    struct machine *m = opaque;
+    if (boot_image_place(&m->boot, m->mem, block, &m->err))
+        return;
+    log_line(NULL, "%s", m->err.text);
+    machine_quit(m, 1);
+}
+
+static void on_escape(void *opaque, char key)
+{
+    if (key == 'x')
+        machine_quit(opaque, 0);
+}
+
+static bool open_chardevs(struct machine *m, struct pc_config *config, struct error *err)
+{
+    const struct options *o = m->options;
+    for (unsigned n = 0; n < MAX_CHARDEVS; n++) {
+        const char *spec = n == MAX_SERIALS ? o->debugcon : o->serial[n];
+        if (!spec && n == 0)
+            spec = o->nographic ? "stdio" : "null";
+        if (!spec || !strcmp(spec, "none"))
+            continue;
+        m->chardev[n] = chardev_open(spec, err);
+        if (!m->chardev[n])
+            return false;
+        chardev_on_escape(m->chardev[n], on_escape, m);
+        if (n < MAX_SERIALS)
+            config->serial[n] = m->chardev[n];
+        else
+            config->debugcon = m->chardev[n];
+    }
+    return true;
+}
+
+static bool open_drives(struct machine *m, struct pc_config *config, struct error *err)
+{
+    const struct options *o = m->options;
+    for (unsigned n = 0; n < o->drive_count; n++) {
+        const struct drive_option *d = &o->drive[n];
+        unsigned flags =
+            (d->readonly ? IMAGE_READ_ONLY : 0) | (d->snapshot || o->snapshot ? IMAGE_SNAPSHOT : 0);
+        if (d->bus == DRIVE_FLOPPY)
+            return error_set(err, "%s: this version has no floppy drive", d->file);
+        if (d->file && !(m->image[n] = image_open(d->file, d->format, flags, err)))
+            return false;
+        config->ide[d->index] = (struct pc_drive){true, d->cdrom, m->image[n]};
+    }
+    return true;
+}
+
+static bool open_firmware(struct machine *m, struct pc_config *config, struct error *err)
+{
+    const struct options *o = m->options;
+    if (!firmware_read(&m->bios, o->bios ? o->bios : "bios-256k.bin", err) ||
+        !firmware_read(&m->vga_bios, "vgabios-stdvga.bin", err))
+        return false;
+    if (m->bios.size % 65536 || m->bios.size > 16 << 20)
+        return error_set(err, "firmware %s: its size is not a multiple of 64 KiB up to 16 MiB",
+                         o->bios);
+    if (firmware_read(&m->dsdt, "acpi-dsdt.aml", NULL))
+        config->dsdt = m->dsdt.data, config->dsdt_size = m->dsdt.size;
+    config->bios = m->bios.data, config->bios_size = m->bios.size;
+    config->vga_bios = m->vga_bios.data, config->vga_bios_size = m->vga_bios.size;
+    if (!o->kernel)
+        return true;
+    if (!boot_image_open(&m->boot, o->kernel, o->initrd, o->append, err) ||
+        !data_file_read(&m->boot_rom, "boot.bin", err))
+        return false;
+    config->boot_rom = m->boot_rom.data, config->boot_rom_size = m->boot_rom.size;
+    return true;
+}
+
+static s64 rtc_epoch(const struct options *o)
+{
+    time_t now = time(NULL);
+    struct tm tm;
+    if (o->rtc_start >= 0)
+        return o->rtc_start;
+    if (o->rtc_localtime && localtime_r(&now, &tm))
+        return (s64)now + tm.tm_gmtoff;
+    return (s64)now;
+}
+
+static bool create(struct machine *m, struct error *err)
+{
+    const struct options *o = m->options;
+    u64 low = o->ram_size < HOLE_START ? o->ram_size : HOLE_START;
+    struct pc_config config = {.boot_order = o->boot ? o->boot : "cda",
+                               .boot_menu = o->boot_menu,
+                               .rtc_epoch = rtc_epoch(o),
+                               .debug_exit_port = o->debug_exit ? o->debug_exit_port : 0,
+                               .opaque = m,
+                               .reset = on_reset,
+                               .power_off = on_power_off,
+                               .debug_exit = on_debug_exit,
+                               .place_kernel = on_place_kernel};
+    if (!open_firmware(m, &config, err) || !open_drives(m, &config, err))
+        return false;
+    m->mem = physmem_new(low, o->ram_size - low, &m->log, err);
+    if (!m->mem)
+        return false;
+    m->cpu = cpu_new(m->mem, &m->clock, &m->log);
+    m->cpu->tsc_hz = TSC_HZ;
+    m->cpu->explain = o->explain;
+    interp_init(m->cpu);
+    if (!open_chardevs(m, &config, err))
+        return false;
+    m->board = (struct board){
+        .clock = &m->clock, .io = ioports_new(&m->log), .mem = m->mem, .log = &m->log, .err = err};
+    m->pc = pc_create(&m->board, m->cpu, &config);
+    if (!m->pc)
+        return false;
+    memset(m->image, 0, sizeof m->image); /* the board owns them now */
+    board_reset(&m->board);
+    cpu_reset(m->cpu);
+    return true;
+}
+
+struct machine *machine_new(const struct options *options, struct error *err)
+{
+    struct machine *m = xcalloc(1, sizeof *m);
+    sigset_t stops;
+    m->options = options;
+    m->paused = true;
+    pthread_mutex_init(&m->lock, NULL);
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &stops, NULL);
+    m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    m->signal_fd = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
+    clock_init(&m->clock, virtual_now, m);
+    m->clock.rearm = arm_timer;
+    m->clock.rearm_opaque = m;
+    if (create(m, err))
+        return m;
+    machine_free(m);
+    return NULL;
+}
+
+void machine_free(struct machine *m)
+{
+    board_destroy(&m->board);
+    pc_free(m->pc);
+    if (m->cpu) {
+        interp_free(m->cpu);
+        cpu_free(m->cpu);
+    }
+    ioports_free(m->board.io);
+    if (m->mem)
+        physmem_free(m->mem);
+    for (unsigned n = 0; n < MAX_DRIVES; n++)
+        image_close(m->image[n]);
+    for (unsigned n = 0; n < MAX_CHARDEVS; n++)
+        chardev_close(m->chardev[n]);
+    blob_free(&m->bios);
+    blob_free(&m->vga_bios);
+    blob_free(&m->boot_rom);
+    blob_free(&m->dsdt);
+    boot_image_free(&m->boot);
+    clock_free(&m->clock);
+    close(m->wake_fd);
+    close(m->signal_fd);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}

@@ -1,0 +1,31 @@
+/* A whole machine and its thread: the run loop of CPU and devices, and the queue through which
+ * others speak to it. */
+/* SPDX-License-Identifier: MIT */
+#ifndef FRONTEND_MACHINE_H
+#define FRONTEND_MACHINE_H
+
+#include "frontend/options.h"
+
+struct machine;
+
+/* Builds the machine that the options describe; NULL with *err set. The options must outlive it. */
+struct machine *machine_new(const struct options *options, struct error *err);
+void machine_free(struct machine *m);
+
+/* Runs it on the calling thread until the guest switches it off or somebody quits; returns the exit
+ * status. */
+int machine_run(struct machine *m);
+
+/* From any thread: has fn called on the machine thread, between two instructions. */
+void machine_post(struct machine *m, void (*fn)(struct machine *m, void *opaque), void *opaque);
+/* From any thread: ends machine_run with this status. */
+void machine_quit(struct machine *m, int status);
+
+/* On the machine thread, from posted functions. */
+struct pc *machine_pc(struct machine *m);
+struct cpu *machine_cpu(struct machine *m);
+void machine_pause(struct machine *m, bool paused); /* virtual time stops while paused */
+bool machine_paused(const struct machine *m);
+void machine_reset(struct machine *m);
+
+#endif

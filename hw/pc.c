@@ -1,0 +1,292 @@
+/* The board's wiring: which chip sits at which port, drives which wire, and how the CPU meets them.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "hw/pc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "hw/bootport.h"
+#include "hw/fw_cfg.h"
+#include "hw/i440fx.h"
+#include "hw/i8042.h"
+#include "hw/i8254.h"
+#include "hw/i8259.h"
+#include "hw/ide.h"
+#include "hw/mc146818.h"
+#include "hw/ns16550.h"
+#include "hw/piix3.h"
+#include "hw/port61.h"
+#include "hw/ps2.h"
+#include "hw/vga.h"
+
+struct pc {
+    struct cpu *cpu;         /* the processor */
+    struct board *board;     /* everything on the board */
+    struct pc_config config; /* whom to tell; its pointers into files are not used after creation */
+    struct pci_bus *pci;     /* bus 0 */
+    struct i440fx *i440fx;   /* host bridge */
+    struct piix3 *piix3;     /* ISA bridge */
+    struct piix4_pm *pm;     /* power management */
+    struct i8259 *pic;       /* interrupt controllers */
+    struct ioapic *ioapic;   /* the other one */
+    struct lapic *lapic;     /* the CPU's local APIC */
+    struct i8254 *pit;       /* timer */
+    struct mc146818 *rtc;    /* clock and CMOS */
+    struct ps2_keyboard *keyboard; /* on the keyboard controller */
+    struct ps2_mouse *mouse;       /* on its other port */
+    struct vga *vga;               /* display adapter */
+    struct ide *ide;               /* disks */
+    struct fw_cfg *fw_cfg;         /* what the firmware asks */
+};
+
+/* The boot order that the CMOS holds: nibbles of 1 floppy, 2 disk, 3 CD, 4 network. */
+static void set_boot_order(struct pc *pc, const char *order)
+{
+    static const char letters[] = "acdn";
+    u8 device[3] = {0};
+    for (unsigned n = 0; n < 3 && order[n]; n++)
+        device[n] = (u8)(strchr(letters, order[n]) - letters + 1);
+    mc146818_set_cmos(pc->rtc, 0x3d, (u8)(device[0] | device[1] << 4));
+    mc146818_set_cmos(pc->rtc, 0x38, (u8)(device[2] << 4 | 1 /* no floppy signature check */));
+}
+
+/* Memory sizes as AT and later BIOSes keep them in CMOS. */
+static void set_cmos_memory(struct pc *pc)
+{
+    u64 low = physmem_low(pc->board->mem), high = physmem_high(pc->board->mem);
+    u64 extended = low > 0x100000 ? (low - 0x100000) >> 10 : 0;
+    u64 above_16m = low > 0x1000000 ? (low - 0x1000000) >> 16 : 0;
+    extended = extended > 0xffff ? 0xffff : extended;
+    const u16 word[][2] = {{0x15, 640},
+                           {0x17, (u16)extended},
+                           {0x30, (u16)extended},
+                           {0x34, (u16)(above_16m > 0xffff ? 0xffff : above_16m)},
+                           {0x5b, (u16)(high >> 16)}};
+    for (unsigned n = 0; n < ARRAY_LEN(word); n++) {
+        mc146818_set_cmos(pc->rtc, word[n][0], (u8)word[n][1]);
+        mc146818_set_cmos(pc->rtc, word[n][0] + 1u, (u8)(word[n][1] >> 8));
+    }
+    mc146818_set_cmos(pc->rtc, 0x5d, (u8)(high >> 32));
+    mc146818_set_cmos(pc->rtc, 0x14, 0x06 /* FPU, PS/2 mouse, no floppy */);
+}
+
+static u32 cpu_io_read(void *opaque, u16 port, unsigned size)
+{
+    return ioport_read(((struct pc *)opaque)->board->io, port, size);
+}
+
+static void cpu_io_write(void *opaque, u16 port, u32 value, unsigned size)
+{
+    ioport_write(((struct pc *)opaque)->board->io, port, value, size);
+}
+
+/* INTA: the local APIC first, the 8259 for what it passes through. */
+static int cpu_acknowledge(void *opaque)
+{
+    struct pc *pc = opaque;
+    return i8259_pending(pc->pic) ? i8259_acknowledge(pc->pic) : -1;
+}
+
+static void cpu_apic_base(void *opaque, u64 value)
+{
+    (void)opaque, (void)value;
+}
+
+static void cpu_smm(void *opaque, bool entered)
+{
+    i440fx_set_smiact(((struct pc *)opaque)->i440fx, entered);
+}
+
+static void cpu_ferr(void *opaque, bool level)
+{
+    struct irq_line irq13 = i8259_input(((struct pc *)opaque)->pic, 13);
+    irq_set(&irq13, level);
+}
+
+/* The CPU's INTR pin. */
+static void set_intr(void *opaque, unsigned n, bool level)
+{
+    struct pc *pc = opaque;
+    (void)n;
+    cpu_set_intr(pc->cpu, level);
+}
+
+/* An ISA interrupt reaches both controllers; IRQ 0 is pin 2 of the IO-APIC. */
+static void set_isa_irq(void *opaque, unsigned n, bool level)
+{
+    struct pc *pc = opaque;
+    struct irq_line pic = i8259_input(pc->pic, n);
+    irq_set(&pic, level);
+}
+
+static struct irq_line isa_irq(struct pc *pc, unsigned n)
+{
+    return (struct irq_line){set_isa_irq, pc, n};
+}
+
+static void set_a20(void *opaque, unsigned n, bool level)
+{
+    (void)n;
+    physmem_set_a20(((struct pc *)opaque)->board->mem, level);
+}
+
+static void set_reset(void *opaque, unsigned n, bool level)
+{
+    struct pc *pc = opaque;
+    (void)n;
+    if (level)
+        pc->config.reset(pc->config.opaque);
+}
+
+static void on_cf9_reset(void *opaque, bool hard)
+{
+    (void)hard;
+    set_reset(opaque, 0, true);
+}
+
+static bool map_bios(struct pc *pc)
+{
+    const struct pc_config *c = &pc->config;
+    size_t low = c->bios_size < 0x20000 ? c->bios_size : 0x20000;
+    struct board *b = pc->board;
+    return physmem_map_rom(b->mem, 0x100000000ull - c->bios_size, c->bios, c->bios_size, "bios",
+                           b->err) &&
+           physmem_map_rom(b->mem, 0x100000 - low, c->bios + c->bios_size - low, low, "bios, low",
+                           b->err);
+}
+
+static bool create_interrupts(struct pc *pc)
+{
+    struct board *b = pc->board;
+    struct piix3_pins pins = {.reset = on_cf9_reset, .opaque = pc};
+    pc->pic = i8259_create(b, 0x20, 0xa0, 0x4d0, (struct irq_line){set_intr, pc, 0});
+    pc->pci = pci_bus_create(b);
+    for (unsigned n = 0; n < 16; n++)
+        pins.isa[n] = isa_irq(pc, n);
+    return pc->pic && pc->pci && (pc->i440fx = i440fx_create(b, pc->pci)) &&
+           (pc->piix3 = piix3_create(b, pc->pci, &pins));
+}
+
+static bool create_isa(struct pc *pc)
+{
+    struct board *b = pc->board;
+    const struct pc_config *c = &pc->config;
+    pc->keyboard = ps2_keyboard_create(b);
+    pc->mouse = ps2_mouse_create(b);
+    struct i8042_pins pins = {.irq1 = isa_irq(pc, 1),
+                              .irq12 = isa_irq(pc, 12),
+                              .a20 = {set_a20, pc, 0},
+                              .reset = {set_reset, pc, 0}};
+    pc->pit = i8254_create(b, 0x40, isa_irq(pc, 0));
+    pc->rtc = mc146818_create(b, 0x70, c->rtc_epoch, isa_irq(pc, 8));
+    return pc->pit && pc->rtc && port61_create(b, 0x61, pc->pit) &&
+           i8042_create(b, 0x60, 0x64, &pins, ps2_keyboard_plug(pc->keyboard),
+                        ps2_mouse_plug(pc->mouse)) &&
+           (!c->serial[0] || ns16550_create(b, 0x3f8, isa_irq(pc, 4), c->serial[0])) &&
+           (!c->serial[1] || ns16550_create(b, 0x2f8, isa_irq(pc, 3), c->serial[1]));
+}
+
+static bool create_drives(struct pc *pc)
+{
+    const struct irq_line irq[2] = {isa_irq(pc, 14), isa_irq(pc, 15)};
+    u8 translation = 0;
+    pc->ide = ide_create(pc->board, pc->pci, irq);
+    if (!pc->ide)
+        return false;
+    for (unsigned n = 0; n < 4; n++) {
+        const struct pc_drive *d = &pc->config.ide[n];
+        if (!d->present)
+            continue;
+        if (d->cdrom)
+            ide_attach_cd(pc->ide, n / 2, n % 2, d->image);
+        else
+            ide_attach_disk(pc->ide, n / 2, n % 2, d->image, NULL);
+        translation |= (u8)(ide_bios_translation(pc->ide, n / 2, n % 2) << 2 * n);
+    }
+    mc146818_set_cmos(pc->rtc, 0x39, translation);
+    return true;
+}
+
+/* The boot ROM as SeaBIOS takes it from fw_cfg: with a checksum, and first in the boot order. */
+static void add_boot_rom(struct pc *pc)
+{
+    static const char first[] = "/rom@genroms/prescient.bin";
+    u8 *rom = xmalloc(pc->config.boot_rom_size), sum = 0;
+    memcpy(rom, pc->config.boot_rom, pc->config.boot_rom_size);
+    for (size_t n = 0; n < pc->config.boot_rom_size; n++)
+        sum += rom[n];
+    rom[pc->config.boot_rom_size - 1] -= sum;
+    fw_cfg_add_file(pc->fw_cfg, "genroms/prescient.bin", rom, pc->config.boot_rom_size);
+    fw_cfg_add_file(pc->fw_cfg, "bootorder", first, sizeof first);
+    free(rom);
+}
+
+static bool create_firmware(struct pc *pc)
+{
+    const struct pc_config *c = &pc->config;
+    struct board *b = pc->board;
+    pc->fw_cfg = fw_cfg_create(b);
+    if (!pc->fw_cfg || !map_bios(pc))
+        return false;
+    fw_cfg_add_machine(pc->fw_cfg, physmem_low(b->mem), physmem_high(b->mem), 1);
+    fw_cfg_add_u16(pc->fw_cfg, FW_CFG_BOOT_MENU, c->boot_menu);
+    if (c->dsdt)
+        fw_cfg_add_file(pc->fw_cfg, "acpi-dsdt.aml", c->dsdt, c->dsdt_size);
+    set_cmos_memory(pc);
+    set_boot_order(pc, c->boot_order);
+    if (c->boot_rom)
+        add_boot_rom(pc);
+    return !c->boot_rom || bootport_create(b, c->place_kernel, c->opaque);
+}
+
+static void connect_cpu(struct pc *pc)
+{
+    pc->cpu->bus = (struct cpu_bus){.opaque = pc,
+                                    .io_read = cpu_io_read,
+                                    .io_write = cpu_io_write,
+                                    .acknowledge = cpu_acknowledge,
+                                    .ferr = cpu_ferr,
+                                    .apic_base = cpu_apic_base,
+                                    .smm = cpu_smm};
+}
+
+struct pc *pc_create(struct board *b, struct cpu *cpu, const struct pc_config *config)
+{
+    struct pc *pc = xcalloc(1, sizeof *pc);
+    *pc = (struct pc){.cpu = cpu, .board = b, .config = *config};
+    if (create_interrupts(pc) && create_isa(pc) &&
+        (pc->vga = vga_create(b, pc->pci, config->vga_bios, config->vga_bios_size)) &&
+        create_drives(pc) && create_firmware(pc)) {
+        connect_cpu(pc);
+        return pc;
+    }
+    free(pc);
+    return NULL;
+}
+
+void pc_free(struct pc *pc)
+{
+    free(pc);
+}
+
+struct vga *pc_vga(struct pc *pc)
+{
+    return pc->vga;
+}
+
+void pc_key(struct pc *pc, unsigned usage, bool down)
+{
+    ps2_keyboard_key(pc->keyboard, usage, down);
+}
+
+void pc_mouse(struct pc *pc, int dx, int dy, int dz, unsigned buttons)
+{
+    ps2_mouse_move(pc->mouse, dx, dy, dz, buttons);
+}
+
+void pc_power_button(struct pc *pc)
+{
+    (void)pc;
+}

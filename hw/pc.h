@@ -1,0 +1,56 @@
+/* The board: an i440FX + PIIX3 PC, wired on one page (pc.c). */
+/* SPDX-License-Identifier: MIT */
+#ifndef HW_PC_H
+#define HW_PC_H
+
+#include "hw/chardev.h"
+#include "hw/device.h"
+#include "hw/image/image.h"
+
+struct cpu;
+struct pc;
+struct vga;
+
+/* One drive. */
+struct pc_drive {
+    bool present;        /* there is a drive at all */
+    bool cdrom;          /* ATAPI; else a disk */
+    struct image *image; /* the medium; NULL: none in the drive. The board owns it. */
+};
+
+/* What the machine is made of, and whom it tells. */
+struct pc_config {
+    const u8 *bios;                  /* firmware; ends at 4 GiB and, its last 128 KiB, at 1 MiB */
+    size_t bios_size;                /* bytes, a multiple of 64 KiB */
+    const u8 *vga_bios;              /* option ROM of the VGA */
+    size_t vga_bios_size;            /* bytes */
+    const u8 *boot_rom;              /* option ROM that starts a kernel, or NULL */
+    size_t boot_rom_size;            /* bytes */
+    const u8 *dsdt;                  /* ACPI DSDT for the firmware, or NULL */
+    size_t dsdt_size;                /* bytes */
+    struct pc_drive ide[4];          /* primary master, slave, secondary master, slave */
+    const char *boot_order;          /* letters of "acdn" */
+    bool boot_menu;                  /* SeaBIOS shows its boot menu */
+    struct chardev *serial[2];       /* COM1, COM2; NULL: the port is not there */
+    struct chardev *debugcon;        /* ports 0xE9 and 0x402, or NULL */
+    s64 rtc_epoch;                   /* what the RTC shows at start, seconds since 1970 */
+    u16 debug_exit_port;             /* isa-debug-exit's port, or 0 */
+    void *opaque;                    /* first argument of the functions below */
+    void (*reset)(void *opaque);     /* the guest resets the machine */
+    void (*power_off)(void *opaque); /* the guest switches it off */
+    void (*debug_exit)(void *opaque, int status);  /* isa-debug-exit was written */
+    void (*place_kernel)(void *opaque, u32 block); /* the boot ROM asks for the kernel */
+};
+
+/* Creates every chip on the board and connects the CPU. NULL with b->err set. */
+struct pc *pc_create(struct board *b, struct cpu *cpu, const struct pc_config *config);
+void pc_free(struct pc *pc); /* after board_destroy */
+
+struct vga *pc_vga(struct pc *pc);
+/* From the host's keyboard and mouse; usage: USB HID usage of the key. */
+void pc_key(struct pc *pc, unsigned usage, bool down);
+void pc_mouse(struct pc *pc, int dx, int dy, int dz, unsigned buttons);
+/* Presses the power button for a moment. */
+void pc_power_button(struct pc *pc);
+
+#endif
