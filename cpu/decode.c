@@ -267,7 +267,7 @@ static inline void memory32(struct cursor *c, struct insn *i, bool vector)
     } else if (mod == 0 && rm == RBP) {
         disp32 = true;
         if (c->mode64)
-            i->base = REG_RIP;
+            i->base = REG_IP;
     } else {
         i->base = (u8)(rm | (c->rex & REX_B) << 3);
     }

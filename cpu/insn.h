@@ -42,7 +42,7 @@ struct operand {
 
 enum { INSN_MAX_LEN = 15, INSN_OPERANDS = 4 };
 /* base/index numbers for "none" (always reads 0) and RIP-relative */
-enum { REG_ZERO = 16, REG_RIP = 17 };
+enum { REG_ZERO = 16, REG_IP = 17 };
 
 enum insn_rep { REP_NONE, REP_F3, REP_F2 };
 
@@ -56,7 +56,7 @@ struct insn {
     u8 opsize;       /* effective operand size in bytes: 2, 4, 8 */
     u8 addrsize;     /* effective address size in bytes: 2, 4, 8 */
     u8 seg;          /* effective segment of the memory operand (enum seg_reg), override applied */
-    u8 base;         /* base register of the memory operand, or REG_ZERO, REG_RIP */
+    u8 base;         /* base register of the memory operand, or REG_ZERO, REG_IP */
     u8 index;        /* index register, or REG_ZERO */
     u8 scale;        /* shift of the index: 0-3 */
     u8 rep;          /* enum insn_rep: the last F2/F3 prefix, whether or not it means REP here */

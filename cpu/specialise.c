@@ -365,7 +365,7 @@ static enum form form_of(const struct insn *i)
     bool indexed = i->index != REG_ZERO;
     unsigned a = i->op[0].kind, b = i->op[1].kind;
     bool constant = b == OPND_IMM || b == OPND_NONE;
-    if ((a == OPND_MEM || b == OPND_MEM) && (i->addrsize != 4 || i->base == REG_RIP))
+    if ((a == OPND_MEM || b == OPND_MEM) && (i->addrsize != 4 || i->base == REG_IP))
         return FORM_COUNT;
     if (a == OPND_REG)
         return b == OPND_REG   ? FORM_RR

@@ -27,14 +27,6 @@ void exec_pop(struct cpu *cpu, const struct insn *i)
     cpu->regs[RSP] = after;
 }
 
-/* Only the selector's two bytes are written, as CPUs since the Pentium do. */
-void exec_push_sreg(struct cpu *cpu, const struct insn *i)
-{
-    u64 to = (stack_pointer(cpu) - i->opsize) & cpu->stack_mask;
-    mem_write16(cpu, SEG_SS, to, cpu->seg[i->op[0].reg].selector);
-    stack_set_pointer(cpu, to);
-}
-
 void exec_pusha(struct cpu *cpu, const struct insn *i)
 {
     u64 sp = stack_pointer(cpu);

@@ -26,7 +26,7 @@ static void text_mem(char *s, const struct insn *i, const struct operand *o)
     static const char *const segs[] = {"es", "cs", "ss", "ds", "fs", "gs"};
     s += sprintf(s, "m%u[%s:", o->size * 8, segs[i->seg]);
     if (i->base != REG_ZERO)
-        s += sprintf(s, i->base == REG_RIP ? "rip+" : "r%u+", i->base);
+        s += sprintf(s, i->base == REG_IP ? "rip+" : "r%u+", i->base);
     if (i->index != REG_ZERO)
         s += sprintf(s, "r%u*%u+", i->index, 1 << i->scale);
     sprintf(s, "%#llx/%u]", (unsigned long long)i->disp, i->addrsize * 8);
