@@ -15,8 +15,11 @@ struct rig *rig_new(void)
     r->now = 1000000000;
     r->log.quiet = true;
     clock_init(&r->clock, rig_time, r);
-    r->b = (struct board){
-        .clock = &r->clock, .io = ioports_new(&r->log), .log = &r->log, .err = &r->err};
+    r->b = (struct board){.clock = &r->clock,
+                          .io = ioports_new(&r->log),
+                          .mem = physmem_new(RIG_RAM, 0, &r->log, &r->err),
+                          .log = &r->log,
+                          .err = &r->err};
     return r;
 }
 
@@ -24,6 +27,7 @@ void rig_free(struct rig *r)
 {
     board_destroy(&r->b);
     ioports_free(r->b.io);
+    physmem_free(r->b.mem);
     clock_free(&r->clock);
     free(r);
 }

@@ -8,7 +8,7 @@
 
 #include "hw/device.h"
 
-enum { RIG_WIRES = 16 };
+enum { RIG_WIRES = 16, RIG_RAM = 1 << 20 };
 
 struct rig {
     struct board b;            /* what chips are created on */
