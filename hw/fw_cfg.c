@@ -123,6 +123,9 @@ void fw_cfg_add_machine(struct fw_cfg *f, u64 ram_low, u64 ram_high, unsigned cp
 {
     /* e820 entries: base, length, type 1 = RAM */
     u8 e820[40] = {0};
+    /* S0 to S5: bit 7 = offered, low bits = the PM control register's sleep type. S3 is not
+     * offered. */
+    static const u8 sleep_states[6] = {0x80, 0x00, 0x00, 0x01, 0x82, 0x80};
     u64 numa[2] = {0};
     store_le64(e820 + 8, ram_low);
     store_le32(e820 + 16, 1);
@@ -130,6 +133,7 @@ void fw_cfg_add_machine(struct fw_cfg *f, u64 ram_low, u64 ram_high, unsigned cp
     store_le64(e820 + 28, ram_high);
     store_le32(e820 + 36, 1);
     fw_cfg_add_file(f, "etc/e820", e820, ram_high ? 40 : 20);
+    fw_cfg_add_file(f, "etc/system-states", sleep_states, sizeof sleep_states);
     fw_cfg_add_u64(f, FW_CFG_RAM_SIZE, ram_low + ram_high);
     fw_cfg_add_u16(f, FW_CFG_NB_CPUS, (u16)cpus);
     fw_cfg_add_u16(f, FW_CFG_MAX_CPUS, (u16)cpus);

@@ -1,0 +1,19 @@
+/* IO-APIC: Intel 82093AA (datasheet 290566), 24 inputs. */
+/* SPDX-License-Identifier: MIT */
+#ifndef HW_IOAPIC_H
+#define HW_IOAPIC_H
+
+#include "hw/lapic.h"
+
+enum { IOAPIC_PINS = 24 };
+
+struct ioapic;
+
+/* Puts it at FEC00000. NULL with b->err set on a clash. */
+struct ioapic *ioapic_create(struct board *b, struct apic_bus *bus);
+
+/* Input n, 0 to 23; high means asserted. The 8254's IRQ 0 belongs at input 2, ISA IRQ n at input n.
+ */
+struct irq_line ioapic_line(struct ioapic *a, unsigned n);
+
+#endif
