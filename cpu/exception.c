@@ -219,8 +219,10 @@ void exception_deliver(struct cpu *cpu)
         if (cpu->code_mode != MODE_64)
             cpu->rip = (u32)cpu->rip;
         cpu->cur = NULL;
-        cpu->dr6_pending &= cpu->fault.vector == VEC_DB ? DR6_BD : 0;
     }
+    /* what does not complete is no single step, and has hit no data breakpoint */
+    if (in_insn || cpu->fault.vector != VEC_DB)
+        cpu->dr6_pending = 0;
     struct fault fault = fault_combine(cpu, cpu->fault);
     if (cpu->delivering == VEC_DF && fault_class(fault.vector) != FAULT_BENIGN) {
         triple_fault(cpu);

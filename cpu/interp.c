@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cpu/block.h"
+#include "cpu/debug.h"
 #include "cpu/exception.h"
 
 struct interp {
@@ -59,20 +60,16 @@ static void block_run(struct cpu *cpu, const struct block *b)
     cpu->icount += b->count;
 }
 
-/* Exactly one instruction, then the traps that it caused: single step, debug registers, an STI's
- * shadow. */
+/* Exactly one instruction, then the traps that it caused: single step, debug registers. */
 static void step_run(struct cpu *cpu)
 {
     const struct block *b = block_find(cpu, cpu->interp->blocks);
-    bool tf = cpu->eflags & FLAG_TF;
     cpu->interp->running = b;
     insn_run(cpu, b->insn);
-    cpu->cur = NULL;
     cpu->icount++;
-    if (tf)
-        cpu->dr6_pending |= BIT(14);
-    if (cpu->dr6_pending && !cpu->inhibit)
+    if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
         debug_trap(cpu);
+    cpu->cur = NULL;
 }
 
 /* Counts what a block completed before one of its instructions escaped. */
@@ -138,6 +135,8 @@ void interp_run(struct cpu *cpu, u64 limit)
     while (cpu->icount < until) {
         if (cpu->inhibit) {
             cpu->inhibit = false;
+            if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
+                debug_before(cpu);
             step_run(cpu);
             continue;
         }

@@ -2,13 +2,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/task.h"
 
+#include "cpu/control.h"
 #include "cpu/debug.h"
 #include "cpu/far.h"
 #include "cpu/frame.h"
 #include "cpu/mem.h"
 #include "cpu/stack.h"
-
-const char *control_write_cr3(struct cpu *cpu, u64 value);
 
 /* Where the two kinds of TSS keep things (figures 7-2 and 7-10). */
 struct tss_layout {
