@@ -1,4 +1,5 @@
-/* System management mode: SMI, RSM, the 32-bit state save map and SMBASE relocation (SDM vol. 3, chapter 31). */
+/* System management mode: SMI, RSM, the 32-bit state save map and SMBASE relocation (SDM vol. 3,
+ * chapter 31). */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/smm.h"
 
@@ -18,7 +19,7 @@ enum {
     SAVE_GDT = 0x7f70,    /* base, limit; then the IDT's */
     SAVE_CR4 = 0x7f80,
     SAVE_CPL = 0x7f84,
-    SAVE_NMI = 0x7f88, /* NMIs were blocked */
+    SAVE_NMI = 0x7f88,       /* NMIs were blocked */
     SAVE_SELECTORS = 0x7fa8, /* ES CS SS DS FS GS LDTR TR */
     SAVE_DR7 = 0x7fc8,
     SAVE_DR6 = 0x7fcc,

@@ -1,5 +1,5 @@
-/* A CPU with RAM and hand-made descriptor tables, stepped one instruction at a time through decode() and the
- * interpreter's functions. */
+/* A CPU with RAM and hand-made descriptor tables, stepped one instruction at a time through
+ * decode() and the interpreter's functions. */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_UNIT_CPU_HARNESS_H
 #define TESTS_UNIT_CPU_HARNESS_H
@@ -64,19 +64,20 @@ struct cpu *harness_cpu(void);
 void harness_setup(void);
 void harness_teardown(void);
 
-/* Real mode: CS:IP = 0:CODE & 0xffff0000 ..., SS:SP = 0:0x8000. */
+/* Real mode: CS:IP = H_CODE >> 4:0, SS:SP = 0:0x8000, vectors at 0. */
 void harness_real(void);
-/* Protected mode, flat, CPL 0, stack H_STACK0; IDT full of 32-bit interrupt gates DPL 0 to H_HANDLER. */
+/* Protected mode, flat, CPL 0, stack H_STACK0; IDT full of 32-bit interrupt gates DPL 0 to
+ * H_HANDLER. */
 void harness_protected(void);
 /* The same at CPL 3 (code and data of ring 3, stack H_STACK3). */
 void harness_ring3(void);
 /* Virtual-8086 mode: CS = H_CODE >> 4, ip 0; the other segments at H_DATA >> 4, SP 0x1000. */
 void harness_v86(unsigned iopl);
-/* Identity paging of the RAM with 4 KiB pages, all present, writable, user; returns nothing. */
+/* Identity paging of the RAM with 4 KiB pages, all present, writable, user; CR0.WP. */
 void harness_paging(void);
 void page_set(u32 lin, u32 flags); /* flags of one page's entry */
 
-/* Descriptors. big: D/B. gran: limit counts pages. */
+/* Descriptors. big: D/B; a limit above 1 MiB is kept in pages. */
 void gdt_set(u16 selector, u32 base, u32 limit, unsigned type, unsigned dpl, bool big);
 void gdt_absent(u16 selector); /* clears P */
 u32 gdt_high(u16 selector);    /* second dword */
@@ -93,11 +94,15 @@ void mem16_set(u32 lin, u16 value);
 /* Element n (of `size` bytes) from the top of the current stack. */
 u32 stack_at(unsigned n, unsigned size);
 
-/* Runs one instruction, or delivers one event. True when the engine would have left to the machine loop. */
+/* Runs one instruction, or delivers one event. True when the engine would have left to the machine
+ * loop. */
 bool step(void);
 /* step() over code; checks that it raised no exception. */
 void step_ok(void);
-/* step() that must raise `vector` with this error code (-1: none), delivered to its handler at H_HANDLER. */
+/* step() that must raise `vector` with this error code (-1: none), delivered to its handler at
+ * H_HANDLER. */
 void step_fault(unsigned vector, s64 error);
+/* The same, and the CPU (not memory) is put back as it was, but for cpu->fault. */
+void expect_fault(unsigned vector, s64 error);
 
 #endif
