@@ -189,6 +189,14 @@ void exec_mov_sreg_store(struct cpu *cpu, const struct insn *i)
     store_selector(cpu, i, cpu->seg[reg].selector);
 }
 
+/* With a 32-bit operand size only 16 bits are written, as current processors do (vol. 2, PUSH). */
+void exec_push_sreg(struct cpu *cpu, const struct insn *i)
+{
+    u64 sp = (stack_pointer(cpu) - i->opsize) & cpu->stack_mask;
+    mem_write16(cpu, SEG_SS, sp, cpu->seg[i->op[0].reg].selector);
+    stack_set_pointer(cpu, sp);
+}
+
 void exec_pop_sreg(struct cpu *cpu, const struct insn *i)
 {
     u64 mask = cpu->stack_mask, sp = stack_pointer(cpu);
