@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cpu/cpuid.h"
+#include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "cpu/operand.h"
 
@@ -21,8 +22,6 @@
 #define CR0_FLUSH (CR0_WP | CR0_PG)
 #define CR0_PDPTE (CR0_CD | CR0_NW | CR0_PG)
 #define CR4_FLUSH (CR4_PSE | CR4_PAE | CR4_PGE)
-
-enum { DR6_BD = BIT(13), DR7_GD = BIT(13), DR7_ENABLED = 0xff };
 
 static void require_cpl0(struct cpu *cpu, const char *why)
 {
@@ -105,8 +104,7 @@ void control_sync(struct cpu *cpu, bool reload_pdptes)
     cpu->walk.efer = cpu->efer;
     if (reload_pdptes && uses_pdptes(cpu, cpu->cr0, cpu->cr4))
         walk_load_pdptes(cpu->mem, cpu->cr3, cpu->walk.pdpte);
-    if (cpu->dr[7] & DR7_ENABLED)
-        cpu_attention(cpu, ATTENTION_TRAP);
+    debug_update(cpu);
     flush_all(cpu);
     cpu_update_mode(cpu);
 }
@@ -179,8 +177,7 @@ void control_write_dr(struct cpu *cpu, unsigned n, u64 value)
     else if (n == 7)
         value = (value & 0xffff23ff) | 0x400;
     cpu->dr[n] = value;
-    if (cpu->dr[7] & DR7_ENABLED)
-        cpu_attention(cpu, ATTENTION_TRAP);
+    debug_update(cpu);
     /* watched pages are slow in the TLB */
     if (n != 6 && (before || (cpu->dr[7] & DR7_ENABLED)))
         flush_all(cpu);
@@ -193,8 +190,7 @@ static unsigned debug_register(struct cpu *cpu, unsigned n)
         cpu_raise(cpu, VEC_UD, "a debug register that does not exist");
     require_cpl0(cpu, "MOV of a debug register outside ring 0");
     if (cpu->dr[7] & DR7_GD) {
-        cpu->dr[6] |= DR6_BD;
-        cpu->dr[7] &= ~(u64)DR7_GD;
+        cpu->dr6_pending |= DR6_BD;
         cpu_raise(cpu, VEC_DB, "MOV of a debug register while DR7.GD is set");
     }
     return n == 4 || n == 5 ? n + 2 : n;

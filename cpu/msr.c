@@ -21,6 +21,12 @@ struct msr {
     msr_write *write; /* further checks and effects, or NULL */
 };
 
+static bool read_only(struct cpu *cpu, u64 value)
+{
+    (void)cpu, (void)value;
+    return false;
+}
+
 static bool memory_type(u64 type)
 {
     return type < 8 && (BIT(type) & (BIT(0) | BIT(1) | BIT(4) | BIT(5) | BIT(6)));
@@ -83,20 +89,20 @@ static const struct msr msrs[] = {
     /* first  last   stored at          fixed     writable      reserved        write */
     {0x000, 0x001, NOT_STORED,          0,        0,            0,              NULL},  /* P5_MC_ADDR, TYPE */
     {0x010, 0x010, NOT_STORED,          0,        0,            0,              write_tsc}, /* TSC */
-    {0x017, 0x017, NOT_STORED,          0,        0,            ALL,            NULL},  /* PLATFORM_ID */
+    {0x017, 0x017, NOT_STORED,          0,        0,            0,              read_only},  /* PLATFORM_ID */
     {0x01b, 0x01b, AT(apic_base),       0,        ALL,          ~(ADDRESS_BITS & ~0x6ffull), write_apic_base},
     {0x02a, 0x02a, NOT_STORED,          0,        0,            0,              NULL},  /* EBL_CR_POWERON */
-    {0x03a, 0x03a, NOT_STORED,          1,        0,            ALL,            NULL},  /* FEATURE_CONTROL: locked */
+    {0x03a, 0x03a, NOT_STORED,          1,        0,            0,              read_only},  /* FEATURE_CONTROL: locked */
     {0x048, 0x048, AT(spec_ctrl),       0,        ALL,          ~1ull,          NULL},  /* SPEC_CTRL */
     {0x049, 0x049, NOT_STORED,          0,        0,            ~1ull,          NULL},  /* PRED_CMD */
     {0x079, 0x079, NOT_STORED,          0,        0,            0,              NULL},  /* BIOS_UPDT_TRIG */
     {0x08b, 0x08b, AT(microcode),       0,        ALL,          0,              NULL},  /* BIOS_SIGN_ID */
-    {0x0fe, 0x0fe, NOT_STORED,          0x508,    0,            ALL,            NULL},  /* MTRRCAP: WC, fixed, 8 */
-    {0x10a, 0x10a, NOT_STORED,          ARCH_CAPABILITIES, 0,   ALL,            NULL},  /* ARCH_CAPABILITIES */
+    {0x0fe, 0x0fe, NOT_STORED,          0x508,    0,            0,              read_only},  /* MTRRCAP: WC, fixed, 8 */
+    {0x10a, 0x10a, NOT_STORED,          ARCH_CAPABILITIES, 0,   0,              read_only},  /* ARCH_CAPABILITIES */
     {0x174, 0x174, AT(sysenter_cs),     0,        UINT32_MAX,   0,              NULL},  /* SYSENTER_CS */
     {0x175, 0x175, AT(sysenter_esp),    0,        UINT32_MAX,   0,              NULL},  /* SYSENTER_ESP */
     {0x176, 0x176, AT(sysenter_eip),    0,        UINT32_MAX,   0,              NULL},  /* SYSENTER_EIP */
-    {0x179, 0x179, NOT_STORED,          0,        0,            ALL,            NULL},  /* MCG_CAP: no banks */
+    {0x179, 0x179, NOT_STORED,          0,        0,            0,              read_only},  /* MCG_CAP: no banks */
     {0x17a, 0x17a, NOT_STORED,          0,        0,            ALL,            NULL},  /* MCG_STATUS */
     {0x1a0, 0x1a0, AT(misc_enable),     0,        1,            0,              NULL},  /* MISC_ENABLE */
     {0x1d9, 0x1d9, NOT_STORED,          0,        0,            ALL,            NULL},  /* DEBUGCTL */

@@ -110,10 +110,11 @@ void space_flush_page(struct space *s, u64 lin)
 static bool any_of_16(const u32 *ram_page, u32 page)
 {
     const __m128i *v = (const __m128i *)ram_page, want = _mm_set1_epi32((int)page);
-    __m128i hit = _mm_setzero_si128();
-    for (unsigned n = 0; n < 4; n++)
-        hit = _mm_or_si128(hit, _mm_cmpeq_epi32(_mm_loadu_si128(v + n), want));
-    return _mm_movemask_epi8(hit) != 0;
+    __m128i a = _mm_cmpeq_epi32(_mm_loadu_si128(v), want);
+    __m128i b = _mm_cmpeq_epi32(_mm_loadu_si128(v + 1), want);
+    __m128i c = _mm_cmpeq_epi32(_mm_loadu_si128(v + 2), want);
+    __m128i d = _mm_cmpeq_epi32(_mm_loadu_si128(v + 3), want);
+    return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d))) != 0;
 }
 
 void space_protect(struct space *s, u64 ram_offset)
