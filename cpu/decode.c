@@ -183,9 +183,10 @@ static inline u8 opsize_of(const struct cursor *c, const struct insn *i)
     return other == (c->mode == MODE_16) ? 4 : 2;
 }
 
+/* The same for what is 64-bit by default in 64-bit code. */
 static inline u8 opsize_of_d64(const struct cursor *c, const struct insn *i)
 {
-    return c->mode64 ? (i->prefixes & PREFIX_OPSIZE ? 2 : 8) : i->opsize;
+    return c->mode64 && i->opsize == 4 ? 8 : i->opsize;
 }
 
 static const u8 size_bytes[SIZE_COUNT][3] = {
