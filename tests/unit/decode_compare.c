@@ -131,7 +131,7 @@ static x86_reg reg_address(const struct insn *i, unsigned reg)
 {
     if (reg == REG_ZERO)
         return X86_REG_INVALID;
-    if (reg == REG_RIP)
+    if (reg == REG_IP)
         return i->addrsize == 8 ? X86_REG_RIP : X86_REG_EIP;
     struct operand o = {OPND_REG, i->addrsize, (u8)reg, (u8)(reg * 8)};
     return reg_general(&o);
