@@ -8,16 +8,23 @@
 
 #include "cpu/cpu.h"
 #include "hw/bootport.h"
+#include "hw/debugport.h"
 #include "hw/fw_cfg.h"
 #include "hw/i440fx.h"
 #include "hw/i8042.h"
+#include "hw/i8237.h"
 #include "hw/i8254.h"
 #include "hw/i8259.h"
 #include "hw/ide.h"
+#include "hw/ioapic.h"
+#include "hw/isa_debug_exit.h"
+#include "hw/lapic.h"
 #include "hw/mc146818.h"
 #include "hw/ns16550.h"
 #include "hw/piix3.h"
+#include "hw/piix4_pm.h"
 #include "hw/port61.h"
+#include "hw/port92.h"
 #include "hw/ps2.h"
 #include "hw/vga.h"
 
@@ -86,12 +93,13 @@ static void cpu_io_write(void *opaque, u16 port, u32 value, unsigned size)
 static int cpu_acknowledge(void *opaque)
 {
     struct pc *pc = opaque;
-    return i8259_pending(pc->pic) ? i8259_acknowledge(pc->pic) : -1;
+    int vector = lapic_acknowledge(pc->lapic);
+    return vector >= 0 ? vector : i8259_pending(pc->pic) ? i8259_acknowledge(pc->pic) : -1;
 }
 
 static void cpu_apic_base(void *opaque, u64 value)
 {
-    (void)opaque, (void)value;
+    lapic_set_base(((struct pc *)opaque)->lapic, value);
 }
 
 static void cpu_smm(void *opaque, bool entered)
@@ -118,7 +126,9 @@ static void set_isa_irq(void *opaque, unsigned n, bool level)
 {
     struct pc *pc = opaque;
     struct irq_line pic = i8259_input(pc->pic, n);
+    struct irq_line ioapic = ioapic_line(pc->ioapic, n == 0 ? 2 : n);
     irq_set(&pic, level);
+    irq_set(&ioapic, level);
 }
 
 static struct irq_line isa_irq(struct pc *pc, unsigned n)
@@ -157,16 +167,45 @@ static bool map_bios(struct pc *pc)
                            b->err);
 }
 
+static void on_nmi(void *opaque)
+{
+    cpu_attention(((struct pc *)opaque)->cpu, ATTENTION_NMI);
+}
+
+/* The 8259's INTR goes through the local APIC's LINT0, which passes it on while the guest has not
+ * set up anything else. */
 static bool create_interrupts(struct pc *pc)
 {
     struct board *b = pc->board;
+    struct lapic_pins pins = {.intr = {set_intr, pc, 0}, .nmi = on_nmi, .opaque = pc};
+    struct apic_bus *bus = apic_bus_create(b);
+    if (!bus || !(pc->lapic = lapic_create(b, bus, 0, &pins)))
+        return false;
+    pc->ioapic = ioapic_create(b, bus);
+    pc->pic = i8259_create(b, 0x20, 0xa0, 0x4d0, lapic_lint(pc->lapic, 0));
+    return pc->ioapic && pc->pic;
+}
+
+static void on_power_off(void *opaque)
+{
+    struct pc *pc = opaque;
+    pc->config.power_off(pc->config.opaque);
+}
+
+static bool create_bridges(struct pc *pc)
+{
+    struct board *b = pc->board;
     struct piix3_pins pins = {.reset = on_cf9_reset, .opaque = pc};
-    pc->pic = i8259_create(b, 0x20, 0xa0, 0x4d0, (struct irq_line){set_intr, pc, 0});
-    pc->pci = pci_bus_create(b);
     for (unsigned n = 0; n < 16; n++)
         pins.isa[n] = isa_irq(pc, n);
-    return pc->pic && pc->pci && (pc->i440fx = i440fx_create(b, pc->pci)) &&
-           (pc->piix3 = piix3_create(b, pc->pci, &pins));
+    pc->pci = pci_bus_create(b);
+    if (!pc->pci || !(pc->i440fx = i440fx_create(b, pc->pci)) ||
+        !(pc->piix3 = piix3_create(b, pc->pci, &pins)))
+        return false;
+    struct piix4_pm_pins pm = {
+        .sci = piix3_sci(pc->piix3), .power_off = on_power_off, .opaque = pc, .cpus = 1};
+    pc->pm = piix4_pm_create(b, pc->pci, &pm);
+    return pc->pm != NULL;
 }
 
 static bool create_isa(struct pc *pc)
@@ -181,7 +220,11 @@ static bool create_isa(struct pc *pc)
                               .reset = {set_reset, pc, 0}};
     pc->pit = i8254_create(b, 0x40, isa_irq(pc, 0));
     pc->rtc = mc146818_create(b, 0x70, c->rtc_epoch, isa_irq(pc, 8));
-    return pc->pit && pc->rtc && port61_create(b, 0x61, pc->pit) &&
+    return pc->pit && pc->rtc && port61_create(b, 0x61, pc->pit) && i8237_create(b) &&
+           port92_create(b, 0x92, pins.a20, pins.reset) && debugport_create(b, 0xe9, c->debugcon) &&
+           debugport_create(b, 0x402, c->debugcon) &&
+           (!c->debug_exit_port ||
+            isa_debug_exit_create(b, c->debug_exit_port, 1, c->debug_exit, c->opaque)) &&
            i8042_create(b, 0x60, 0x64, &pins, ps2_keyboard_plug(pc->keyboard),
                         ps2_mouse_plug(pc->mouse)) &&
            (!c->serial[0] || ns16550_create(b, 0x3f8, isa_irq(pc, 4), c->serial[0])) &&
@@ -256,7 +299,7 @@ struct pc *pc_create(struct board *b, struct cpu *cpu, const struct pc_config *c
 {
     struct pc *pc = xcalloc(1, sizeof *pc);
     *pc = (struct pc){.cpu = cpu, .board = b, .config = *config};
-    if (create_interrupts(pc) && create_isa(pc) &&
+    if (create_interrupts(pc) && create_bridges(pc) && create_isa(pc) &&
         (pc->vga = vga_create(b, pc->pci, config->vga_bios, config->vga_bios_size)) &&
         create_drives(pc) && create_firmware(pc)) {
         connect_cpu(pc);
@@ -288,5 +331,5 @@ void pc_mouse(struct pc *pc, int dx, int dy, int dz, unsigned buttons)
 
 void pc_power_button(struct pc *pc)
 {
-    (void)pc;
+    piix4_pm_power_button(pc->pm);
 }
