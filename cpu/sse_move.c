@@ -7,8 +7,8 @@
 #include "cpu/sse.h"
 
 /* Stores size bytes to operand 0, in memory. */
-static void store(struct cpu *cpu, const struct insn *i, const void *bytes, unsigned size,
-                  bool aligned)
+FPU_BODY void store(struct cpu *cpu, const struct insn *i, const void *bytes, unsigned size,
+                    bool aligned)
 {
     u64 ea = insn_ea(cpu, i);
     u64 lin = seg_write_lin(cpu, i->seg, ea, size);
