@@ -27,11 +27,7 @@ void fpu_make_live(struct cpu *cpu)
 {
     struct fpu *f = &cpu->fpu;
     store_le32(f->image + IMAGE_MXCSR, f->mxcsr | MXCSR_MASKS);
-    __asm__ volatile("fxrstor %0"
-                     :
-                     : "m"(f->image)
-                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-                       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+    host_fxrstor(f->image);
     f->live = true;
     quick_update(f);
 }

@@ -17,7 +17,8 @@
 enum {
     SW_FLAGS = 0x3f, /* x87 status word: IE DE ZE OE UE PE; CW masks them in the same places */
     SW_PE = 0x20,
-    SW_ES = 0x80, /* an unmasked one is set */
+    SW_TOP = 0x3800, /* number of ST(0) */
+    SW_ES = 0x80,    /* an unmasked one is set */
 };
 
 /* State after RESET (SDM vol. 3, table 9-1). The registers are no longer live. */
@@ -73,6 +74,12 @@ static inline void sse_begin(struct cpu *cpu)
         sse_unusable(cpu);
 }
 
+/* The bits of an effective address. */
+static inline u64 address_mask(const struct insn *i)
+{
+    return i->addrsize == 2 ? 0xffff : i->addrsize == 4 ? 0xffffffff : UINT64_MAX;
+}
+
 /* A memory operand for reading: where the host finds it, which may be buf. */
 static inline const void *fpu_mem_read(struct cpu *cpu, unsigned seg, u64 ea, unsigned size,
                                        void *buf)
@@ -83,16 +90,6 @@ static inline const void *fpu_mem_read(struct cpu *cpu, unsigned seg, u64 ea, un
     mem_read_bytes(cpu, seg, ea, buf, size);
     return buf;
 }
-/* One for writing: a host address, or NULL when it takes mem_write_bytes, which then cannot
- * fault. */
-static inline void *fpu_mem_write(struct cpu *cpu, unsigned seg, u64 ea, unsigned size)
-{
-    void *p = lin_host(cpu, seg_write_lin(cpu, seg, ea, size), size, ACCESS_WRITE);
-    if (unlikely(!p))
-        mem_probe_write(cpu, seg, ea, size);
-    return p;
-}
-
 /* Host control and status, while live. */
 static inline u16 host_fnstcw(void)
 {
@@ -111,6 +108,14 @@ static inline u32 host_stmxcsr(void)
     u32 v;
     __asm__ volatile("stmxcsr %0" : "=m"(v));
     return v;
+}
+static inline void host_fxrstor(const u8 image[512])
+{
+    __asm__ volatile("fxrstor %0"
+                     :
+                     : "m"(*(const u8(*)[512])image)
+                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+                       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 static inline void host_ldmxcsr(u32 v)
 {

@@ -98,15 +98,53 @@ void exec_fninit(struct cpu *cpu, const struct insn *i)
     fpu_control_changed(cpu);
 }
 
+/* Moving an environment or FNSAVE's image. Its first word is touched first, then the last byte, as
+ * on hosts. */
+static u64 last_byte(const struct insn *i, u64 ea, unsigned size)
+{
+    return (ea + size - 1) & address_mask(i);
+}
+static void image_read(struct cpu *cpu, const struct insn *i, u8 *image, unsigned size)
+{
+    u64 ea = insn_ea(cpu, i);
+    (void)mem_read(cpu, i->seg, ea, i->opsize == 2 ? 2 : 4);
+    (void)mem_read8(cpu, i->seg, last_byte(i, ea, size));
+    mem_read_bytes(cpu, i->seg, ea, image, size);
+}
+static void image_write(struct cpu *cpu, const struct insn *i, const u8 *image, unsigned size)
+{
+    u64 ea = insn_ea(cpu, i);
+    mem_probe_write(cpu, i->seg, ea, i->opsize == 2 ? 2 : 4);
+    mem_probe_write(cpu, i->seg, last_byte(i, ea, size), 1);
+    mem_write_bytes(cpu, i->seg, ea, image, size);
+}
+
+/* The host's state in the forms that it has for it. FNSTENV masks all exceptions; FNSAVE, which
+ * initializes, is undone, since the write to memory may yet fail. */
+static void host_fnstenv(struct host_env *env)
+{
+    __asm__ volatile("fnstenv %0" : "=m"(*env));
+}
+static void host_fldenv(const struct host_env *env)
+{
+    __asm__ volatile("fldenv %0" : : "m"(*env));
+}
+static void host_fnsave(struct host_save *save)
+{
+    __asm__ volatile("fnsave %0; frstor %0" : "+m"(*save));
+}
+
 void exec_fnstenv(struct cpu *cpu, const struct insn *i)
 {
-    struct host_env env;
+    struct host_env env, formatted;
     u8 image[ENV_SIZE_32];
     x87_begin_nowait(cpu);
-    u64 ea = insn_ea(cpu, i);
-    mem_probe_write(cpu, i->seg, ea, env_size(i));
-    __asm__ volatile("fnstenv %0" : "=m"(env)); /* masks all exceptions, too */
-    mem_write_bytes(cpu, i->seg, ea, image, env_format(cpu, i, &env, image));
+    host_fnstenv(&env);
+    host_fldenv(&env);
+    formatted = env;
+    unsigned size = env_format(cpu, i, &formatted, image);
+    image_write(cpu, i, image, size);
+    host_fnstenv(&env);
     fpu_control_changed(cpu);
 }
 
@@ -115,9 +153,9 @@ void exec_fldenv(struct cpu *cpu, const struct insn *i)
     struct host_env env;
     u8 image[ENV_SIZE_32];
     x87_begin(cpu);
-    mem_read_bytes(cpu, i->seg, insn_ea(cpu, i), image, env_size(i));
+    image_read(cpu, i, image, env_size(i));
     env_parse(cpu, i, &env, image);
-    __asm__ volatile("fldenv %0" : : "m"(env));
+    host_fldenv(&env);
     fpu_control_changed(cpu);
 }
 
@@ -125,13 +163,12 @@ void exec_fnsave(struct cpu *cpu, const struct insn *i)
 {
     struct host_save save;
     u8 image[ENV_SIZE_32 + REGISTERS_SIZE];
-    unsigned size = env_size(i) + REGISTERS_SIZE;
     x87_begin_nowait(cpu);
-    u64 ea = insn_ea(cpu, i);
-    mem_probe_write(cpu, i->seg, ea, size);
-    __asm__ volatile("fnsave %0" : "=m"(save)); /* initializes, too */
-    memcpy(image + env_format(cpu, i, &save.env, image), save.st, sizeof save.st);
-    mem_write_bytes(cpu, i->seg, ea, image, size);
+    host_fnsave(&save);
+    unsigned size = env_format(cpu, i, &save.env, image);
+    memcpy(image + size, save.st, sizeof save.st);
+    image_write(cpu, i, image, size + REGISTERS_SIZE);
+    __asm__ volatile("fninit");
     pointers_clear(&cpu->fpu);
     fpu_control_changed(cpu);
 }
@@ -141,17 +178,21 @@ void exec_frstor(struct cpu *cpu, const struct insn *i)
     struct host_save save;
     u8 image[ENV_SIZE_32 + REGISTERS_SIZE];
     x87_begin(cpu);
-    mem_read_bytes(cpu, i->seg, insn_ea(cpu, i), image, env_size(i) + REGISTERS_SIZE);
+    image_read(cpu, i, image, env_size(i) + REGISTERS_SIZE);
     memcpy(save.st, image + env_parse(cpu, i, &save.env, image), sizeof save.st);
     __asm__ volatile("frstor %0" : : "m"(save));
     fpu_control_changed(cpu);
 }
 
-/* FXSAVE and FXRSTOR want an operand on a 16-byte boundary. */
+/* FXSAVE and FXRSTOR want an operand on a 16-byte boundary; on a host, alignment checking asks for
+ * one of 4 bytes first. */
 static u64 fx_operand(struct cpu *cpu, const struct insn *i)
 {
-    u64 ea = insn_ea(cpu, i);
-    if ((cpu->seg[i->seg].base + ea) & 15)
+    u64 ea = insn_ea(cpu, i), lin = cpu->seg[i->seg].base + ea;
+    bool checked = cpu->cpl == 3 && (cpu->cr0 & CR0_AM) && (cpu->eflags & FLAG_AC);
+    if (checked && (lin & 3))
+        cpu_raise_error(cpu, VEC_AC, 0, "FXSAVE or FXRSTOR operand not on a 4-byte boundary");
+    if (lin & 15)
         cpu_raise_error(cpu, VEC_GP, 0, "FXSAVE or FXRSTOR operand not on a 16-byte boundary");
     return ea;
 }
@@ -188,6 +229,7 @@ void exec_fxsave(struct cpu *cpu, const struct insn *i)
     x87_begin_nowait(cpu);
     u64 ea = fx_operand(cpu, i);
     unsigned xmm_size = fx_xmm_size(cpu);
+    mem_probe_write(cpu, i->seg, last_byte(i, ea, FXSAVE_SIZE), 1);
     mem_probe_write(cpu, i->seg, ea, FXSAVE_SIZE);
     __asm__ volatile("fxsave %0" : "=m"(image));
     fx_store_pointers(f, i->opsize == 8, image);
@@ -202,7 +244,9 @@ void exec_fxrstor(struct cpu *cpu, const struct insn *i)
     _Alignas(16) u8 image[FXSAVE_SIZE];
     struct fpu *f = &cpu->fpu;
     x87_begin_nowait(cpu);
-    mem_read_bytes(cpu, i->seg, fx_operand(cpu, i), image, sizeof image);
+    u64 ea = fx_operand(cpu, i);
+    (void)mem_read8(cpu, i->seg, last_byte(i, ea, FXSAVE_SIZE));
+    mem_read_bytes(cpu, i->seg, ea, image, FXSAVE_SIZE);
     unsigned xmm_size = fx_xmm_size(cpu);
     u32 mxcsr = xmm_size ? load_le32(image + 24) : fpu_mxcsr(cpu);
     if (mxcsr & ~(u32)MXCSR_VALID)

@@ -119,6 +119,7 @@ static unsigned alignment(unsigned size)
     case 108: return 4;
     case 14:
     case 94: return 2;
+    case 16: return 1; /* MOVUPS: hosts do not look; others raise #GP */
     default: return size <= 16 ? size : 16;
     }
 }

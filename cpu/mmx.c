@@ -5,12 +5,24 @@
 
 #include "cpu/exec.h"
 
-u64 mmx_peek(unsigned reg)
+static void reset_top(void)
 {
-    _Alignas(16) u8 image[512];
-    __asm__ volatile("fxsave %0" : "=m"(image));
-    unsigned top = load_le16(image + 2) >> 11;
-    return load_le64(image + 32 + 16 * ((reg - top) & 7));
+    u32 env[7];
+    if (!(host_fnstsw() & SW_TOP))
+        return;
+    __asm__ volatile("fnstenv %0" : "=m"(env));
+    env[1] &= ~(u32)SW_TOP;
+    __asm__ volatile("fldenv %0" : : "m"(env));
+}
+
+/* When a store faults, TOS is 0 already, though the tags are as they were: seen on hosts, the SDM
+ * does not tell. */
+void mmx_write_slow(struct cpu *cpu, const struct insn *i, u64 ea, unsigned size, unsigned reg)
+{
+    reset_top();
+    mem_probe_write(cpu, i->seg, ea, size);
+    u64 v = mmx_get(reg);
+    mem_write_bytes(cpu, i->seg, ea, &v, size);
 }
 
 /* OP mm, mm/m64; shifts also OP mm, imm8: the count is then the operand. */
@@ -31,15 +43,16 @@ FPU_BODY void mmx_compute(struct cpu *cpu, const struct insn *i, const u8 op[8][
 #include "cpu/mmx_ops.def"
 
 /* Stores size bytes of an MMX register to operand 0, in memory. */
-static void mmx_store(struct cpu *cpu, const struct insn *i, unsigned reg, unsigned size)
+FPU_BODY void mmx_store(struct cpu *cpu, const struct insn *i, unsigned reg, unsigned size)
 {
     u64 ea = insn_ea(cpu, i);
-    void *p = fpu_mem_write(cpu, i->seg, ea, size);
+    void *p = lin_host(cpu, seg_write_lin(cpu, i->seg, ea, size), size, ACCESS_WRITE);
+    if (unlikely(!p)) {
+        mmx_write_slow(cpu, i, ea, size, reg);
+        return;
+    }
     u64 v = mmx_get(reg);
-    if (likely(p))
-        __builtin_memcpy(p, &v, size);
-    else
-        mem_write_bytes(cpu, i->seg, ea, &v, size);
+    __builtin_memcpy(p, &v, size);
 }
 
 /* MOVD (and MOVQ with REX.W) between an MMX register and a general register or memory. */

@@ -28,17 +28,18 @@ static inline void mmx_set(unsigned reg, u64 v)
     mmx_do(mmx_op_movq_load, reg, &v);
 }
 
-/* Reads an MMX register without these effects, for instructions that may still fault. */
-u64 mmx_peek(unsigned reg);
+/* A store where TLB and RAM do not take it at once. */
+void mmx_write_slow(struct cpu *cpu, const struct insn *i, u64 ea, unsigned size, unsigned reg);
 
 /* Operand n, an MMX register or memory: where its bytes are. */
 static inline const void *mmx_source(struct cpu *cpu, const struct insn *i, unsigned n, u64 *buf)
 {
     const struct operand *o = &i->op[n];
-    if (o->kind == OPND_MEM)
-        return fpu_mem_read(cpu, i->seg, insn_ea(cpu, i), o->size, buf);
-    *buf = o->kind == OPND_MM ? mmx_get(o->reg) : (u64)i->imm & 0xff;
-    return buf;
+    if (o->kind != OPND_MEM) {
+        *buf = o->kind == OPND_MM ? mmx_get(o->reg) : (u64)i->imm & 0xff;
+        return buf;
+    }
+    return fpu_mem_read(cpu, i->seg, insn_ea(cpu, i), o->size, buf);
 }
 
 #endif

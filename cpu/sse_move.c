@@ -163,18 +163,24 @@ void exec_movdq2q(struct cpu *cpu, const struct insn *i)
     mmx_set(i->op[0].reg, sse_register(cpu, i, 1)->q[0]);
 }
 
-/* Stores the bytes whose mask byte has its sign set to [seg:rDI]. All that will be written is
- * probed before the first byte is. */
+/* Raises what a store to 8 bytes does, also where they go around the end of the address space. */
+static void probe_eight(struct cpu *cpu, const struct insn *i, u64 ea)
+{
+    bool whole = ea <= address_mask(i) - 7;
+    u64 lin = seg_write_lin(cpu, i->seg, ea, whole ? 8 : 1);
+    lin_probe_write(cpu, lin, 8, cpu->cpl == 3);
+}
+
+/* Stores the bytes whose mask byte has its sign set to [seg:rDI]. Faults come in eights of bytes,
+ * the upper first, whatever the mask. */
 static void store_masked(struct cpu *cpu, const struct insn *i, const u8 *bytes, const u8 *mask,
                          unsigned size)
 {
-    u64 address_mask = i->addrsize == 2 ? 0xffff : i->addrsize == 4 ? 0xffffffff : UINT64_MAX;
+    for (unsigned k = size; k; k -= 8)
+        probe_eight(cpu, i, (cpu->regs[RDI] + k - 8) & address_mask(i));
     for (unsigned k = 0; k < size; k++)
         if (mask[k] & 0x80)
-            mem_probe_write(cpu, i->seg, (cpu->regs[RDI] + k) & address_mask, 1);
-    for (unsigned k = 0; k < size; k++)
-        if (mask[k] & 0x80)
-            mem_write8(cpu, i->seg, (cpu->regs[RDI] + k) & address_mask, bytes[k]);
+            mem_write8(cpu, i->seg, (cpu->regs[RDI] + k) & address_mask(i), bytes[k]);
 }
 
 void exec_maskmovdqu(struct cpu *cpu, const struct insn *i)
@@ -186,9 +192,8 @@ void exec_maskmovdqu(struct cpu *cpu, const struct insn *i)
 void exec_maskmovq(struct cpu *cpu, const struct insn *i)
 {
     mmx_begin(cpu);
-    u64 bytes = mmx_peek(i->op[0].reg), mask = mmx_peek(i->op[1].reg);
+    u64 bytes = mmx_get(i->op[0].reg), mask = mmx_get(i->op[1].reg);
     store_masked(cpu, i, (u8 *)&bytes, (u8 *)&mask, 8);
-    mmx_get(0); /* now that nothing can fault: TOS and tags */
 }
 
 /* MOVNTI is a MOV: the guest cannot see that it bypasses the caches. */

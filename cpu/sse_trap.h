@@ -19,7 +19,8 @@ enum {
     MXCSR_RESET = MXCSR_MASKS,
 };
 
-/* Makes the host's SIGFPE in these operations return so. Before MXCSR may unmask anything. */
+/* Makes the host's SIGFPE in these operations return so. Before MXCSR may unmask anything. If the
+ * process has a handler for it already, then that is left in charge. */
 void sse_trap_init(void);
 
 #endif

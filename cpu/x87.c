@@ -59,32 +59,53 @@ FPU_BODY void x87_compute(struct cpu *cpu, const struct insn *i)
     mem_op(i)((void *)(uintptr_t)p);
 }
 
-/* True when the store just executed did not store: it raised an unmasked exception other than the
- * inexact result. There was none pending before it. */
-static bool store_refused(const struct cpu *cpu)
+/* Executes the store into buf without its effects on the registers. True when the host refuses to
+ * store, for an unmasked exception other than the inexact result: then the effects stay. */
+static bool store_try(const struct insn *i, u8 *buf)
 {
-    return !cpu->fpu.x87_quick && (host_fnstsw() & ~host_fnstcw() & (SW_FLAGS & ~SW_PE));
+    _Alignas(16) u8 before[512];
+    __asm__ volatile("fxsave %0" : "=m"(before));
+    mem_op(i)(buf);
+    if (host_fnstsw() & ~host_fnstcw() & (SW_FLAGS & ~SW_PE))
+        return true;
+    host_fxrstor(before);
+    return false;
+}
+
+/* A store that TLB and RAM do not take at once. One that is refused does not touch memory; one of
+ * ten bytes is two stores, the second of which may fault alone. */
+static __attribute__((noinline)) void store_slow(struct cpu *cpu, const struct insn *i, u64 ea)
+{
+    u8 buf[16];
+    unsigned size = i->op[0].size, first = size == 10 ? 8 : size;
+    if (store_try(i, buf)) {
+        note_operand(cpu, i, ea);
+        return;
+    }
+    mem_write_bytes(cpu, i->seg, ea, buf, first);
+    if (size > first)
+        mem_write_bytes(cpu, i->seg, (ea + first) & address_mask(i), buf + first, size - first);
+    note_operand(cpu, i, ea);
+    mem_op(i)(buf);
 }
 
 /* Register forms, and memory forms that write. */
 FPU_BODY void x87_store(struct cpu *cpu, const struct insn *i)
 {
-    u8 buf[16];
     if (!in_memory(i)) {
         x87_register(cpu, i);
         return;
     }
     x87_begin(cpu);
     u64 ea = insn_ea(cpu, i);
-    void *p = fpu_mem_write(cpu, i->seg, ea, i->op[0].size);
-    note_operand(cpu, i, ea);
-    if (likely(p)) {
-        mem_op(i)(p);
+    unsigned size = i->op[0].size;
+    void *p = lin_host(cpu, seg_write_lin(cpu, i->seg, ea, size), size, ACCESS_WRITE);
+    if (unlikely(!p)) {
+        store_slow(cpu, i, ea);
         return;
     }
-    mem_op(i)(buf);
-    if (!store_refused(cpu))
-        mem_write_bytes(cpu, i->seg, ea, buf, i->op[0].size);
+    note_operand(cpu, i, ea);
+    mem_op(i)(p);
 }
 
 #define X87(name, kind)                                                                            \

@@ -57,17 +57,17 @@ static void on_signal(int number, siginfo_t *info, void *context)
     regs[REG_RIP] = (greg_t)(hole + (host_frame_after - host_frame_hole));
 }
 
-static void catch_signal(int number)
+static void catch_signal(int number, struct sigaction *former)
 {
     struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER};
-    sigaction(number, &action, NULL);
+    sigaction(number, &action, former);
 }
 
 void host_init(void)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGILL};
     for (unsigned n = 0; n < ARRAY_LEN(signals); n++)
-        catch_signal(signals[n]);
+        catch_signal(signals[n], NULL);
     code_page =
         mmap(NULL, 0x1000, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     memory_pages = mmap(NULL, 0x2000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -78,6 +78,7 @@ void host_run(const struct host_state *in, const u8 code[16], unsigned offset,
               struct host_state *out)
 {
     static struct frame frame;
+    struct sigaction former;
     memcpy(frame.fx, in->fx, sizeof frame.fx);
     memcpy(frame.regs, in->regs, sizeof frame.regs);
     frame.flags = in->flags | 2;
@@ -86,8 +87,9 @@ void host_run(const struct host_state *in, const u8 code[16], unsigned offset,
     memcpy(memory_pages, in->memory, sizeof in->memory);
     memcpy(code_page + (host_frame_hole - host_frame), code, 16);
     vector = -1;
-    catch_signal(SIGFPE); /* which is the interpreter's, too */
+    catch_signal(SIGFPE, &former); /* which is the interpreter's, too */
     ((void (*)(struct frame *))(uintptr_t)code_page)(&frame);
+    sigaction(SIGFPE, &former, NULL);
     memcpy(out->fx, frame.fx, sizeof out->fx);
     memcpy(out->regs, frame.regs, sizeof out->regs);
     memcpy(out->memory, memory_pages, sizeof out->memory);
