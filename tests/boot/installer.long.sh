@@ -8,6 +8,6 @@ package_file debian-installer-12-netboot-i386 $images/linux installer-linux
 kernel=$file
 package_file debian-installer-12-netboot-i386 $images/initrd.gz installer-initrd.gz
 initrd=$file
-guest_start -nographic -no-reboot -m 256 -kernel "$kernel" -initrd "$initrd" \
+guest_start -nographic -no-reboot -m 512 -kernel "$kernel" -initrd "$initrd" \
     -append "console=ttyS0 priority=low"
 guest_wait 'Choose language\|Select a language' 560
