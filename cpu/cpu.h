@@ -1,5 +1,5 @@
-/* The one struct of a virtual CPU: architectural state (SDM vol. 1 chapter 3, vol. 3 chapter 2) and what the engines
- * keep beside it. Wide enough for 64-bit guests. */
+/* The one struct of a virtual CPU: architectural state (SDM vol. 1 chapter 3, vol. 3 chapter 2) and
+ * what the engines keep beside it. Wide enough for 64-bit guests. */
 /* SPDX-License-Identifier: MIT */
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
@@ -19,31 +19,46 @@ enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R
 enum seg_reg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_COUNT };
 
 enum vector {
-    VEC_DE = 0, VEC_DB = 1, VEC_NMI = 2, VEC_BP = 3, VEC_OF = 4, VEC_BR = 5, VEC_UD = 6, VEC_NM = 7, VEC_DF = 8,
-    VEC_TS = 10, VEC_NP = 11, VEC_SS = 12, VEC_GP = 13, VEC_PF = 14, VEC_MF = 16, VEC_AC = 17, VEC_MC = 18,
+    VEC_DE = 0,
+    VEC_DB = 1,
+    VEC_NMI = 2,
+    VEC_BP = 3,
+    VEC_OF = 4,
+    VEC_BR = 5,
+    VEC_UD = 6,
+    VEC_NM = 7,
+    VEC_DF = 8,
+    VEC_TS = 10,
+    VEC_NP = 11,
+    VEC_SS = 12,
+    VEC_GP = 13,
+    VEC_PF = 14,
+    VEC_MF = 16,
+    VEC_AC = 17,
+    VEC_MC = 18,
     VEC_XM = 19,
 };
 
 /* Bits of a descriptor's second dword, as kept in segment.attr. */
 enum {
     DESC_TYPE = 0xf00,
-    DESC_A = BIT(8),    /* accessed */
-    DESC_RW = BIT(9),   /* data: writable; code: readable */
-    DESC_EC = BIT(10),  /* data: expand-down; code: conforming */
+    DESC_A = BIT(8),   /* accessed */
+    DESC_RW = BIT(9),  /* data: writable; code: readable */
+    DESC_EC = BIT(10), /* data: expand-down; code: conforming */
     DESC_CODE = BIT(11),
-    DESC_S = BIT(12),   /* code or data, not system */
+    DESC_S = BIT(12), /* code or data, not system */
     DESC_DPL_SHIFT = 13,
     DESC_DPL = 3 << 13,
     DESC_P = BIT(15),
     DESC_AVL = BIT(20),
-    DESC_L = BIT(21),   /* 64-bit code */
-    DESC_DB = BIT(22),  /* default size / big */
-    DESC_G = BIT(23),   /* limit in pages */
+    DESC_L = BIT(21),  /* 64-bit code */
+    DESC_DB = BIT(22), /* default size / big */
+    DESC_G = BIT(23),  /* limit in pages */
 };
 
 /* A segment register with its hidden part. An access of n bytes at off is allowed when
- * (s64)(u32)(off - lo) + n - 1 <= span of its kind: one comparison for expand-up, expand-down, null and
- * unreadable segments alike (segment_update keeps lo and the spans in step with the rest). */
+ * (s64)(u32)(off - lo) + n - 1 <= span of its kind: one comparison for expand-up, expand-down, null
+ * and unreadable segments alike (segment_update keeps lo and the spans in step with the rest). */
 struct segment {
     u16 selector;   /* visible part */
     u32 attr;       /* DESC_* bits, 0x00f0ff00 of the descriptor's second dword */
@@ -68,23 +83,23 @@ union xmm {
     double g[2];
 };
 
-/* x87, MMX and SSE state. While `live` the x87/MMX registers and MXCSR's flags are in the host's FPU of the machine
- * thread; cpu/fpu.h tells the rules. */
+/* x87, MMX and SSE state. While `live` the x87/MMX registers and MXCSR's flags are in the host's
+ * FPU of the machine thread; cpu/fpu.h tells the rules. */
 struct fpu {
     _Alignas(64) u8 image[512]; /* FXSAVE image: x87 part valid while not live */
     _Alignas(16) union xmm xmm[16];
-    u32 mxcsr;        /* guest's MXCSR; its flags are valid while not live */
-    bool live;        /* x87/MMX registers and MXCSR's flags are in the host FPU */
-    bool x87_quick;   /* live, and no x87 exception is unmasked: x87_begin need not look closer */
-    bool sse_quick;   /* live, and MXCSR unmasks no exception: sse_run need not look closer */
-    bool ferr;        /* FERR# is asserted */
-    bool ignne;       /* IGNNE# is asserted: pending errors are ignored while CR0.NE is clear */
-    u8 ignored;       /* exceptions masked on the host only, for the sake of IGNNE# */
-    u64 fip;          /* offset of the last x87 non-control instruction */
-    u64 fdp;          /* offset of its memory operand */
-    u16 fcs;          /* selector with fip */
-    u16 fds;          /* selector with fdp */
-    u16 fop;          /* its opcode, 11 bits */
+    u32 mxcsr;      /* guest's MXCSR; its flags are valid while not live */
+    bool live;      /* x87/MMX registers and MXCSR's flags are in the host FPU */
+    bool x87_quick; /* live, and no x87 exception is unmasked: x87_begin need not look closer */
+    bool sse_quick; /* live, and MXCSR unmasks no exception: sse_run need not look closer */
+    bool ferr;      /* FERR# is asserted */
+    bool ignne;     /* IGNNE# is asserted: pending errors are ignored while CR0.NE is clear */
+    u8 ignored;     /* exceptions masked on the host only, for the sake of IGNNE# */
+    u64 fip;        /* offset of the last x87 non-control instruction */
+    u64 fdp;        /* offset of its memory operand */
+    u16 fcs;        /* selector with fip */
+    u16 fds;        /* selector with fdp */
+    u16 fop;        /* its opcode, 11 bits */
 };
 
 /* How one exception or interrupt is to be delivered. */
@@ -105,13 +120,13 @@ struct fault_link {
 
 /* Reasons to leave the straight path at the next block boundary. */
 enum attention {
-    ATTENTION_KICK = 1,     /* the machine loop wants the thread: a deadline, a message, a stop */
-    ATTENTION_INTR = 2,     /* INTR is high */
-    ATTENTION_NMI = 4,      /* NMI latched */
-    ATTENTION_SMI = 8,      /* SMI latched */
-    ATTENTION_RESET = 16,   /* RESET or INIT asked for */
-    ATTENTION_TRAP = 32,    /* a debug trap is pending in dr6_pending, or TF is set */
-    ATTENTION_FLUSH = 64,   /* dead blocks wait to be freed */
+    ATTENTION_KICK = 1,   /* the machine loop wants the thread: a deadline, a message, a stop */
+    ATTENTION_INTR = 2,   /* INTR is high */
+    ATTENTION_NMI = 4,    /* NMI latched */
+    ATTENTION_SMI = 8,    /* SMI latched */
+    ATTENTION_RESET = 16, /* RESET or INIT asked for */
+    ATTENTION_TRAP = 32,  /* a debug trap is pending in dr6_pending, or TF is set */
+    ATTENTION_FLUSH = 64, /* dead blocks wait to be freed */
 };
 
 /* What the CPU needs of the board; set by hw/pc.c. */
@@ -119,76 +134,79 @@ struct cpu_bus {
     void *opaque;                                                       /* first argument of all */
     u32 (*io_read)(void *opaque, u16 port, unsigned size);              /* IN */
     void (*io_write)(void *opaque, u16 port, u32 value, unsigned size); /* OUT */
-    int (*acknowledge)(void *opaque);                 /* INTA cycle: the vector, or -1 if INTR went away */
-    void (*ferr)(void *opaque, bool level);           /* FERR#: x87 error with CR0.NE clear, to IRQ 13 */
-    void (*apic_base)(void *opaque, u64 value);       /* IA32_APIC_BASE was written */
-    void (*smm)(void *opaque, bool entered);          /* SMIACT# */
+    int (*acknowledge)(void *opaque);       /* INTA cycle: the vector, or -1 if INTR went away */
+    void (*ferr)(void *opaque, bool level); /* FERR#: x87 error with CR0.NE clear, to IRQ 13 */
+    void (*apic_base)(void *opaque, u64 value); /* IA32_APIC_BASE was written */
+    void (*smm)(void *opaque, bool entered);    /* SMIACT# */
 };
 
 /* The engine that runs it (interpreter, translator); set by frontend/machine.c. */
 struct engine_ops {
-    void (*code_written)(struct cpu *cpu, u64 ram_offset, unsigned size); /* drop blocks that overlap */
-    void (*flushed)(struct cpu *cpu);                                     /* the space was flushed or switched */
-    void (*remapped)(struct cpu *cpu);                                    /* physical map changed: drop all blocks */
+    /* drop blocks that overlap */
+    void (*code_written)(struct cpu *cpu, u64 ram_offset, unsigned size);
+    void (*flushed)(struct cpu *cpu);  /* the space was flushed or switched */
+    void (*remapped)(struct cpu *cpu); /* physical map changed: drop all blocks */
 };
 
 struct interp;
 
 struct cpu {
-    u64 regs[17];                 /* general registers by enum gpr, always zero-extended; [REG_ZERO] is 0 */
-    u64 rip;                      /* the next instruction's, while one executes */
-    u64 aflags;                   /* only the FLAGS_ARITH bits count: RFLAGS after the last flag-writing op */
-    u32 eflags;                   /* all other EFLAGS bits (bit 1 set, FLAGS_ARITH clear): see cpu_eflags */
-    const struct insn *cur;       /* the instruction being executed; NULL between instructions */
-    struct tlb *tlb;              /* the space's TLB of the current privilege (CPL 3: user); while
-                                     alignment checks are on: strict */
-    struct tlb *strict;           /* a TLB that never hits, so that every access is checked */
-    struct segment seg[SEG_COUNT];
-    u8 cpl;                       /* current privilege level */
-    u8 code_mode;                 /* enum code_mode of CS */
-    u64 stack_mask;               /* 0xffff, 0xffffffff or all ones: SS.B */
-    struct dtable gdtr, idtr;
-    u64 cr0, cr2, cr3, cr4, cr8;
-    struct walk_regs walk;        /* what the page walk uses; kept by control.c */
-    u64 dr[8];                    /* DR0-3, DR6, DR7 */
-    u64 dr6_pending;              /* DR6 bits of a trap to raise after the current instruction */
-    u64 efer;
-    u64 sysenter_cs, sysenter_esp, sysenter_eip;
-    u64 star, lstar, cstar, sfmask, kernel_gs_base;
-    u64 tsc_offset;               /* added to the clock's ticks */
-    u64 tsc_hz;                   /* rate of the TSC */
-    u64 apic_base;                /* IA32_APIC_BASE */
-    u64 pat, misc_enable, mtrr_def_type;
-    u64 mtrr[32];                 /* fixed and variable MTRRs, by control.c's table */
-    u64 microcode;                /* IA32_BIOS_SIGN_ID */
-    u64 spec_ctrl;                /* IA32_SPEC_CTRL */
-    u32 smbase;                   /* base of SMRAM state save */
-    bool in_smm;                  /* between SMI and RSM */
-    bool nmi_blocked;             /* until the next IRET */
-    bool inhibit;                 /* STI or MOV/POP SS just executed: no interrupt before the next instruction is done */
-    bool inhibit_debug;           /* with inhibit: by MOV/POP SS, debug traps wait too */
-    bool halted;                  /* HLT, waiting for an interrupt */
-    bool shutdown;                /* triple fault: waiting for reset */
-    struct fpu fpu;
+    u64 regs[17]; /* general registers by enum gpr, always zero-extended; [REG_ZERO] is 0 */
+    u64 rip;      /* the next instruction's, while one executes */
+    u64 aflags;   /* only the FLAGS_ARITH bits count: RFLAGS after the last flag-writing op */
+    u32 eflags;   /* all other EFLAGS bits (bit 1 set, FLAGS_ARITH clear): see cpu_eflags */
+    const struct insn *cur;        /* the instruction being executed; NULL between instructions */
+    struct tlb *tlb;               /* the space's TLB of the current privilege (CPL 3: user); while
+                                      alignment checks are on: strict */
+    struct tlb *strict;            /* a TLB that never hits, so that every access is checked */
+    struct segment seg[SEG_COUNT]; /* by enum seg_reg */
+    u8 cpl;                        /* current privilege level */
+    u8 code_mode;                  /* enum code_mode of CS */
+    u64 stack_mask;                /* 0xffff, 0xffffffff or all ones: SS.B */
+    struct dtable gdtr, idtr;      /* descriptor tables */
+    u64 cr0, cr2, cr3, cr4, cr8;   /* control registers */
+    struct walk_regs walk;         /* what the page walk uses; kept by control.c */
+    u64 dr[8];                     /* DR0-3, DR6, DR7 */
+    u64 dr6_pending;               /* DR6 bits of a trap to raise after the current instruction */
+    u64 efer;                      /* IA32_EFER */
+    u64 sysenter_cs, sysenter_esp, sysenter_eip;    /* IA32_SYSENTER_* */
+    u64 star, lstar, cstar, sfmask, kernel_gs_base; /* MSRs of SYSCALL and SWAPGS */
+    u64 tsc_offset;                                 /* added to the clock's ticks */
+    u64 tsc_hz;                                     /* rate of the TSC */
+    u64 apic_base;                                  /* IA32_APIC_BASE */
+    u64 pat, misc_enable, mtrr_def_type;            /* IA32_PAT, _MISC_ENABLE, _MTRR_DEF_TYPE */
+    u64 mtrr[32];     /* fixed and variable MTRRs, by control.c's table */
+    u64 microcode;    /* IA32_BIOS_SIGN_ID */
+    u64 spec_ctrl;    /* IA32_SPEC_CTRL */
+    u32 smbase;       /* base of SMRAM state save */
+    bool in_smm;      /* between SMI and RSM */
+    bool nmi_blocked; /* until the next IRET */
+    /* STI or MOV/POP SS just executed: no interrupt before the next instruction is done */
+    bool inhibit;
+    bool inhibit_debug; /* with inhibit: by MOV/POP SS, debug traps wait too */
+    bool halted;        /* HLT, waiting for an interrupt */
+    bool shutdown;      /* triple fault: waiting for reset */
+    struct fpu fpu;     /* x87, MMX, SSE */
 
-    struct fault fault;           /* the exception on its way to the catch point */
-    int delivering;               /* vector being delivered, -1 none: for double faults */
-    bool delivering_external;     /* error codes get EXT */
-    struct fault_link chain[3];   /* the faults since `delivering` was last -1: told on a triple fault */
-    unsigned chained;             /* how many */
-    u64 step_rip;                 /* where the instruction that is single-stepped started */
-    jmp_buf escape;               /* catch point of the engine: cpu_escape jumps here */
-    _Atomic u32 attention;        /* enum attention; polled at block boundaries; set from signals too */
-    u64 icount;                   /* instructions completed */
+    struct fault fault;       /* the exception on its way to the catch point */
+    int delivering;           /* vector being delivered, -1 none: for double faults */
+    bool delivering_external; /* error codes get EXT */
+    /* the faults since `delivering` was last -1: told on a triple fault */
+    struct fault_link chain[3];
+    unsigned chained;      /* how many */
+    u64 step_rip;          /* where the instruction that is single-stepped started */
+    jmp_buf escape;        /* catch point of the engine: cpu_escape jumps here */
+    _Atomic u32 attention; /* enum attention; polled at block boundaries; set from signals too */
+    u64 icount;            /* instructions completed */
 
-    struct clock *clock;          /* virtual time */
-    struct physmem *mem;          /* guest-physical memory */
-    struct space *space;          /* current address space's cached translations */
-    struct log *log;              /* oddities, once each */
-    struct cpu_bus bus;
-    struct engine_ops engine;
-    struct interp *interp;        /* the interpreter's block cache */
-    bool explain;                 /* tell each exception's why on stderr */
+    struct clock *clock;      /* virtual time */
+    struct physmem *mem;      /* guest-physical memory */
+    struct space *space;      /* current address space's cached translations */
+    struct log *log;          /* oddities, once each */
+    struct cpu_bus bus;       /* the board */
+    struct engine_ops engine; /* what runs it */
+    struct interp *interp;    /* the interpreter's block cache */
+    bool explain;             /* tell each exception's why on stderr */
 };
 
 /* Why control returns to the catch point (the value that setjmp sees). */
@@ -204,7 +222,8 @@ static inline u32 cpu_eflags(const struct cpu *cpu)
 {
     return (cpu->eflags & ~(u32)FLAGS_ARITH) | ((u32)cpu->aflags & FLAGS_ARITH);
 }
-/* Replaces the bits of mask; the caller decided which it may. Keeps ATTENTION_TRAP in step with TF. */
+/* Replaces the bits of mask; the caller decided which it may. Keeps ATTENTION_TRAP in step
+ * with TF. */
 void cpu_set_eflags(struct cpu *cpu, u32 value, u32 mask);
 
 /* Sets reasons to leave the straight path; safe from signal handlers and other threads. */
@@ -227,8 +246,9 @@ static inline unsigned cpu_iopl(const struct cpu *cpu)
 /* Recomputes what hangs on CPL, CS, SS, CR0.PE, EFLAGS.VM: code_mode, stack_mask, tlb. */
 void cpu_update_mode(struct cpu *cpu);
 
-/* Abandons the current instruction; the catch point delivers the exception with rip at the instruction's start.
- * Nothing may have been committed before. why: a literal, one clause saying which check failed. */
+/* Abandons the current instruction; the catch point delivers the exception with rip at the
+ * instruction's start. Nothing may have been committed before. why: a literal, one clause saying
+ * which check failed. */
 _Noreturn void cpu_raise(struct cpu *cpu, enum vector vector, const char *why);
 _Noreturn void cpu_raise_error(struct cpu *cpu, enum vector vector, u32 error, const char *why);
 _Noreturn void cpu_raise_pf(struct cpu *cpu, u64 lin, u32 error);
