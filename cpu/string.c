@@ -212,7 +212,7 @@ struct string_op {
 static void repeat(struct cpu *cpu, const struct insn *i, const struct string_op *op, unsigned size)
 {
     u64 count = string_get(cpu, i, RCX), f = cpu->aflags;
-    bool fast = !(cpu->eflags & FLAG_DF) && !string_traps(cpu);
+    bool single = cpu->eflags & FLAG_TF, fast = !single && !(cpu->eflags & FLAG_DF);
     u64 done, since = 0;
     while (count) {
         done = fast ? op->run(cpu, i, size, count, &f) : 0;
@@ -225,7 +225,7 @@ static void repeat(struct cpu *cpu, const struct insn *i, const struct string_op
         if (op->compares && !(f & FLAG_ZF) == (i->rep == REP_F3))
             break;
         since += done;
-        if (count && (since >= ATTENTION_EVERY || string_traps(cpu))) {
+        if (count && (since >= ATTENTION_EVERY || single)) {
             cpu->aflags = f;
             if (string_pause(cpu))
                 return;

@@ -29,21 +29,16 @@ static inline void string_advance(struct cpu *cpu, const struct insn *i, enum gp
     string_set(cpu, i, reg, cpu->eflags & FLAG_DF ? v - bytes : v + bytes);
 }
 
-/* Under TF or with a data breakpoint hit, each iteration is followed by its trap. */
-static inline bool string_traps(const struct cpu *cpu)
-{
-    return unlikely((cpu->eflags & FLAG_TF) || cpu->dr6_pending);
-}
 /* Between two iterations with more to come, progress committed: true when the handler is to return,
  * and the instruction starts again after its single-step trap. Does not return when the engine is
- * wanted. */
+ * wanted. A data breakpoint that was hit is told at the end, as fast strings may. */
 static inline bool string_pause(struct cpu *cpu)
 {
     if (cpu->eflags & FLAG_TF) {
         cpu->rip -= cpu->cur->len;
         return true;
     }
-    if (cpu->dr6_pending || atomic_load_explicit(&cpu->attention, memory_order_relaxed))
+    if (!cpu->dr6_pending && atomic_load_explicit(&cpu->attention, memory_order_relaxed))
         cpu_restart(cpu);
     return false;
 }

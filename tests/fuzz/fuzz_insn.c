@@ -1,0 +1,391 @@
+/* The instruction fuzzer: sequences of random instructions, made while the interpreter executes
+ * them, then run by the host CPU; registers, flags, FPU state, memory and exceptions must agree. */
+/* SPDX-License-Identifier: MIT */
+#include <capstone/capstone.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fuzz/fuzz.h"
+
+enum {
+    POOL = 65536,
+    LARGEST = 0x2000,
+    COMPARED_FLAGS = FLAGS_ARITH | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID
+};
+
+static const struct fuzz_family *const families[] = {&fuzz_integer};
+
+/* One run. */
+struct run {
+    struct fuzz_guest *guest;                /* the interpreter */
+    bool low;                                /* the optional region is there */
+    u64 seed;                                /* of the run */
+    const struct fuzz_family *only;          /* the family asked for, or NULL */
+    u8 pool[POOL + LARGEST];                 /* random memory contents */
+    u8 memory[FUZZ_REGIONS][LARGEST];        /* what the regions start with */
+    struct fuzz_state start;                 /* what the registers start with */
+    const struct fuzz_family *family;        /* of this sequence */
+    bool fast;                               /* specialised forms */
+    unsigned count;                          /* instructions in it */
+    u32 at[FUZZ_MAX_INSNS + 1];              /* where each is; the last: where it ends */
+    u8 length[FUZZ_MAX_INSNS];               /* of each, as generated */
+    struct fuzz_outcome guest_out, host_out; /* how it went */
+};
+
+static const struct fuzz_region *code = &fuzz_regions[FUZZ_CODE];
+
+/* The start */
+
+static void fill_pool(struct run *r)
+{
+    struct fuzz f = {.random = r->seed};
+    for (unsigned n = 0; n < sizeof r->pool; n += 4)
+        store_le32(r->pool + n, fuzz_percent(&f, 60) ? fuzz_random(&f) : fuzz_value(&f));
+}
+
+static void start_state(struct run *r, struct fuzz *f)
+{
+    struct fuzz_state *s = &r->start;
+    memset(s, 0, sizeof *s);
+    for (unsigned n = 0; n < 8; n++)
+        s->regs[n] = fuzz_value(f);
+    if (fuzz_percent(f, 97)) {
+        const struct fuzz_region *stack = &fuzz_regions[FUZZ_STACK];
+        s->regs[RSP] = stack->base + 64 + fuzz_below(f, stack->size - 128);
+        if (fuzz_percent(f, 90))
+            s->regs[RSP] &= ~3u;
+    }
+    s->eip = code->base + fuzz_below(f, 16);
+    s->eflags = 0x202 | (fuzz_random(f) & FLAGS_ARITH);
+    if (fuzz_percent(f, 15))
+        s->eflags |= FLAG_DF;
+    if (fuzz_percent(f, 3))
+        s->eflags |= FLAG_AC;
+    if (fuzz_percent(f, 3))
+        s->eflags |= FLAG_NT | FLAG_ID;
+    store_le16(s->fx, 0x37f);
+    store_le32(s->fx + 24, 0x1f80);
+    for (unsigned n = 0; n < FUZZ_REGIONS; n++)
+        memcpy(r->memory[n], r->pool + (fuzz_below(f, POOL) & ~15u), fuzz_regions[n].size);
+    f->now = s;
+    if (r->family->start)
+        r->family->start(f);
+}
+
+static bool present(const struct run *r, unsigned region)
+{
+    return region != FUZZ_CODE && (r->low || !fuzz_regions[region].optional);
+}
+
+static void load_guest(struct run *r)
+{
+    for (unsigned n = 0; n < FUZZ_REGIONS; n++)
+        if (present(r, n))
+            memcpy(fuzz_guest_region(r->guest, n), r->memory[n], fuzz_regions[n].size);
+    fuzz_guest_load(r->guest, &r->start, r->family->fpu);
+}
+
+/* Making a sequence */
+
+static const u32 *stack_top(struct run *r, u32 esp)
+{
+    const struct fuzz_region *stack = &fuzz_regions[FUZZ_STACK];
+    u32 at = esp - stack->base;
+    bool inside = at < stack->size && !(at & 3);
+    return inside ? (const u32 *)(const void *)(fuzz_guest_region(r->guest, FUZZ_STACK) + at)
+                  : NULL;
+}
+
+static bool in_code(u32 eip)
+{
+    return eip >= code->base && eip < code->base + code->size - 64;
+}
+
+/* Makes one instruction at EIP, and executes it. False when there can be no next one. */
+static bool make_one(struct run *r, struct fuzz *f, struct fuzz_state *now)
+{
+    fuzz_guest_store(r->guest, false, now);
+    f->length = 0;
+    f->operand_size = f->address_size = false;
+    f->now = now;
+    f->stack_top = stack_top(r, now->regs[RSP]);
+    if (!in_code(now->eip) || r->count == FUZZ_MAX_INSNS)
+        return false;
+    r->family->emit(f);
+    memcpy(fuzz_guest_region(r->guest, FUZZ_CODE) + (now->eip - code->base), f->insn, f->length);
+    r->at[r->count] = now->eip;
+    r->length[r->count++] = (u8)f->length;
+    fuzz_guest_step(r->guest, r->fast, &r->guest_out);
+    return r->guest_out.vector == FUZZ_NO_VECTOR;
+}
+
+static void make_sequence(struct run *r, u64 number)
+{
+    struct fuzz f = {.random = r->seed ^ number * 0xd1342543de82ef95, .low = r->low};
+    struct fuzz_state now;
+    u32 total = 0, n = 0;
+    for (unsigned k = 0; k < ARRAY_LEN(families); k++)
+        total += families[k]->weight;
+    u32 pick = fuzz_below(&f, total);
+    while (pick >= families[n]->weight)
+        pick -= families[n++]->weight;
+    r->family = r->only ? r->only : families[n];
+    r->fast = fuzz_percent(&f, 50);
+    r->count = 0;
+    start_state(r, &f);
+    memset(fuzz_guest_region(r->guest, FUZZ_CODE), 0xcc, code->size);
+    load_guest(r);
+    unsigned wanted = 1 + fuzz_below(&f, FUZZ_MAX_INSNS);
+    while (r->count < wanted && make_one(r, &f, &now))
+        continue;
+}
+
+/* Running it: the first `count` instructions, on both sides */
+
+static void run_guest(struct run *r, unsigned count)
+{
+    load_guest(r);
+    r->guest_out.vector = FUZZ_NO_VECTOR;
+    for (unsigned n = 0; n < count && r->guest_out.vector == FUZZ_NO_VECTOR; n++)
+        fuzz_guest_step(r->guest, r->fast, &r->guest_out);
+}
+
+/* The interpreter has just done it: takes its state, runs the host. */
+static void run_host(struct run *r)
+{
+    u8 *host_code = fuzz_host_region(FUZZ_CODE);
+    fuzz_guest_store(r->guest, r->family->fpu, &r->guest_out.state);
+    memcpy(host_code, fuzz_guest_region(r->guest, FUZZ_CODE), code->size);
+    if (r->guest_out.vector == FUZZ_NO_VECTOR &&
+        r->guest_out.state.eip - code->base < code->size - 8)
+        memcpy(host_code + (r->guest_out.state.eip - code->base), fuzz_host_exit,
+               sizeof fuzz_host_exit);
+    for (unsigned n = 0; n < FUZZ_REGIONS; n++)
+        if (present(r, n))
+            memcpy(fuzz_host_region(n), r->memory[n], fuzz_regions[n].size);
+    fuzz_host_run(&r->start, r->family->fpu, &r->host_out);
+    if (r->host_out.vector == FUZZ_NO_VECTOR)
+        r->host_out.state.eip = r->guest_out.state.eip;
+}
+
+/* Comparing */
+
+/* The FXSAVE image's fields that count (SDM vol. 1, table 10-2). */
+static const struct {
+    const char *name; /* for people */
+    u16 at, size;     /* bytes */
+} fx_fields[] = {
+    {"fcw", 0, 2},     {"fsw", 2, 2},     {"ftw", 4, 1},     {"fop", 6, 2},     {"fip", 8, 4},
+    {"fdp", 16, 4},    {"mxcsr", 24, 4},  {"st0", 32, 10},   {"st1", 48, 10},   {"st2", 64, 10},
+    {"st3", 80, 10},   {"st4", 96, 10},   {"st5", 112, 10},  {"st6", 128, 10},  {"st7", 144, 10},
+    {"xmm0", 160, 16}, {"xmm1", 176, 16}, {"xmm2", 192, 16}, {"xmm3", 208, 16}, {"xmm4", 224, 16},
+    {"xmm5", 240, 16}, {"xmm6", 256, 16}, {"xmm7", 272, 16},
+};
+static const char *const reg_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+
+static void print_bytes(const u8 *p, unsigned n)
+{
+    while (n--)
+        printf("%02x", p[n]);
+}
+
+static bool differ(bool tell, const char *name, u32 guest, u32 host)
+{
+    if (guest != host && tell)
+        printf("  %-8s interpreter %08x, host %08x\n", name, guest, host);
+    return guest != host;
+}
+
+static bool fx_differ(const struct run *r, bool tell)
+{
+    bool found = false;
+    const u8 *guest = r->guest_out.state.fx, *host = r->host_out.state.fx;
+    for (unsigned n = 0; n < ARRAY_LEN(fx_fields); n++) {
+        unsigned at = fx_fields[n].at, size = fx_fields[n].size;
+        if (!memcmp(guest + at, host + at, size))
+            continue;
+        found = true;
+        if (!tell)
+            continue;
+        printf("  %-8s interpreter ", fx_fields[n].name);
+        print_bytes(guest + at, size);
+        printf(", host ");
+        print_bytes(host + at, size);
+        printf(", before ");
+        print_bytes(r->start.fx + at, size);
+        printf("\n");
+    }
+    return found;
+}
+
+static bool memory_differs(const struct run *r, unsigned region, bool tell)
+{
+    const u8 *guest = fuzz_guest_region(r->guest, region), *host = fuzz_host_region(region);
+    u32 size = fuzz_regions[region].size, told = 0;
+    if (!memcmp(guest, host, size))
+        return false;
+    for (u32 n = 0; tell && n < size && told < 16; n++) {
+        if (guest[n] == host[n])
+            continue;
+        printf("  [%08x] interpreter %02x, host %02x, before %02x\n", fuzz_regions[region].base + n,
+               guest[n], host[n], r->memory[region][n]);
+        told++;
+    }
+    return true;
+}
+
+static bool outcomes_differ(const struct run *r, bool tell)
+{
+    const struct fuzz_outcome *g = &r->guest_out, *h = &r->host_out;
+    bool found = differ(tell, "vector", (u32)g->vector, (u32)h->vector);
+    found |= differ(tell, "error", g->error, h->error);
+    found |= differ(tell, "cr2", g->cr2, h->cr2);
+    found |= differ(tell, "eip", g->state.eip, h->state.eip);
+    for (unsigned n = 0; n < 8; n++)
+        found |= differ(tell, reg_names[n], g->state.regs[n], h->state.regs[n]);
+    found |=
+        differ(tell, "eflags", g->state.eflags & COMPARED_FLAGS, h->state.eflags & COMPARED_FLAGS);
+    if (r->family->fpu)
+        found |= fx_differ(r, tell);
+    for (unsigned n = 0; n < FUZZ_REGIONS; n++)
+        if (present(r, n))
+            found |= memory_differs(r, n, tell);
+    return found;
+}
+
+/* Telling */
+
+static void disassemble(const struct run *r, unsigned n)
+{
+    const u8 *bytes = fuzz_guest_region(r->guest, FUZZ_CODE) + (r->at[n] - code->base);
+    csh handle;
+    cs_insn *insn;
+    printf("  %08x  ", r->at[n]);
+    for (unsigned k = 0; k < 12; k++)
+        printf(k < r->length[n] ? "%02x" : "  ", bytes[k]);
+    if (cs_open(CS_ARCH_X86, CS_MODE_32, &handle) == CS_ERR_OK) {
+        size_t count = cs_disasm(handle, bytes, r->length[n], r->at[n], 1, &insn);
+        printf("  %s %s", count ? insn->mnemonic : "(bad)", count ? insn->op_str : "");
+        if (count)
+            cs_free(insn, count);
+        cs_close(&handle);
+    }
+    printf("\n");
+}
+
+static void print_state(const struct fuzz_state *s)
+{
+    printf("before it:");
+    for (unsigned n = 0; n < 8; n++)
+        printf(" %s %08x", reg_names[n], s->regs[n]);
+    printf(" eflags %08x\n", s->eflags);
+}
+
+/* Finds the first instruction after which the sides differ, and shows it with what goes before. */
+static void report(struct run *r, u64 number)
+{
+    struct fuzz_state before = r->start;
+    unsigned n = 1;
+    for (; n < r->count; n++) {
+        run_guest(r, n);
+        run_host(r);
+        if (outcomes_differ(r, false))
+            break;
+        before = r->guest_out.state;
+    }
+    run_guest(r, n);
+    run_host(r);
+    printf("sequence %llu (%s, %s forms): differs after instruction %u\n",
+           (unsigned long long)number, r->family->name, r->fast ? "specialised" : "generic", n);
+    for (unsigned k = 0; k < n; k++)
+        disassemble(r, k);
+    print_state(&before);
+    outcomes_differ(r, true);
+    printf("again: fuzz_insn -seed %llu -from %llu -n 1%s%s\n", (unsigned long long)r->seed,
+           (unsigned long long)number, r->only ? " -family " : "", r->only ? r->only->name : "");
+}
+
+/* The command line */
+
+struct options {
+    u64 seed, from, count; /* random seed, first sequence, how many (0: until one differs) */
+    u64 failures;          /* how many to show before giving up */
+    const char *family;    /* or NULL */
+};
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: fuzz_insn [-seed S] [-from SEQUENCE] [-n COUNT, 0: endless] "
+                    "[-family NAME] [-failures COUNT]\nfamilies:");
+    for (unsigned n = 0; n < ARRAY_LEN(families); n++)
+        fprintf(stderr, " %s", families[n]->name);
+    fprintf(stderr, "\n");
+    return 1;
+}
+
+static bool parse(int argc, char **argv, struct options *o)
+{
+    for (int n = 1; n < argc; n += 2) {
+        u64 *number = !strcmp(argv[n], "-seed")       ? &o->seed
+                      : !strcmp(argv[n], "-from")     ? &o->from
+                      : !strcmp(argv[n], "-n")        ? &o->count
+                      : !strcmp(argv[n], "-failures") ? &o->failures
+                                                      : NULL;
+        if (n + 1 == argc)
+            return false;
+        if (number)
+            *number = strtoull(argv[n + 1], NULL, 0);
+        else if (!strcmp(argv[n], "-family"))
+            o->family = argv[n + 1];
+        else
+            return false;
+    }
+    return true;
+}
+
+static u64 fuzz(struct run *r, const struct options *o)
+{
+    u64 failed = 0;
+    for (u64 n = o->from; !o->count || n < o->from + o->count; n++) {
+        make_sequence(r, n);
+        if (r->family->fpu)
+            fuzz_guest_store(r->guest, true, &r->guest_out.state);
+        run_host(r);
+        if (outcomes_differ(r, false)) {
+            report(r, n);
+            if (++failed >= o->failures)
+                break;
+        }
+        if (!o->count && n % 1000000 == 999999)
+            printf("%llu sequences\n", (unsigned long long)(n + 1 - o->from));
+        fflush(stdout);
+    }
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.seed = 1, .count = 200000, .failures = 1};
+    static struct run r;
+    char why[256];
+    if (!parse(argc, argv, &o))
+        return usage();
+    for (unsigned n = 0; n < ARRAY_LEN(families); n++)
+        if (o.family && !strcmp(o.family, families[n]->name))
+            r.only = families[n];
+    if (o.family && !r.only)
+        return usage();
+    if (!fuzz_host_init(&r.low, why)) {
+        printf("%s\n", why);
+        return 77;
+    }
+    r.seed = o.seed;
+    r.guest = fuzz_guest_new(r.low);
+    fill_pool(&r);
+    u64 failed = fuzz(&r, &o);
+    printf("%llu sequences from seed %llu: %llu differ\n", (unsigned long long)o.count,
+           (unsigned long long)o.seed, (unsigned long long)failed);
+    fuzz_guest_free(r.guest);
+    return failed != 0;
+}

@@ -1,0 +1,181 @@
+/* The interpreter's side of the fuzzer: one CPU at CPL 3 in flat 32-bit segments, the arena mapped
+ * one to one, instructions decoded and executed one at a time. */
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/decode.h"
+#include "cpu/fpu.h"
+#include "cpu/interp.h"
+#include "cpu/specialise.h"
+#include "tests/fuzz/fuzz.h"
+
+enum { RAM = 0x400000, DIRECTORY = 0x3fe000, TABLE = 0x3ff000, PTE_P = 1, PTE_W = 2, PTE_U = 4 };
+
+struct fuzz_guest {
+    struct cpu *cpu;
+    struct physmem *mem;
+    struct clock clock;
+    struct log log;
+};
+
+static u64 no_time(void *opaque)
+{
+    (void)opaque;
+    return 0;
+}
+
+static void map_region(struct fuzz_guest *g, const struct fuzz_region *r)
+{
+    u8 *table = physmem_ram(g->mem, TABLE);
+    for (u32 at = r->base; at < r->base + r->size; at += PAGE_SIZE)
+        store_le32(table + (at >> PAGE_SHIFT) * 4, at | PTE_P | PTE_U | (r->writable ? PTE_W : 0));
+}
+
+static void set_segment(struct cpu *cpu, enum seg_reg reg, u16 selector, u32 type)
+{
+    const s64 all = UINT32_MAX;
+    cpu->seg[reg] =
+        (struct segment){.selector = selector,
+                         .attr = type | DESC_A | DESC_S | DESC_P | DESC_DPL | DESC_DB | DESC_G,
+                         .limit = UINT32_MAX,
+                         .read_span = all,
+                         .write_span = type & DESC_CODE ? -1 : all};
+}
+
+/* The selectors are Linux' for 32-bit programs; FS and GS are null. */
+static void set_segments(struct cpu *cpu)
+{
+    set_segment(cpu, SEG_CS, 0x23, DESC_CODE | DESC_RW);
+    set_segment(cpu, SEG_DS, 0x2b, DESC_RW);
+    set_segment(cpu, SEG_ES, 0x2b, DESC_RW);
+    set_segment(cpu, SEG_SS, 0x2b, DESC_RW);
+    cpu->seg[SEG_FS] = cpu->seg[SEG_GS] = (struct segment){.read_span = -1, .write_span = -1};
+}
+
+struct fuzz_guest *fuzz_guest_new(bool low)
+{
+    struct fuzz_guest *g = xcalloc(1, sizeof *g);
+    struct error err = {0};
+    g->log.quiet = true;
+    g->mem = physmem_new(RAM, 0, &g->log, &err);
+    if (!g->mem)
+        die("%s", err.text);
+    clock_init(&g->clock, no_time, NULL);
+    g->cpu = cpu_new(g->mem, &g->clock, &g->log);
+    store_le32(physmem_ram(g->mem, DIRECTORY), TABLE | PTE_P | PTE_W | PTE_U);
+    for (unsigned n = 0; n < FUZZ_REGIONS; n++)
+        if (low || !fuzz_regions[n].optional)
+            map_region(g, &fuzz_regions[n]);
+    struct cpu *cpu = g->cpu;
+    cpu->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
+    cpu->cr3 = DIRECTORY;
+    cpu->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
+    cpu->walk = (struct walk_regs){.cr0 = cpu->cr0, .cr3 = cpu->cr3, .cr4 = cpu->cr4};
+    cpu->cpl = 3;
+    set_segments(cpu);
+    cpu_update_mode(cpu);
+    space_flush(cpu->space);
+    return g;
+}
+
+void fuzz_guest_free(struct fuzz_guest *g)
+{
+    cpu_free(g->cpu);
+    physmem_free(g->mem);
+    clock_free(&g->clock);
+    free(g);
+}
+
+u8 *fuzz_guest_region(struct fuzz_guest *g, unsigned region)
+{
+    return physmem_ram(g->mem, fuzz_regions[region].base);
+}
+
+static void load_fpu(struct cpu *cpu, const struct fuzz_state *from)
+{
+    fpu_save_live(cpu);
+    memcpy(cpu->fpu.image, from->fx, sizeof cpu->fpu.image);
+    memcpy(cpu->fpu.xmm, from->fx + 160, 8 * 16);
+    cpu->fpu.mxcsr = load_le32(from->fx + 24);
+    cpu->fpu.fip = load_le32(from->fx + 8);
+    cpu->fpu.fdp = load_le32(from->fx + 16);
+    cpu->fpu.fop = load_le16(from->fx + 6);
+}
+
+void fuzz_guest_load(struct fuzz_guest *g, const struct fuzz_state *from, bool fpu)
+{
+    struct cpu *cpu = g->cpu;
+    for (unsigned n = 0; n < 8; n++)
+        cpu->regs[n] = from->regs[n];
+    cpu->rip = from->eip;
+    cpu->dr6_pending = 0;
+    cpu_set_eflags(cpu, from->eflags, UINT32_MAX & ~(u32)(FLAG_VM | FLAG_RF));
+    if (fpu)
+        load_fpu(cpu, from);
+}
+
+void fuzz_guest_store(struct fuzz_guest *g, bool fpu, struct fuzz_state *to)
+{
+    struct cpu *cpu = g->cpu;
+    for (unsigned n = 0; n < 8; n++)
+        to->regs[n] = (u32)cpu->regs[n];
+    to->eip = (u32)cpu->rip;
+    to->eflags = cpu_eflags(cpu);
+    if (!fpu)
+        return;
+    fpu_save_live(cpu);
+    memcpy(to->fx, cpu->fpu.image, sizeof to->fx);
+    memcpy(to->fx + 160, cpu->fpu.xmm, 8 * 16);
+    store_le32(to->fx + 24, cpu->fpu.mxcsr);
+    store_le32(to->fx + 8, (u32)cpu->fpu.fip);
+    store_le32(to->fx + 16, (u32)cpu->fpu.fdp);
+    store_le16(to->fx + 6, cpu->fpu.fop);
+}
+
+/* The instruction at cs:eip; false if the interpreter could not fetch it. */
+static bool fetch(struct fuzz_guest *g, struct insn *i)
+{
+    const struct fuzz_region *code = &fuzz_regions[FUZZ_CODE];
+    u64 at = g->cpu->rip - code->base;
+    if (at >= code->size)
+        cpu_raise_pf(g->cpu, g->cpu->rip, PF_U | PF_ID);
+    return decode(fuzz_guest_region(g, FUZZ_CODE) + at, code->size - at, MODE_32, i) == DECODE_OK;
+}
+
+static void took_fault(struct cpu *cpu, struct fuzz_outcome *out)
+{
+    if (cpu->cur)
+        cpu->rip -= cpu->cur->len;
+    cpu->cur = NULL;
+    out->vector = cpu->fault.vector;
+    out->error = cpu->fault.has_error ? cpu->fault.error : 0;
+    out->cr2 = out->vector == VEC_PF ? (u32)cpu->fault.cr2 : 0;
+}
+
+void fuzz_guest_step(struct fuzz_guest *g, bool fast, struct fuzz_outcome *out)
+{
+    struct cpu *cpu = g->cpu;
+    static struct insn i; /* survives the jump */
+    *out = (struct fuzz_outcome){.vector = FUZZ_NO_VECTOR};
+    switch (setjmp(cpu->escape)) {
+    case 0: break;
+    case ESCAPE_RESTART:
+        cpu->rip -= cpu->cur->len;
+        atomic_store(&cpu->attention, 0);
+        break;
+    default: took_fault(cpu, out); return;
+    }
+    bool single = cpu->eflags & FLAG_TF;
+    cpu->cur = NULL;
+    if (!fetch(g, &i))
+        cpu_raise(cpu, VEC_UD, "not an instruction");
+    cpu->cur = &i;
+    cpu->rip += i.len;
+    i.exec = fast ? insn_specialise(&i, insn_exec_of(i.row)) : insn_exec_of(i.row);
+    i.exec(cpu, &i);
+    cpu->cur = NULL;
+    if (single)
+        out->vector = VEC_DB;
+}
