@@ -98,14 +98,16 @@ void exec_jcxz(struct cpu *cpu, const struct insn *i)
         branch_to(cpu, target(cpu, i));
 }
 
-/* The index and the two bounds are signed. */
+/* The index and the two bounds are signed; an index below the lower one is found before the upper
+ * one is read. */
 void exec_bound(struct cpu *cpu, const struct insn *i)
 {
     unsigned size = i->opsize, shift = 64 - size * 8;
     u64 off = insn_ea(cpu, i);
-    u64 lower = mem_read(cpu, i->seg, off, size);
-    u64 upper = mem_read(cpu, i->seg, cut(off + size, i->addrsize), size);
     s64 index = (s64)(reg_read(cpu, &i->op[0]) << shift);
-    if (index < (s64)(lower << shift) || index > (s64)(upper << shift))
-        cpu_raise(cpu, VEC_BR, "BOUND: the index is out of range");
+    if (index < (s64)(mem_read(cpu, i->seg, off, size) << shift))
+        cpu_raise(cpu, VEC_BR, "BOUND: the index is below the lower bound");
+    off = cut(off + size, i->addrsize);
+    if (index > (s64)(mem_read(cpu, i->seg, off, size) << shift))
+        cpu_raise(cpu, VEC_BR, "BOUND: the index is above the upper bound");
 }

@@ -64,8 +64,8 @@ static void step_lods(struct cpu *cpu, const struct insn *i, unsigned size, u64 
 }
 static void step_cmps(struct cpu *cpu, const struct insn *i, unsigned size, u64 *f)
 {
+    u64 b = mem_read(cpu, SEG_ES, destination(cpu, i), size); /* the order of Intel's CPUs */
     u64 a = mem_read(cpu, i->seg, source(cpu, i), size);
-    u64 b = mem_read(cpu, SEG_ES, destination(cpu, i), size);
     host_cmp(f, a, b, size);
     string_advance(cpu, i, RSI, size);
     string_advance(cpu, i, RDI, size);
@@ -226,7 +226,6 @@ static void repeat(struct cpu *cpu, const struct insn *i, const struct string_op
             break;
         since += done;
         if (count && (since >= ATTENTION_EVERY || single)) {
-            cpu->aflags = f;
             if (string_pause(cpu))
                 return;
             since = 0;

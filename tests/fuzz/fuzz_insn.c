@@ -86,6 +86,15 @@ static void load_guest(struct run *r)
     fuzz_guest_load(r->guest, &r->start, r->family->fpu);
 }
 
+/* The interpreter runs the first `count` instructions. */
+static void run_guest(struct run *r, unsigned count)
+{
+    load_guest(r);
+    r->guest_out.vector = FUZZ_NO_VECTOR;
+    for (unsigned n = 0; n < count && r->guest_out.vector == FUZZ_NO_VECTOR; n++)
+        fuzz_guest_step(r->guest, r->fast, &r->guest_out);
+}
+
 /* Making a sequence */
 
 static const u32 *stack_top(struct run *r, u32 esp)
@@ -117,6 +126,8 @@ static bool make_one(struct run *r, struct fuzz *f, struct fuzz_state *now)
     r->at[r->count] = now->eip;
     r->length[r->count++] = (u8)f->length;
     fuzz_guest_step(r->guest, r->fast, &r->guest_out);
+    if (r->guest_out.vector == VEC_PF && r->guest_out.cr2 - code->base < code->size)
+        run_guest(r, --r->count); /* it looked at its own code, which is not finished yet */
     return r->guest_out.vector == FUZZ_NO_VECTOR;
 }
 
@@ -141,14 +152,14 @@ static void make_sequence(struct run *r, u64 number)
         continue;
 }
 
-/* Running it: the first `count` instructions, on both sides */
+/* Running it on both sides */
 
-static void run_guest(struct run *r, unsigned count)
+/* Puts the way out of the sequence where the interpreter has come to. */
+static void put_exit(const struct run *r, u8 *code_page)
 {
-    load_guest(r);
-    r->guest_out.vector = FUZZ_NO_VECTOR;
-    for (unsigned n = 0; n < count && r->guest_out.vector == FUZZ_NO_VECTOR; n++)
-        fuzz_guest_step(r->guest, r->fast, &r->guest_out);
+    u32 end = r->guest_out.state.eip - code->base;
+    if (r->guest_out.vector == FUZZ_NO_VECTOR && end < code->size - sizeof fuzz_host_exit)
+        memcpy(code_page + end, fuzz_host_exit, sizeof fuzz_host_exit);
 }
 
 /* The interpreter has just done it: takes its state, runs the host. */
@@ -157,10 +168,7 @@ static void run_host(struct run *r)
     u8 *host_code = fuzz_host_region(FUZZ_CODE);
     fuzz_guest_store(r->guest, r->family->fpu, &r->guest_out.state);
     memcpy(host_code, fuzz_guest_region(r->guest, FUZZ_CODE), code->size);
-    if (r->guest_out.vector == FUZZ_NO_VECTOR &&
-        r->guest_out.state.eip - code->base < code->size - 8)
-        memcpy(host_code + (r->guest_out.state.eip - code->base), fuzz_host_exit,
-               sizeof fuzz_host_exit);
+    put_exit(r, host_code);
     for (unsigned n = 0; n < FUZZ_REGIONS; n++)
         if (present(r, n))
             memcpy(fuzz_host_region(n), r->memory[n], fuzz_regions[n].size);

@@ -1,6 +1,8 @@
 /* The host CPU's side of the fuzzer: 32-bit code run in compatibility mode (SDM vol. 3, 5.8.1) by a
  * far jump, back by another one or by a signal. */
 /* SPDX-License-Identifier: MIT */
+/* <ucontext.h> has a REG_RIP of its own, which gets another name here. */
+#define REG_RIP HOST_REG_RIP
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,7 +11,9 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
+#undef REG_RIP
 
+#include "cpu/sse_trap.h"
 #include "tests/fuzz/fuzz.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -22,20 +26,22 @@
 
 /* Laid out at CONTEXT; the assembly below knows the offsets. */
 struct context {
-    u8 fx[512];    /* 0: FPU state in and out */
-    u32 regs[8];   /* 512: eax ecx edx ebx esp ebp esi edi, in and out */
-    u64 eflags;    /* 544 */
-    u32 entry_eip; /* 552: far pointer to the code */
-    u32 entry_cs;  /* 556 */
-    u64 host_rsp;  /* 560: the stack to come back to */
-    u64 back;      /* 568: where the landing goes on */
-    u64 fpu;       /* 576: load and save FPU state */
+    u8 fx[512];         /* 0: FPU state in and out */
+    u32 regs[8];        /* 512: eax ecx edx ebx esp ebp esi edi, in and out */
+    u64 eflags;         /* 544 */
+    u32 entry_eip;      /* 552: far pointer to the code */
+    u32 entry_cs;       /* 556 */
+    u64 host_rsp;       /* 560: the stack to come back to */
+    u64 back;           /* 568: where the landing goes on */
+    u64 fpu;            /* 576: load and save FPU state */
+    u32 trapped_eflags; /* what a trap on the landing found, else 0 */
 };
 
 static struct context *const context = (struct context *)CONTEXT;
 static u8 *regions[FUZZ_REGIONS]; /* their writable mappings */
 static sigjmp_buf escape;
 static struct fuzz_outcome *volatile outcome;
+static struct sigaction former[NSIG]; /* the interpreter's own handlers */
 
 /* ljmp $0x33, $LANDING */
 const u8 fuzz_host_exit[7] = {0xea, 0x00, 0x10, 0xfe, 0x7f, 0x33, 0x00};
@@ -84,7 +90,7 @@ static void take_signal(const ucontext_t *uc, struct fuzz_outcome *out)
     const greg_t *r = uc->uc_mcontext.gregs;
     for (unsigned n = 0; n < 8; n++)
         out->state.regs[n] = (u32)r[place[n]];
-    out->state.eip = (u32)r[REG_RIP];
+    out->state.eip = (u32)r[HOST_REG_RIP];
     out->state.eflags = (u32)r[REG_EFL];
     out->vector = (int)r[REG_TRAPNO];
     out->error = (u32)r[REG_ERR];
@@ -96,8 +102,19 @@ static void take_signal(const ucontext_t *uc, struct fuzz_outcome *out)
 static void on_signal(int sig, siginfo_t *info, void *opaque)
 {
     asm volatile("pushq $0x202\n\tpopfq" : : : "cc", "memory");
-    const ucontext_t *uc = opaque;
+    ucontext_t *uc = opaque;
+    if (sig == SIGTRAP && uc->uc_mcontext.gregs[HOST_REG_RIP] == LANDING) {
+        /* TF was set by the last instruction: its trap comes after the way out. The return from
+         * here does not restore all flags. */
+        context->trapped_eflags = (u32)uc->uc_mcontext.gregs[REG_EFL];
+        uc->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)FLAG_TF;
+        return;
+    }
     if ((u16)uc->uc_mcontext.gregs[REG_CSGSFS] != 0x23) {
+        if (former[sig].sa_flags & SA_SIGINFO) {
+            former[sig].sa_sigaction(sig, info, opaque);
+            return;
+        }
         fprintf(stderr, "fuzzer: signal %d at %p in its own code\n", sig, info->si_addr);
         signal(sig, SIG_DFL);
         return;
@@ -143,9 +160,10 @@ static void catch_signals(void)
     const struct sigaction action = {.sa_sigaction = on_signal,
                                      .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    sse_trap_init();
     sigaltstack(&alternative, NULL);
     for (unsigned n = 0; n < ARRAY_LEN(signals); n++)
-        sigaction(signals[n], &action, NULL);
+        sigaction(signals[n], &action, &former[signals[n]]);
 }
 
 bool fuzz_host_init(bool *low, char why[256])
@@ -190,6 +208,7 @@ void fuzz_host_run(const struct fuzz_state *from, bool fpu, struct fuzz_outcome 
     context->entry_eip = from->eip;
     context->entry_cs = 0x23;
     context->fpu = fpu;
+    context->trapped_eflags = 0;
     outcome = out;
     if (sigsetjmp(escape, 0)) {
         if (fpu)
@@ -199,7 +218,7 @@ void fuzz_host_run(const struct fuzz_state *from, bool fpu, struct fuzz_outcome 
     fuzz_enter();
     out->vector = FUZZ_NO_VECTOR;
     memcpy(out->state.regs, context->regs, sizeof context->regs);
-    out->state.eflags = (u32)context->eflags;
+    out->state.eflags = context->trapped_eflags ? context->trapped_eflags : (u32)context->eflags;
     if (fpu)
         memcpy(out->state.fx, context->fx, sizeof context->fx);
 }
