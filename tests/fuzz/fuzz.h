@@ -42,6 +42,7 @@ struct fuzz {
     unsigned length;        /* of insn */
     bool operand_size;      /* a 66 prefix is in insn */
     bool address_size;      /* a 67 prefix is in insn */
+    bool locked; /* the access locks the bus: some hosts take 200 ms for an unaligned one */
 };
 
 /* A kind of instructions. */

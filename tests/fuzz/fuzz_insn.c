@@ -116,7 +116,7 @@ static bool make_one(struct run *r, struct fuzz *f, struct fuzz_state *now)
 {
     fuzz_guest_store(r->guest, false, now);
     f->length = 0;
-    f->operand_size = f->address_size = false;
+    f->operand_size = f->address_size = f->locked = false;
     f->now = now;
     f->stack_top = stack_top(r, now->regs[RSP]);
     if (!in_code(now->eip) || r->count == FUZZ_MAX_INSNS)

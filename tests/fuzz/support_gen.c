@@ -69,11 +69,12 @@ void fuzz_prefix(struct fuzz *f, u8 prefix)
     fuzz_put8(f, prefix);
     f->operand_size |= prefix == 0x66;
     f->address_size |= prefix == 0x67;
+    f->locked |= prefix == 0xf0;
 }
 
 /* Memory operands */
 
-u32 fuzz_address(struct fuzz *f, unsigned size, unsigned align)
+static u32 any_address(struct fuzz *f, unsigned size, unsigned align)
 {
     static const u8 regions[] = {FUZZ_DATA, FUZZ_DATA,  FUZZ_DATA, FUZZ_DATA,
                                  FUZZ_DATA, FUZZ_STACK, FUZZ_LOW,  FUZZ_READ};
@@ -93,6 +94,11 @@ u32 fuzz_address(struct fuzz *f, unsigned size, unsigned align)
     if (fuzz_percent(f, 85))
         at -= at % align;
     return r->base + at;
+}
+
+u32 fuzz_address(struct fuzz *f, unsigned size, unsigned align)
+{
+    return any_address(f, size, align) & (f->locked ? ~7u : ~0u);
 }
 
 void fuzz_reg(struct fuzz *f, unsigned reg, unsigned rm)

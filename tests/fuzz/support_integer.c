@@ -212,7 +212,10 @@ static void move(struct fuzz *f)
         fuzz_put8(f, 0x8d);
         fuzz_mem(f, any_reg(f), fuzz_value(f));
         break;
-    default: fuzz_put8(f, opcode); rm(f, any_reg(f), width(f, opcode));
+    default:
+        f->locked |= (opcode & ~1u) == 0x86; /* xchg */
+        fuzz_put8(f, opcode);
+        rm(f, any_reg(f), width(f, opcode));
     }
 }
 
