@@ -1,5 +1,6 @@
-/* Far transfers: direct, call gates of both sizes, stack switches, returns and IRET between rings, real mode and V86,
- * SYSENTER; each fault with its error code (SDM vol. 2, CALL, JMP, RET, IRET; vol. 3, 5.8). */
+/* Far transfers: direct, call gates of both sizes, stack switches, returns and IRET between rings,
+ * real mode and V86, SYSENTER; each fault with its error code (SDM vol. 2, CALL, JMP, RET, IRET;
+ * vol. 3, 5.8). */
 /* SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <stdlib.h>
@@ -443,7 +444,8 @@ START_TEST(entering_protected_mode)
     harness_real();
     cpu->gdtr = (struct dtable){H_GDT, 0x7ff};
     cpu->regs[RAX] = 0x11;
-    CODE(0x0f, 0x22, 0xc0, 0x66, 0xea, 0, 0x80, 1, 0, SEL_CODE0, 0); /* mov cr0, eax; jmp 08:18000 */
+    CODE(0x0f, 0x22, 0xc0, 0x66, 0xea, 0, 0x80, 1, 0, SEL_CODE0,
+         0); /* mov cr0, eax; jmp 08:18000 */
     step_ok();
     step_ok();
     ck_assert_uint_eq(cpu->rip, TARGET);
