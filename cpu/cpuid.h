@@ -34,9 +34,9 @@ enum {
     CPUID_SSE2 = BIT(26),
 };
 
-/* Virtual-8086 mode extensions and protected-mode virtual interrupts: 0, or CPUID_VME once
- * interrupts, CLI, STI, PUSHF, POPF and IRET honour CR4.VME and CR4.PVI. */
-enum { CPUID_VME_OFFERED = 0 };
+/* Virtual-8086 mode extensions and protected-mode virtual interrupts: CPUID_VME, as
+ * interrupts, CLI, STI, PUSHF, POPF and IRET honour CR4.VME and CR4.PVI; 0 hides them. */
+enum { CPUID_VME_OFFERED = CPUID_VME };
 
 /* IA32_APIC_BASE: the local APIC answers. */
 enum { APIC_BASE_ENABLE = BIT(11) };

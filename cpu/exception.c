@@ -222,7 +222,7 @@ void exception_deliver(struct cpu *cpu)
     }
     /* what does not complete is no single step, and has hit no data breakpoint */
     if (in_insn || cpu->fault.vector != VEC_DB)
-        cpu->dr6_pending = 0;
+        cpu->dr6_pending &= cpu->fault.vector == VEC_DB ? DR6_BD : 0;
     struct fault fault = fault_combine(cpu, cpu->fault);
     if (cpu->delivering == VEC_DF && fault_class(fault.vector) != FAULT_BENIGN) {
         triple_fault(cpu);
@@ -314,6 +314,7 @@ void exec_int1(struct cpu *cpu, const struct insn *i)
 {
     struct event e = {.flags = cpu_eflags(cpu), .vector = VEC_DB};
     (void)i;
+    cpu->dr6_pending &= ~(u64)DR6_BS;
     cpu->delivering_external = true;
     debug_deliver(cpu);
     deliver(cpu, &e);
