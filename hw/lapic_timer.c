@@ -70,10 +70,10 @@ static void due(void *opaque, u64 now)
     struct lapic *l = opaque;
     (void)now;
     u64 n = expiries(l);
-    if (n > l->fired) {
-        l->fired = n;
+    bool fires = n > l->fired;
+    l->fired = n;
+    if (fires)
         lapic_local(l, LVT_TIMER);
-    }
     rearm(l);
 }
 

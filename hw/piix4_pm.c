@@ -353,6 +353,8 @@ static void piix4_pm_state(void *dev, struct state *s)
     state_u8(s, "apms", &p->apms);
     state_data(s, "smbus", p->smbus, sizeof p->smbus);
     if (state_loading(s)) {
+        if (p->overflow > timer_ticks(p) + PM_TIMER_HALF)
+            status_clear(p, TMROF_STS);
         blocks_update(p);
         sci_update(p);
     }

@@ -2,6 +2,7 @@
  * sanitizer. */
 /* SPDX-License-Identifier: MIT */
 #include "hw/fw_cfg.h"
+#include "hw/hpet.h"
 #include "hw/i440fx.h"
 #include "hw/ide.h"
 #include "hw/ioapic.h"
@@ -65,6 +66,7 @@ static void setup(void)
     struct apic_bus *apics = apic_bus_create(&f.board);
     apic = lapic_create(&f.board, apics, 0, &cpu);
     ioapic_create(&f.board, apics);
+    hpet_create(&f.board, &(struct hpet_pins){.irq0 = fixture_line(&f, 0)});
     ide_attach_disk(ide, 0, 0, make_image(0), NULL);
     ide_attach_disk(ide, 0, 1, make_image(IMAGE_READ_ONLY), NULL);
     ide_attach_cd(ide, 1, 0, make_image(IMAGE_READ_ONLY));
@@ -96,6 +98,7 @@ static u64 random_address(void)
     case 0: return 0xfee00000 + (random32() & 0xff0);
     case 1: return 0xfee00000 + (random32() & 0xfff);
     case 2: return 0xfec00000 + (random32() & 0x10);
+    case 4: return 0xfed00000 + (random32() & 0x1ff);
     case 3: return random32();
     default: return random32() & 0xffffff;
     }
