@@ -53,7 +53,7 @@ struct fuzz_family {
     void (*start)(struct fuzz *f); /* changes the random start state in f->now; may be NULL */
     void (*emit)(struct fuzz *f);  /* makes one instruction by fuzz_put8 and so on */
 };
-extern const struct fuzz_family fuzz_integer;
+extern const struct fuzz_family fuzz_integer, fuzz_x87, fuzz_mmx, fuzz_sse;
 
 /* Random numbers. */
 u32 fuzz_random(struct fuzz *f);

@@ -14,7 +14,8 @@ enum {
     COMPARED_FLAGS = FLAGS_ARITH | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID
 };
 
-static const struct fuzz_family *const families[] = {&fuzz_integer};
+static const struct fuzz_family *const families[] = {&fuzz_integer, &fuzz_x87, &fuzz_mmx,
+                                                     &fuzz_sse};
 
 /* One run. */
 struct run {
@@ -179,16 +180,17 @@ static void run_host(struct run *r)
 
 /* Comparing */
 
-/* The FXSAVE image's fields that count (SDM vol. 1, table 10-2). */
+/* The fields of the FXSAVE image that count (SDM vol. 1, table 10-2). Not the last opcode and the
+ * operand pointer, which newer CPUs keep of instructions with unmasked exceptions only. */
 static const struct {
     const char *name; /* for people */
     u16 at, size;     /* bytes */
 } fx_fields[] = {
-    {"fcw", 0, 2},     {"fsw", 2, 2},     {"ftw", 4, 1},     {"fop", 6, 2},     {"fip", 8, 4},
-    {"fdp", 16, 4},    {"mxcsr", 24, 4},  {"st0", 32, 10},   {"st1", 48, 10},   {"st2", 64, 10},
-    {"st3", 80, 10},   {"st4", 96, 10},   {"st5", 112, 10},  {"st6", 128, 10},  {"st7", 144, 10},
-    {"xmm0", 160, 16}, {"xmm1", 176, 16}, {"xmm2", 192, 16}, {"xmm3", 208, 16}, {"xmm4", 224, 16},
-    {"xmm5", 240, 16}, {"xmm6", 256, 16}, {"xmm7", 272, 16},
+    {"fcw", 0, 2},     {"fsw", 2, 2},     {"ftw", 4, 1},     {"fip", 8, 4},     {"mxcsr", 24, 4},
+    {"st0", 32, 10},   {"st1", 48, 10},   {"st2", 64, 10},   {"st3", 80, 10},   {"st4", 96, 10},
+    {"st5", 112, 10},  {"st6", 128, 10},  {"st7", 144, 10},  {"xmm0", 160, 16}, {"xmm1", 176, 16},
+    {"xmm2", 192, 16}, {"xmm3", 208, 16}, {"xmm4", 224, 16}, {"xmm5", 240, 16}, {"xmm6", 256, 16},
+    {"xmm7", 272, 16},
 };
 static const char *const reg_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
 
