@@ -54,6 +54,7 @@ struct cpu *cpu_new(struct physmem *mem, struct clock *clock, struct log *log)
     physmem_on_remap(mem, on_remap, cpu);
     physmem_on_mark(mem, on_mark, cpu);
     physmem_on_marked_write(mem, on_marked_write, cpu);
+    sse_trap_init();
     cpu_reset(cpu);
     return cpu;
 }

@@ -64,8 +64,6 @@ void fpu_set_mxcsr(struct cpu *cpu, u32 value)
 {
     struct fpu *f = &cpu->fpu;
     f->mxcsr = value;
-    if (~value & MXCSR_MASKS)
-        sse_trap_init();
     if (f->live)
         host_ldmxcsr(value | MXCSR_MASKS);
     f->sse_quick = f->live && !(~value & MXCSR_MASKS);

@@ -32,8 +32,6 @@ static void on_sigfpe(int number, siginfo_t *info, void *context)
 void sse_trap_init(void)
 {
     struct sigaction action;
-    if (sigaction(SIGFPE, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
-        return;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_sigfpe;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;

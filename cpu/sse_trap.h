@@ -19,8 +19,8 @@ enum {
     MXCSR_RESET = MXCSR_MASKS,
 };
 
-/* Makes the host's SIGFPE in these operations return so. Before MXCSR may unmask anything. If the
- * process has a handler for it already, then that is left in charge. */
+/* Makes the host's SIGFPE in these operations return so: takes over the process' handler. For
+ * cpu_new; who wants SIGFPE for himself, too, does it afterwards and passes on what is not his. */
 void sse_trap_init(void);
 
 #endif

@@ -153,14 +153,13 @@ static bool map_region(unsigned n, char why[256])
     return ok;
 }
 
-static void catch_signals(void)
+void fuzz_host_catch(void)
 {
     static _Alignas(64) u8 stack[65536];
     const stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
     const struct sigaction action = {.sa_sigaction = on_signal,
                                      .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
-    sse_trap_init();
     sigaltstack(&alternative, NULL);
     for (unsigned n = 0; n < ARRAY_LEN(signals); n++)
         sigaction(signals[n], &action, &former[signals[n]]);
@@ -180,7 +179,7 @@ bool fuzz_host_init(bool *low, char why[256])
     if (!map_at(CONTEXT, PAGE_SIZE, all, -1, why) || !map_at(LANDING, PAGE_SIZE, all, -1, why))
         return false;
     memcpy((void *)LANDING, fuzz_landing, (size_t)(fuzz_landing_end - fuzz_landing));
-    catch_signals();
+    fuzz_host_catch();
     /* Does 32-bit code run at all? */
     struct fuzz_state from = {.eip = fuzz_regions[FUZZ_CODE].base, .eflags = 0x202};
     struct fuzz_outcome out;
