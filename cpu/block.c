@@ -364,7 +364,7 @@ struct block *block_find(struct cpu *cpu, struct block_cache *c)
     if (unlikely(cpu->rip > cs->limit))
         cpu_raise_error(cpu, VEC_GP, 0, "the instruction pointer is beyond CS's limit");
     const struct tlb_entry *e = tlb_entry(cpu->tlb, lin);
-    if (likely((e->tag[ACCESS_EXEC] | TLB_SLOW) == ((lin & PAGE_MASK) | TLB_SLOW)))
+    if (likely(tlb_allows(e->tag[ACCESS_EXEC], lin)))
         pa = tlb_pa(cpu->tlb, lin);
     else {
         mem_fetch_page(cpu, lin, &pa);

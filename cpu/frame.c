@@ -68,7 +68,7 @@ static bool push_direct(struct cpu *cpu, struct frame *f, const u32 *value, unsi
     u64 to = f->sp - total;
     u64 lin = frame_lin(cpu, f, to, total);
     const struct tlb_entry *e = tlb_entry(&cpu->space->tlb[0], lin);
-    if (e->tag[ACCESS_WRITE] != ((lin + total - 1) & PAGE_MASK))
+    if (!tlb_hits(e->tag[ACCESS_WRITE], lin, total))
         return false;
     u8 *p = (u8 *)(uintptr_t)(lin + e->addend);
     for (unsigned n = 0; n < count; n++) {

@@ -89,9 +89,9 @@ static struct piece translate(struct cpu *cpu, u64 lin, unsigned n, enum access 
     struct tlb *t = &cpu->space->tlb[user];
     struct tlb_entry *e = tlb_entry(t, lin);
     u64 page = lin & PAGE_MASK;
-    if ((e->tag[access] & ~TLB_SLOW) != page)
+    if (!tlb_allows(e->tag[access], page))
         e = fill(cpu, lin, access, user);
-    u8 *host = e->tag[access] == page ? (u8 *)(uintptr_t)(lin + e->addend) : NULL;
+    u8 *host = e->tag[access] == tlb_tag(page) ? (u8 *)(uintptr_t)(lin + e->addend) : NULL;
     return (struct piece){host, tlb_pa(t, lin), n};
 }
 

@@ -37,9 +37,8 @@ static inline u64 seg_write_lin(struct cpu *cpu, unsigned seg, u64 off, unsigned
 static inline void *lin_host(struct cpu *cpu, u64 lin, unsigned size, enum access access)
 {
     const struct tlb_entry *e = tlb_entry(cpu->tlb, lin);
-    return likely(e->tag[access] == ((lin + size - 1) & PAGE_MASK))
-               ? (void *)(uintptr_t)(lin + e->addend)
-               : NULL;
+    return likely(tlb_hits(e->tag[access], lin, size)) ? (void *)(uintptr_t)(lin + e->addend)
+                                                       : NULL;
 }
 
 /* mem_read8..64(cpu, seg, off), mem_write8..64(cpu, seg, off, value): data accesses at the current

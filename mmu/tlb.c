@@ -32,7 +32,8 @@ static unsigned region_of(u64 lin)
 /* Linear page of a used entry: whatever is valid can be read. */
 static u64 page_of(const struct tlb_entry *e)
 {
-    return e->tag[ACCESS_READ] & PAGE_MASK;
+    u64 number = -e->tag[ACCESS_READ];
+    return (number >> 52 ? number + TLB_SLOW : number) << PAGE_SHIFT;
 }
 
 static void entry_clear(struct tlb *t, unsigned n)
@@ -166,19 +167,20 @@ struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 li
     struct tlb *t = &s->tlb[user];
     unsigned n = index_of(lin);
     struct tlb_entry *e = &t->entry[n];
-    u64 page = lin & PAGE_MASK, pa = physmem_cpu_address(s->pm, r.pa) & PAGE_MASK;
+    u64 page = lin & PAGE_MASK, tag = tlb_tag(lin),
+        pa = physmem_cpu_address(s->pm, r.pa) & PAGE_MASK;
     struct phys_page p = physmem_page(s->pm, pa);
     bool watched = watch && watch(opaque, page);
     bool plain = p.host && p.host == p.host_write && !physmem_marks(s->pm, p.ram_offset);
 
-    e->tag[ACCESS_READ] = p.host && !watched ? page : page | TLB_SLOW;
+    e->tag[ACCESS_READ] = p.host && !watched ? tag : tag + TLB_SLOW;
     e->tag[ACCESS_WRITE] = !may_write(regs, &r, user) ? TLB_NEVER
-                           : plain && !watched        ? page
-                                                      : page | TLB_SLOW;
-    e->tag[ACCESS_EXEC] = !r.exec ? TLB_NEVER : p.host ? page : page | TLB_SLOW;
+                           : plain && !watched        ? tag
+                                                      : tag + TLB_SLOW;
+    e->tag[ACCESS_EXEC] = !r.exec ? TLB_NEVER : p.host ? tag : tag + TLB_SLOW;
     e->addend = (uintptr_t)p.host - page;
     t->pa[n] = pa;
-    t->ram_page[n] = e->tag[ACCESS_WRITE] == page ? (u32)(p.ram_offset >> PAGE_SHIFT) : NO_PAGE;
+    t->ram_page[n] = e->tag[ACCESS_WRITE] == tag ? (u32)(p.ram_offset >> PAGE_SHIFT) : NO_PAGE;
     bit_put(t->used, n, true);
     bit_put(t->global, n, r.global);
     if (r.page_shift > PAGE_SHIFT)

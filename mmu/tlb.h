@@ -8,17 +8,32 @@
 #include "mmu/walk.h"
 
 enum { TLB_ENTRIES = 1024 };
-#define TLB_NEVER UINT64_MAX /* a tag that no access matches */
+#define TLB_NEVER BIT64(62) /* a tag that no access matches */
 #define TLB_SLOW                                                                                   \
-    1ull /* in a tag: allowed, but by phys_read/phys_write (MMIO, ROM, marked pages, watchpoints)  \
-          */
+    BIT64(61) /* added to a tag: allowed, but by phys_read/phys_write (MMIO, ROM, marked pages,    \
+                 watchpoints) */
 
-/* An access of n bytes at lin hits when tag == ((lin + n - 1) & PAGE_MASK) in the entry of lin: one
+/* Tags are negated page numbers, so that translated code can compare without touching the flags:
+ * an access of n bytes at lin hits when tag + ((lin + n - 1) >> 12) is 0 in the entry of lin. One
  * that crosses a page never does. */
 struct tlb_entry {
-    u64 tag[3];       /* by enum access: linear page address, page | TLB_SLOW, or TLB_NEVER */
+    u64 tag[3];       /* by enum access: tlb_tag, that + TLB_SLOW, or TLB_NEVER */
     uintptr_t addend; /* host address = lin + addend, when the tag hits */
 };
+
+static inline u64 tlb_tag(u64 lin)
+{
+    return -(lin >> PAGE_SHIFT);
+}
+static inline bool tlb_hits(u64 tag, u64 lin, unsigned size)
+{
+    return tag + ((lin + size - 1) >> PAGE_SHIFT) == 0;
+}
+/* Allowed, be it directly or the slow way. */
+static inline bool tlb_allows(u64 tag, u64 lin)
+{
+    return ((tag + (lin >> PAGE_SHIFT)) & ~TLB_SLOW) == 0;
+}
 
 /* Bit maps over the entries (or over 4 MiB regions): 64 to a word. */
 enum { TLB_WORDS = TLB_ENTRIES / 64 };

@@ -45,12 +45,12 @@ static struct tlb_entry *fill(u64 lin, enum access access, bool user)
 
 static bool hits(u64 lin, unsigned size, enum access access, bool user)
 {
-    return tlb_entry(&space->tlb[user], lin)->tag[access] == ((lin + size - 1) & PAGE_MASK);
+    return tlb_hits(tlb_entry(&space->tlb[user], lin)->tag[access], lin, size);
 }
 
 static bool slow(u64 lin, enum access access)
 {
-    return tlb_entry(&space->tlb[0], lin)->tag[access] == ((lin & PAGE_MASK) | TLB_SLOW);
+    return tlb_entry(&space->tlb[0], lin)->tag[access] == tlb_tag(lin) + TLB_SLOW;
 }
 
 START_TEST(read_then_write)

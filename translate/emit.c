@@ -1,0 +1,217 @@
+/* The host encoder: x86-64 instructions into the code cache (SDM vol. 2, chapter 2). */
+/* SPDX-License-Identifier: MIT */
+#include "translate/emit.h"
+
+#include <string.h>
+
+#include "translate/regs.h"
+
+void emit_u8(struct emit *e, u8 v)
+{
+    if (e->at < e->end)
+        *e->at++ = v;
+    else
+        e->full = true;
+}
+
+void emit_u32(struct emit *e, u32 v)
+{
+    for (unsigned n = 0; n < 4; n++)
+        emit_u8(e, (u8)(v >> 8 * n));
+}
+
+void emit_bytes(struct emit *e, const u8 *p, unsigned n)
+{
+    while (n--)
+        emit_u8(e, *p++);
+}
+
+/* Prefixes, REX and opcode bytes; r, x, b: bit 3 of the three register fields. */
+static void emit_opcode(struct emit *e, const struct host_op *op, unsigned r, unsigned x, unsigned b)
+{
+    u8 rex = (u8)(op->w << 3 | r << 2 | x << 1 | b);
+    emit_bytes(e, op->prefix, op->prefix_count);
+    if (rex || op->rex)
+        emit_u8(e, 0x40 | rex);
+    emit_bytes(e, op->opcode, op->opcode_count);
+}
+
+void emit_op_reg(struct emit *e, const struct host_op *op, unsigned reg, unsigned rm)
+{
+    emit_opcode(e, op, reg >> 3, 0, rm >> 3);
+    emit_u8(e, (u8)(0xc0 | (reg & 7) << 3 | (rm & 7)));
+}
+
+/* ModRM, SIB and displacement. */
+static void emit_modrm(struct emit *e, unsigned reg, struct host_mem m)
+{
+    u8 field = (u8)((reg & 7) << 3);
+    bool sib = m.index != HOST_NONE || m.base == HOST_NONE || (m.base & 7) == HOST_RSP;
+    u8 mod = m.base == HOST_NONE                            ? 0x00
+             : m.disp == 0 && (m.base & 7) != HOST_RBP      ? 0x00
+             : m.disp >= -128 && m.disp <= 127              ? 0x40
+                                                            : 0x80;
+    u8 base = m.base == HOST_NONE ? 5 : m.base & 7;
+    emit_u8(e, (u8)(mod | field | (sib ? 4 : base)));
+    if (sib) {
+        u8 index = m.index == HOST_NONE ? 4 : m.index & 7;
+        emit_u8(e, (u8)(m.scale << 6 | index << 3 | base));
+    }
+    if (mod == 0x40)
+        emit_u8(e, (u8)m.disp);
+    else if (mod == 0x80 || m.base == HOST_NONE)
+        emit_u32(e, (u32)m.disp);
+}
+
+static unsigned high_bit(u8 reg)
+{
+    return reg == HOST_NONE ? 0 : reg >> 3;
+}
+
+void emit_op_mem(struct emit *e, const struct host_op *op, unsigned reg, struct host_mem m)
+{
+    emit_opcode(e, op, reg >> 3, high_bit(m.index), high_bit(m.base));
+    emit_modrm(e, reg, m);
+}
+
+/* Three-byte VEX in map 0F 38, ModRM with two registers. pp: 1 66, 2 F3, 3 F2. */
+static void emit_vex(struct emit *e, u8 pp, bool w, u8 opcode, unsigned reg, unsigned vvvv, unsigned rm)
+{
+    emit_u8(e, 0xc4);
+    emit_u8(e, (u8)((reg & 8 ? 0 : 0x80) | 0x40 | (rm & 8 ? 0 : 0x20) | 2));
+    emit_u8(e, (u8)(w << 7 | (~vvvv & 15) << 3 | pp));
+    emit_u8(e, opcode);
+    emit_u8(e, (u8)(0xc0 | (reg & 7) << 3 | (rm & 7)));
+}
+
+void emit_shrx(struct emit *e, bool w, unsigned to, unsigned from, unsigned count)
+{
+    emit_vex(e, 3, w, 0xf7, to, count, from);
+}
+
+void emit_pext(struct emit *e, bool w, unsigned to, unsigned from, unsigned mask)
+{
+    emit_vex(e, 2, w, 0xf5, to, from, mask);
+}
+
+void emit_mov32_imm(struct emit *e, unsigned to, u32 v)
+{
+    if (to & 8)
+        emit_u8(e, 0x41);
+    emit_u8(e, (u8)(0xb8 | (to & 7)));
+    emit_u32(e, v);
+}
+
+void emit_mov64_imm(struct emit *e, unsigned to, u64 v)
+{
+    emit_u8(e, (u8)(0x48 | to >> 3));
+    emit_u8(e, (u8)(0xb8 | (to & 7)));
+    emit_u32(e, (u32)v);
+    emit_u32(e, (u32)(v >> 32));
+}
+
+static const struct host_op op_load32 = {.opcode = {0x8b}, .opcode_count = 1};
+static const struct host_op op_load64 = {.opcode = {0x8b}, .opcode_count = 1, .w = true};
+static const struct host_op op_store32 = {.opcode = {0x89}, .opcode_count = 1};
+static const struct host_op op_store16 = {.prefix = {0x66}, .prefix_count = 1, .opcode = {0x89}, .opcode_count = 1};
+static const struct host_op op_store_imm = {.opcode = {0xc7}, .opcode_count = 1};
+static const struct host_op op_lea32 = {.opcode = {0x8d}, .opcode_count = 1};
+static const struct host_op op_lea64 = {.opcode = {0x8d}, .opcode_count = 1, .w = true};
+static const struct host_op op_movzx16 = {.opcode = {0x0f, 0xb7}, .opcode_count = 2};
+static const struct host_op op_group5 = {.opcode = {0xff}, .opcode_count = 1};
+
+void emit_mov32(struct emit *e, unsigned to, unsigned from)
+{
+    emit_op_reg(e, &op_load32, to, from);
+}
+
+void emit_load32(struct emit *e, unsigned to, struct host_mem m)
+{
+    emit_op_mem(e, &op_load32, to, m);
+}
+
+void emit_load64(struct emit *e, unsigned to, struct host_mem m)
+{
+    emit_op_mem(e, &op_load64, to, m);
+}
+
+void emit_store32(struct emit *e, struct host_mem m, unsigned from)
+{
+    emit_op_mem(e, &op_store32, from, m);
+}
+
+void emit_store16(struct emit *e, struct host_mem m, unsigned from)
+{
+    emit_op_mem(e, &op_store16, from, m);
+}
+
+void emit_store32_imm(struct emit *e, struct host_mem m, u32 v)
+{
+    emit_op_mem(e, &op_store_imm, 0, m);
+    emit_u32(e, v);
+}
+
+void emit_lea32(struct emit *e, unsigned to, struct host_mem m)
+{
+    emit_op_mem(e, &op_lea32, to, m);
+}
+
+void emit_lea64(struct emit *e, unsigned to, struct host_mem m)
+{
+    emit_op_mem(e, &op_lea64, to, m);
+}
+
+void emit_movzx16(struct emit *e, unsigned to, unsigned from)
+{
+    emit_op_reg(e, &op_movzx16, to, from);
+}
+
+static void emit_rel32(struct emit *e, u64 target)
+{
+    emit_u32(e, (u32)(target - (emit_pc(e) + 4)));
+}
+
+void emit_jmp(struct emit *e, u64 target)
+{
+    emit_u8(e, 0xe9);
+    emit_rel32(e, target);
+}
+
+void emit_call(struct emit *e, u64 target)
+{
+    emit_u8(e, 0xe8);
+    emit_rel32(e, target);
+}
+
+u8 *emit_jcc(struct emit *e, unsigned condition, u64 target)
+{
+    emit_u8(e, 0x0f);
+    emit_u8(e, (u8)(0x80 | condition));
+    u8 *place = e->at;
+    emit_rel32(e, target);
+    return place;
+}
+
+u8 *emit_jmp_patchable(struct emit *e)
+{
+    emit_u8(e, 0xe9);
+    u8 *place = e->at;
+    emit_u32(e, 0);
+    return place;
+}
+
+void emit_jrcxz_over_jmp(struct emit *e)
+{
+    emit_u8(e, 0xe3);
+    emit_u8(e, 5);
+}
+
+void emit_jmp_mem(struct emit *e, struct host_mem m)
+{
+    emit_op_mem(e, &op_group5, 4, m);
+}
+
+void emit_patch(u8 *place, intptr_t delta, u64 target)
+{
+    store_le32(place, (u32)(target - (u64)(uintptr_t)(place + delta + 4)));
+}
