@@ -255,10 +255,11 @@ static const struct field fields[] = {
     FIELD(mtrr),         FIELD(microcode),
     FIELD(spec_ctrl),    FIELD(smbase),
     FIELD(in_smm),       FIELD(nmi_blocked),
-    FIELD(inhibit),      FIELD(halted),
-    FIELD(shutdown),     FIELD(gdtr.base),
-    FIELD(gdtr.limit),   FIELD(idtr.base),
-    FIELD(idtr.limit),   FIELD(icount),
+    FIELD(inhibit),      FIELD(inhibit_debug),
+    FIELD(halted),       FIELD(shutdown),
+    FIELD(gdtr.base),    FIELD(gdtr.limit),
+    FIELD(idtr.base),    FIELD(idtr.limit),
+    FIELD(icount),
 };
 
 static void state_segment(struct state *s, unsigned n, struct segment *seg)
