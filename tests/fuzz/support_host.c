@@ -13,7 +13,6 @@
 #include <unistd.h>
 #undef REG_RIP
 
-#include "cpu/sse_trap.h"
 #include "tests/fuzz/fuzz.h"
 
 #ifndef MAP_FIXED_NOREPLACE
