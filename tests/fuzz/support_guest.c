@@ -64,6 +64,7 @@ struct fuzz_guest *fuzz_guest_new(bool low)
         die("%s", err.text);
     clock_init(&g->clock, no_time, NULL);
     g->cpu = cpu_new(g->mem, &g->clock, &g->log);
+    fuzz_host_catch(); /* which took SIGFPE */
     store_le32(physmem_ram(g->mem, DIRECTORY), TABLE | PTE_P | PTE_W | PTE_U);
     /* The code is fetched from physical memory: no data access to it succeeds, see fuzz_insn.c. */
     for (unsigned n = 0; n < FUZZ_REGIONS; n++)
