@@ -217,10 +217,10 @@ END_TEST
 START_TEST(cr4)
 {
     u64 all = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
-              CR4_OSXMMEXCPT;
+              CR4_OSXMMEXCPT | (CPUID_VME_OFFERED ? CR4_VME | CR4_PVI : 0);
     ck_assert_int_eq(load_cr(4, all), DONE);
     ck_assert_uint_eq(cpu->cr4, all);
-    for (unsigned n = CPUID_VME_OFFERED ? 11 : 0; n < 32; n++)
+    for (unsigned n = 0; n < 32; n++)
         if (!(all & BIT(n)))
             ck_assert_int_eq(load_cr(4, BIT(n)), GP);
     ck_assert_uint_eq(cpu->cr4, all);
