@@ -9,6 +9,7 @@
 #include "tests/fuzz/fuzz.h"
 
 enum {
+    USED = 0x1000, /* bytes of the code region */
     POOL = 65536,
     LARGEST = 0x2000,
     COMPARED_FLAGS = FLAGS_ARITH | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID
@@ -67,7 +68,7 @@ static void start_state(struct run *r, struct fuzz *f)
         s->eflags |= FLAG_NT | FLAG_ID;
     store_le16(s->fx, 0x37f);
     store_le32(s->fx + 24, 0x1f80);
-    for (unsigned n = 0; n < FUZZ_REGIONS; n++)
+    for (unsigned n = FUZZ_DATA; n < FUZZ_REGIONS; n++)
         memcpy(r->memory[n], r->pool + (fuzz_below(f, POOL) & ~15u), fuzz_regions[n].size);
     f->now = s;
     if (r->family->start)
@@ -109,7 +110,7 @@ static const u32 *stack_top(struct run *r, u32 esp)
 
 static bool in_code(u32 eip)
 {
-    return eip >= code->base && eip < code->base + code->size - 64;
+    return eip >= code->base && eip < code->base + USED - 64;
 }
 
 /* Makes one instruction at EIP, and executes it. False when there can be no next one. */
@@ -146,7 +147,7 @@ static void make_sequence(struct run *r, u64 number)
     r->fast = fuzz_percent(&f, 50);
     r->count = 0;
     start_state(r, &f);
-    memset(fuzz_guest_region(r->guest, FUZZ_CODE), 0xcc, code->size);
+    memset(fuzz_guest_region(r->guest, FUZZ_CODE), 0xcc, USED);
     load_guest(r);
     unsigned wanted = 1 + fuzz_below(&f, FUZZ_MAX_INSNS);
     while (r->count < wanted && make_one(r, &f, &now))
@@ -159,7 +160,7 @@ static void make_sequence(struct run *r, u64 number)
 static void put_exit(const struct run *r, u8 *code_page)
 {
     u32 end = r->guest_out.state.eip - code->base;
-    if (r->guest_out.vector == FUZZ_NO_VECTOR && end < code->size - sizeof fuzz_host_exit)
+    if (r->guest_out.vector == FUZZ_NO_VECTOR && end < USED - sizeof fuzz_host_exit)
         memcpy(code_page + end, fuzz_host_exit, sizeof fuzz_host_exit);
 }
 
@@ -168,7 +169,7 @@ static void run_host(struct run *r)
 {
     u8 *host_code = fuzz_host_region(FUZZ_CODE);
     fuzz_guest_store(r->guest, r->family->fpu, &r->guest_out.state);
-    memcpy(host_code, fuzz_guest_region(r->guest, FUZZ_CODE), code->size);
+    memcpy(host_code, fuzz_guest_region(r->guest, FUZZ_CODE), USED);
     put_exit(r, host_code);
     for (unsigned n = 0; n < FUZZ_REGIONS; n++)
         if (present(r, n))

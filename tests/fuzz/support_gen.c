@@ -3,7 +3,7 @@
 #include "tests/fuzz/fuzz.h"
 
 const struct fuzz_region fuzz_regions[FUZZ_REGIONS] = {
-    [FUZZ_CODE] = {0x00100000, 0x1000, false, false},
+    [FUZZ_CODE] = {0x00110000, 0x4000, false, false},
     [FUZZ_DATA] = {0x00102000, 0x2000, true, false},
     [FUZZ_READ] = {0x00104000, 0x1000, false, false},
     [FUZZ_STACK] = {0x00106000, 0x1000, true, false},
