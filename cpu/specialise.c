@@ -52,28 +52,39 @@ static inline u64 ea_x(const struct cpu *cpu, const struct insn *i)
     return (u32)(cpu->regs[i->base] + (cpu->regs[i->index] << i->scale) + (u64)i->disp);
 }
 
-/* Reads of read-modify-writes. */
-#define MEM_RMW(bits)                                                                              \
-    static inline u##bits rmw##bits(struct cpu *cpu, const struct insn *i, u64 off, u8 **host)     \
+/* Where the host has [seg:off, +size), or NULL when this takes more than a look: then the generic
+ * function does the whole instruction, as nothing has been committed. */
+static inline void *mem_at(struct cpu *cpu, unsigned seg, u64 off, unsigned size,
+                           enum access access)
+{
+    const struct segment *s = &cpu->seg[seg];
+    s64 span = access == ACCESS_WRITE ? s->write_span : s->read_span;
+    if (unlikely((s64)(u32)(off - s->lo) + (s64)size - 1 > span))
+        return NULL;
+    return lin_host(cpu, (u32)(s->base + off), size, access);
+}
+#define LOADS(bits)                                                                                \
+    static inline u##bits load##bits(const void *p)                                                \
     {                                                                                              \
         u##bits v;                                                                                 \
-        *host = lin_host(cpu, seg_write_lin(cpu, i->seg, off, bits / 8), bits / 8, ACCESS_WRITE);  \
-        if (unlikely(!*host))                                                                      \
-            return (u##bits)mem_read_rmw(cpu, i->seg, off, bits / 8);                              \
-        __builtin_memcpy(&v, *host, sizeof v);                                                     \
+        __builtin_memcpy(&v, p, sizeof v);                                                         \
         return v;                                                                                  \
     }                                                                                              \
-    static inline void rmw_end##bits(struct cpu *cpu, const struct insn *i, u64 off, u8 *host,     \
-                                     u##bits v)                                                    \
+    static inline void store##bits(void *p, u##bits v)                                             \
     {                                                                                              \
-        if (unlikely(!host))                                                                       \
-            mem_write##bits(cpu, i->seg, off, v);                                                  \
-        else                                                                                       \
-            __builtin_memcpy(host, &v, sizeof v);                                                  \
+        __builtin_memcpy(p, &v, sizeof v);                                                         \
     }
-MEM_RMW(8)
-MEM_RMW(16)
-MEM_RMW(32)
+LOADS(8)
+LOADS(16)
+LOADS(32)
+
+/* p: the memory operand at [i->seg:off]; `name` is the generic function. */
+#define MEMORY(p, name, bits, off, access)                                                         \
+    void *p = mem_at(cpu, i->seg, off, bits / 8, access);                                          \
+    if (unlikely(!p)) {                                                                            \
+        exec_##name(cpu, i);                                                                       \
+        return;                                                                                    \
+    }
 
 #define EXEC(name) static void name(struct cpu *cpu, const struct insn *i)
 
@@ -92,27 +103,23 @@ MEM_RMW(32)
 #define OP_RM(name, bits, WRITE, ea, E)                                                            \
     EXEC(name##bits##_r##E)                                                                        \
     {                                                                                              \
-        u##bits b = mem_read##bits(cpu, i->seg, ea(cpu, i));                                       \
+        MEMORY(p, name, bits, ea(cpu, i), ACCESS_READ)                                             \
         u##bits a = get##bits(cpu, &i->op[0]);                                                     \
-        WRITE##bits(cpu, &i->op[0], host_##name##bits(&cpu->aflags, a, b));                        \
+        WRITE##bits(cpu, &i->op[0], host_##name##bits(&cpu->aflags, a, load##bits(p)));            \
     }
-/* op [m], r and op [m], imm: memory is written before the flags are. */
+/* op [m], r and op [m], imm. */
 #define OP_MS(name, bits, ea, E, S, source)                                                        \
     EXEC(name##bits##_##E##S)                                                                      \
     {                                                                                              \
-        u8 *host;                                                                                  \
-        u64 f = cpu->aflags, off = ea(cpu, i);                                                     \
-        u##bits a = rmw##bits(cpu, i, off, &host);                                                 \
-        a = host_##name##bits(&f, a, (u##bits)(source));                                           \
-        rmw_end##bits(cpu, i, off, host, a);                                                       \
-        cpu->aflags = f;                                                                           \
+        MEMORY(p, name, bits, ea(cpu, i), ACCESS_WRITE)                                            \
+        store##bits(p, host_##name##bits(&cpu->aflags, load##bits(p), (u##bits)(source)));         \
     }
 /* The same of operations that only read. */
 #define OP_MS_READ(name, bits, ea, E, S, source)                                                   \
     EXEC(name##bits##_##E##S)                                                                      \
     {                                                                                              \
-        u##bits a = mem_read##bits(cpu, i->seg, ea(cpu, i));                                       \
-        host_##name##bits(&cpu->aflags, a, (u##bits)(source));                                     \
+        MEMORY(p, name, bits, ea(cpu, i), ACCESS_READ)                                             \
+        host_##name##bits(&cpu->aflags, load##bits(p), (u##bits)(source));                         \
     }
 #define drop8(cpu, o, v)  ((void)(v))
 #define drop16(cpu, o, v) ((void)(v))
@@ -142,15 +149,18 @@ OP(test, drop, OP_MS_READ)
 #define MOV_M(bits, ea, E)                                                                         \
     EXEC(mov##bits##_r##E)                                                                         \
     {                                                                                              \
-        put##bits(cpu, &i->op[0], mem_read##bits(cpu, i->seg, ea(cpu, i)));                        \
+        MEMORY(p, mov, bits, ea(cpu, i), ACCESS_READ)                                              \
+        put##bits(cpu, &i->op[0], load##bits(p));                                                  \
     }                                                                                              \
     EXEC(mov##bits##_##E##r)                                                                       \
     {                                                                                              \
-        mem_write##bits(cpu, i->seg, ea(cpu, i), get##bits(cpu, &i->op[1]));                       \
+        MEMORY(p, mov, bits, ea(cpu, i), ACCESS_WRITE)                                             \
+        store##bits(p, get##bits(cpu, &i->op[1]));                                                 \
     }                                                                                              \
     EXEC(mov##bits##_##E##i)                                                                       \
     {                                                                                              \
-        mem_write##bits(cpu, i->seg, ea(cpu, i), (u##bits)i->imm);                                 \
+        MEMORY(p, mov, bits, ea(cpu, i), ACCESS_WRITE)                                             \
+        store##bits(p, (u##bits)i->imm);                                                           \
     }
 #define MOV(bits)                                                                                  \
     EXEC(mov##bits##_rr)                                                                           \
@@ -168,19 +178,19 @@ MOV(16)
 MOV(32)
 
 /* MOVZX, MOVSX to 32 bits. */
+#define EXTEND_M(name, bits, type, ea, E)                                                          \
+    EXEC(name##bits##_r##E)                                                                        \
+    {                                                                                              \
+        MEMORY(p, name, bits, ea(cpu, i), ACCESS_READ)                                             \
+        put32(cpu, &i->op[0], (u32)(type)load##bits(p));                                           \
+    }
 #define EXTEND(name, bits, type)                                                                   \
     EXEC(name##bits##_rr)                                                                          \
     {                                                                                              \
         put32(cpu, &i->op[0], (u32)(type)get##bits(cpu, &i->op[1]));                               \
     }                                                                                              \
-    EXEC(name##bits##_rb)                                                                          \
-    {                                                                                              \
-        put32(cpu, &i->op[0], (u32)(type)mem_read##bits(cpu, i->seg, ea_b(cpu, i)));               \
-    }                                                                                              \
-    EXEC(name##bits##_rx)                                                                          \
-    {                                                                                              \
-        put32(cpu, &i->op[0], (u32)(type)mem_read##bits(cpu, i->seg, ea_x(cpu, i)));               \
-    }
+    EXTEND_M(name, bits, type, ea_b, b)                                                            \
+    EXTEND_M(name, bits, type, ea_x, x)
 EXTEND(movzx, 8, u8)
 EXTEND(movzx, 16, u16)
 EXTEND(movsx, 8, s8)
@@ -189,12 +199,8 @@ EXTEND(movsx, 16, s16)
 #define UNARY_M(name, bits, ea, E)                                                                 \
     EXEC(name##bits##_##E##i)                                                                      \
     {                                                                                              \
-        u8 *host;                                                                                  \
-        u64 f = cpu->aflags, off = ea(cpu, i);                                                     \
-        u##bits a = rmw##bits(cpu, i, off, &host);                                                 \
-        a = host_##name##bits(&f, a);                                                              \
-        rmw_end##bits(cpu, i, off, host, a);                                                       \
-        cpu->aflags = f;                                                                           \
+        MEMORY(p, name, bits, ea(cpu, i), ACCESS_WRITE)                                            \
+        store##bits(p, host_##name##bits(&cpu->aflags, load##bits(p)));                            \
     }
 #define UNARY(name, bits)                                                                          \
     EXEC(name##bits##_ri)                                                                          \
@@ -241,26 +247,46 @@ EXEC(lea32_rx)
     put32(cpu, &i->op[0], (u32)ea_x(cpu, i));
 }
 
-static inline void push32(struct cpu *cpu, u32 v)
+/* IMUL r, r and r, [m]. */
+EXEC(imul32_rr)
 {
-    u64 sp = (cpu->regs[RSP] - 4) & cpu->stack_mask;
-    mem_write32(cpu, SEG_SS, sp, v);
-    stack_set_pointer(cpu, sp);
+    u32 b = get32(cpu, &i->op[1]), a = get32(cpu, &i->op[0]);
+    put32(cpu, &i->op[0], host_imul32(&cpu->aflags, a, b));
 }
-EXEC(push32_r)
-{
-    push32(cpu, get32(cpu, &i->op[0]));
-}
-EXEC(push32_i)
-{
-    push32(cpu, (u32)i->imm);
-}
+OP_RM(imul, 32, put, ea_b, b)
+OP_RM(imul, 32, put, ea_x, x)
+
+#define PUSH(E, source)                                                                            \
+    EXEC(push32_##E)                                                                               \
+    {                                                                                              \
+        u64 sp = (cpu->regs[RSP] - 4) & cpu->stack_mask;                                           \
+        void *p = mem_at(cpu, SEG_SS, sp, 4, ACCESS_WRITE);                                        \
+        if (unlikely(!p)) {                                                                        \
+            exec_push(cpu, i);                                                                     \
+            return;                                                                                \
+        }                                                                                          \
+        store32(p, source);                                                                        \
+        stack_set_pointer(cpu, sp);                                                                \
+    }
+PUSH(r, get32(cpu, &i->op[0]))
+PUSH(i, (u32)i->imm)
+
 EXEC(pop32_r)
 {
     u64 sp = stack_pointer(cpu);
-    u32 v = mem_read32(cpu, SEG_SS, sp);
+    const void *p = mem_at(cpu, SEG_SS, sp, 4, ACCESS_READ);
+    if (unlikely(!p)) {
+        exec_pop(cpu, i);
+        return;
+    }
     stack_set_pointer(cpu, sp + 4);
-    put32(cpu, &i->op[0], v);
+    put32(cpu, &i->op[0], load32(p));
+}
+
+/* Branches: a target beyond CS's limit is left to the generic functions, too. */
+static inline bool reachable(const struct cpu *cpu, u32 to)
+{
+    return likely(to <= cpu->seg[SEG_CS].limit);
 }
 
 EXEC(jmp32)
@@ -270,16 +296,26 @@ EXEC(jmp32)
 EXEC(call32)
 {
     u64 sp = (cpu->regs[RSP] - 4) & cpu->stack_mask;
-    mem_write32(cpu, SEG_SS, sp, (u32)cpu->rip);
-    branch_to(cpu, (u32)(cpu->rip + (u64)i->imm));
+    u32 to = (u32)(cpu->rip + (u64)i->imm);
+    void *p = mem_at(cpu, SEG_SS, sp, 4, ACCESS_WRITE);
+    if (unlikely(!p || !reachable(cpu, to))) {
+        exec_call(cpu, i);
+        return;
+    }
+    store32(p, (u32)cpu->rip);
     stack_set_pointer(cpu, sp);
+    cpu->rip = to;
 }
 EXEC(ret32)
 {
-    (void)i;
     u64 sp = stack_pointer(cpu);
-    branch_to(cpu, mem_read32(cpu, SEG_SS, sp));
+    const void *p = mem_at(cpu, SEG_SS, sp, 4, ACCESS_READ);
+    if (unlikely(!p || !reachable(cpu, load32(p)))) {
+        exec_ret(cpu, i);
+        return;
+    }
     stack_set_pointer(cpu, sp + 4);
+    cpu->rip = load32(p);
 }
 
 #define JCC(cc)                                                                                    \
@@ -353,6 +389,10 @@ static const struct fast fast_forms[] = {
     FAST_SHIFT(sar),
     FAST_EXTEND(movzx),
     FAST_EXTEND(movsx),
+    {exec_imul,
+     {[FORM_RR] = {NULL, NULL, imul32_rr},
+      [FORM_RB] = {NULL, NULL, imul32_rb},
+      [FORM_RX] = {NULL, NULL, imul32_rx}}},
     {exec_lea, {[FORM_RB] = {NULL, NULL, lea32_rb}, [FORM_RX] = {NULL, NULL, lea32_rx}}},
 };
 
@@ -365,6 +405,8 @@ static enum form form_of(const struct insn *i)
     bool indexed = i->index != REG_ZERO;
     unsigned a = i->op[0].kind, b = i->op[1].kind;
     bool constant = b == OPND_IMM || b == OPND_NONE;
+    if (i->op[2].kind != OPND_NONE)
+        return FORM_COUNT;
     if ((a == OPND_MEM || b == OPND_MEM) && (i->addrsize != 4 || i->base == REG_IP))
         return FORM_COUNT;
     if (a == OPND_REG)

@@ -37,16 +37,16 @@ void exec_pusha(struct cpu *cpu, const struct insn *i)
     stack_set_pointer(cpu, sp);
 }
 
-/* The stack's copy of ESP is skipped. */
+/* The stack's copy of ESP is skipped. Each register is loaded at once, as hosts do: a fault in the
+ * middle finds the first ones loaded, and rSP as it was. */
 void exec_popa(struct cpu *cpu, const struct insn *i)
 {
-    u64 sp = stack_pointer(cpu), v[8];
-    for (int r = RDI; r >= RAX; r--)
-        v[r] = stack_pop_at(cpu, &sp, i->opsize);
-    for (unsigned r = RAX; r <= RDI; r++) {
+    u64 sp = stack_pointer(cpu);
+    for (int r = RDI; r >= RAX; r--) {
         const struct operand to = {.kind = OPND_REG, .size = i->opsize, .off = (u8)(r * 8)};
+        u64 v = stack_pop_at(cpu, &sp, i->opsize);
         if (r != RSP)
-            reg_write(cpu, &to, v[r]);
+            reg_write(cpu, &to, v);
     }
     stack_set_pointer(cpu, sp);
 }
