@@ -160,8 +160,12 @@ void fuzz_host_catch(void)
                                      .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
     sigaltstack(&alternative, NULL);
-    for (unsigned n = 0; n < ARRAY_LEN(signals); n++)
-        sigaction(signals[n], &action, &former[signals[n]]);
+    for (unsigned n = 0; n < ARRAY_LEN(signals); n++) {
+        struct sigaction old;
+        sigaction(signals[n], &action, &old);
+        if (old.sa_sigaction != on_signal)
+            former[signals[n]] = old;
+    }
 }
 
 bool fuzz_host_init(bool *low, char why[256])

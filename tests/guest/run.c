@@ -127,6 +127,7 @@ int main(int argc, char **argv)
     if (!fuzz_host_init(&low, why))
         r.no_host = why;
     r.guest = fuzz_guest_new(low);
+    fuzz_host_catch(); /* the interpreter takes SIGFPE when it is created */
     for (int n = 1; n < argc; n++) {
         if (!read_image(&r, argv[n])) {
             fprintf(stderr, "%s: cannot be read, or is no test\n", argv[n]);
