@@ -217,6 +217,24 @@ static void do_read_disc_info(struct ata_drive *d, const u8 *p)
     atapi_reply(d, 34, be16_get(p + 7));
 }
 
+/* The only track, asked for by an address in it or by its number. */
+static void do_read_track_info(struct ata_drive *d, const u8 *p)
+{
+    u32 which = be32_get(p + 2);
+    bool found = p[1] & 3 ? which == 1 : which < total_blocks(d);
+    if (!found) {
+        invalid_field(d);
+        return;
+    }
+    memset(d->buf, 0, 28);
+    be16_set(d->buf, 26);
+    d->buf[2] = d->buf[3] = 1; /* track and session */
+    d->buf[5] = 4;             /* a data track */
+    d->buf[6] = 1;             /* mode 1 */
+    be32_set(d->buf + 24, total_blocks(d));
+    atapi_reply(d, 28, be16_get(p + 7));
+}
+
 /* About the drive */
 
 static void do_test_unit_ready(struct ata_drive *d, const u8 *p)
@@ -444,6 +462,7 @@ static const struct command {
     {0x46, BEFORE_ATTENTION, do_get_configuration},
     {0x4a, BEFORE_ATTENTION, do_get_event_status},
     {0x51, NEEDS_MEDIUM, do_read_disc_info},
+    {0x52, NEEDS_MEDIUM, do_read_track_info},
     {0x55, 0, do_mode_select_10},
     {0x5a, 0, do_mode_sense_10},
     {0xa8, NEEDS_MEDIUM, do_read_12},

@@ -201,6 +201,7 @@ END_TEST
 START_TEST(table_of_contents)
 {
     static const u8 toc[12] = {0x43, 2, 0, 0, 0, 0, 0, 0, 100};
+    static const u8 track[12] = {0x52, 1, 0, 0, 0, 1, 0, 0, 36};
     static const u8 sessions[12] = {0x43, 0, 1, 0, 0, 0, 0, 0, 100};
     ck_assert_int_eq(packet(toc, 0xfffe), 20);
     ck_assert_uint_eq(reply[1], 18);
@@ -209,6 +210,8 @@ START_TEST(table_of_contents)
     ck_assert_uint_eq(reply[14], 0xaa);
     ck_assert_uint_eq(reply[19], BLOCKS);
     ck_assert_int_eq(packet(sessions, 0xfffe), 12);
+    ck_assert_int_eq(packet(track, 0xfffe), 28);
+    ck_assert_uint_eq(reply[27], BLOCKS);
 }
 END_TEST
 
