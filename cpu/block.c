@@ -9,7 +9,6 @@
 #include "cpu/decode.h"
 #include "cpu/interp.h"
 #include "cpu/mem.h"
-#include "cpu/specialise.h"
 
 enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20, GRANULE_SHIFT = 6 };
 #define NO_ADDRESS UINT64_MAX
@@ -28,14 +27,23 @@ struct block_cache {
     struct code_page *page;             /* by RAM page number */
     u64 page_count;                     /* entries of page */
     struct block *scratch; /* a block that is not cached: cut by the CS limit, or not in memory */
+    struct insn draft[BLOCK_MAX_INSNS]; /* instructions of the block that is being built */
 };
+
+/* Bytes that a block of count instructions takes: the ops, then the instructions. */
+static size_t block_size(unsigned count)
+{
+    size_t size =
+        sizeof(struct block) + (count + 1) * sizeof(struct op) + count * sizeof(struct insn);
+    return (size + 63) & ~(size_t)63;
+}
 
 struct block_cache *block_cache_new(struct cpu *cpu)
 {
     struct block_cache *c = xcalloc(1, sizeof *c);
     c->cpu = cpu;
     c->arena = xmalloc(ARENA_SIZE);
-    c->scratch = xcalloc(1, sizeof *c->scratch + BLOCK_MAX_INSNS * sizeof(struct insn));
+    c->scratch = xcalloc(1, block_size(1));
     return c;
 }
 
@@ -105,13 +113,6 @@ static void page_remove(struct block_cache *c, struct block *b, u64 ram_offset)
     }
 }
 
-/* Stands in for the instructions of a dropped block that is still running. */
-static void exec_stale(struct cpu *cpu, const struct insn *i)
-{
-    (void)i;
-    cpu_restart(cpu);
-}
-
 static void block_drop(struct block_cache *c, struct block *b)
 {
     struct block **at = &c->hash[hash_of(b->pa)];
@@ -125,7 +126,7 @@ static void block_drop(struct block_cache *c, struct block *b)
         page_remove(c, b, b->ram_offset2);
     b->pa = NO_ADDRESS;
     for (unsigned n = 0; n < b->count; n++)
-        b->insn[n].exec = exec_stale;
+        op_set_stale(&b->op[n]);
 }
 
 /* Does [offset, +size) of RAM overlap the block's bytes? */
@@ -174,16 +175,6 @@ void block_cache_reset(struct block_cache *c)
     c->used = 0;
 }
 
-/* Room for a block in the arena; when it is full, the scratch block until the cache is emptied. */
-static struct block *block_alloc(struct block_cache *c)
-{
-    if (c->used + sizeof(struct block) + BLOCK_MAX_INSNS * sizeof(struct insn) > ARENA_SIZE) {
-        cpu_attention(c->cpu, ATTENTION_FLUSH);
-        return c->scratch;
-    }
-    return (struct block *)(c->arena + c->used);
-}
-
 static void exec_too_long(struct cpu *cpu, const struct insn *i)
 {
     (void)i;
@@ -207,7 +198,7 @@ static bool block_append(struct block *b, const u8 *bytes, size_t avail)
 {
     struct insn *i = &b->insn[b->count];
     switch (decode(bytes, avail, b->mode, i)) {
-    case DECODE_OK: i->exec = insn_specialise(i, insn_exec_of(i->row)); break;
+    case DECODE_OK: i->exec = insn_exec_of(i->row); break;
     case DECODE_INVALID: i->exec = exec_invalid; break;
     case DECODE_TOO_LONG:
         i->exec = exec_too_long;
@@ -300,29 +291,45 @@ static void block_insert(struct block_cache *c, struct block *b)
         if (b->ram_offset2 != NO_ADDRESS)
             page_add(c, b, 1, b->ram_offset2, b->bytes - first);
     }
-    c->used += sizeof *b + b->count * sizeof(struct insn);
-    c->used = (c->used + 63) & ~(size_t)63;
 }
 
-static void block_clear(struct block *b, u64 pa, u8 mode)
+/* The draft's instructions as ops, in their final place. */
+static struct block *block_finish(struct block *to, const struct block *draft)
 {
-    *b = (struct block){.pa = pa,
-                        .page2 = NO_ADDRESS,
-                        .ram_offset = NO_ADDRESS,
-                        .ram_offset2 = NO_ADDRESS,
-                        .mode = mode};
+    unsigned end = 0, n;
+    *to = *draft;
+    to->insn = (struct insn *)(to->op + to->count + 1);
+    memcpy(to->insn, draft->insn, to->count * sizeof *to->insn);
+    for (n = 0; n < to->count; n++) {
+        end += to->insn[n].len;
+        op_set(&to->op[n], &to->insn[n], end);
+    }
+    op_set_stop(&to->op[n], &to->op[n - 1], &to->insn[n - 1]);
+    return to;
 }
 
-/* A block that cannot be kept (cut by the limit, nobody tells of writes to it): its first
+/* A block that cannot be kept (cut by the limit, nobody tells of writes to it, no room): its first
  * instruction, once. */
-static struct block *block_use_once(struct block_cache *c, const struct block *b)
+static struct block *block_use_once(struct block_cache *c, struct block *draft)
 {
-    if (b != c->scratch)
-        memcpy(c->scratch, b, sizeof *b + sizeof(struct insn));
-    c->scratch->pa = NO_ADDRESS;
-    c->scratch->count = 1;
-    c->scratch->bytes = c->scratch->insn[0].len;
-    return c->scratch;
+    draft->pa = NO_ADDRESS;
+    draft->count = 1;
+    draft->bytes = draft->insn[0].len;
+    return block_finish(c->scratch, draft);
+}
+
+/* Keeps the draft in the arena; while that is full, until the cache is emptied, uses it once. */
+static struct block *block_keep(struct block_cache *c, struct block *draft)
+{
+    size_t size = block_size(draft->count);
+    if (c->used + size > ARENA_SIZE) {
+        cpu_attention(c->cpu, ATTENTION_FLUSH);
+        return block_use_once(c, draft);
+    }
+    struct block *b = block_finish((struct block *)(c->arena + c->used), draft);
+    c->used += size;
+    block_insert(c, b);
+    return b;
 }
 
 /* Builds the block at lin; room: bytes up to the CS limit. */
@@ -331,20 +338,22 @@ static struct block *block_build(struct block_cache *c, u64 lin, u64 room)
     struct cpu *cpu = c->cpu;
     u64 pa;
     const u8 *host = mem_fetch_page(cpu, lin, &pa);
-    struct block *b = host ? block_alloc(c) : c->scratch;
     unsigned offset = lin & ~PAGE_MASK;
-    pa = (pa & PAGE_MASK) | offset;
-    block_clear(b, pa, cpu->code_mode);
+    struct block draft = {.pa = (pa & PAGE_MASK) | offset,
+                          .page2 = NO_ADDRESS,
+                          .ram_offset = NO_ADDRESS,
+                          .ram_offset2 = NO_ADDRESS,
+                          .mode = cpu->code_mode,
+                          .insn = c->draft};
     if (host)
-        build_run(b, host, offset, room);
-    if (!b->count)
-        build_single(cpu, b, lin, room);
-    b->plain = block_ends_plainly(b);
-    bool limited = !block_ended(b) && room < PAGE_SIZE - offset;
-    if (b == c->scratch || limited || b->insn[0].exec == exec_beyond_limit)
-        return block_use_once(c, b);
-    block_insert(c, b);
-    return b;
+        build_run(&draft, host, offset, room);
+    if (!draft.count)
+        build_single(cpu, &draft, lin, room);
+    draft.plain = block_ends_plainly(&draft);
+    bool limited = !block_ended(&draft) && room < PAGE_SIZE - offset;
+    if (!host || limited || draft.insn[0].exec == exec_beyond_limit)
+        return block_use_once(c, &draft);
+    return block_keep(c, &draft);
 }
 
 /* A cached block that crosses a page is right only while the second page is where it was. */
@@ -363,10 +372,7 @@ struct block *block_find(struct cpu *cpu, struct block_cache *c)
     u64 lin = (u32)(cs->base + cpu->rip), pa;
     if (unlikely(cpu->rip > cs->limit))
         cpu_raise_error(cpu, VEC_GP, 0, "the instruction pointer is beyond CS's limit");
-    const struct tlb_entry *e = tlb_entry(cpu->tlb, lin);
-    if (likely(tlb_allows(e->tag[ACCESS_EXEC], lin)))
-        pa = tlb_pa(cpu->tlb, lin);
-    else {
+    if (!lin_fetch_pa(cpu, lin, &pa)) {
         mem_fetch_page(cpu, lin, &pa);
         pa = (pa & PAGE_MASK) | (lin & ~PAGE_MASK);
     }

@@ -4,24 +4,25 @@
 #ifndef CPU_BLOCK_H
 #define CPU_BLOCK_H
 
-#include "cpu/cpu.h"
+#include "cpu/op.h"
 
 enum { BLOCK_MAX_INSNS = 64 };
 
 struct block {
-    u64 pa;    /* physical address of the first byte; UINT64_MAX once dropped */
     u64 page2; /* physical page of the tail of an instruction that crosses a page, else UINT64_MAX
                 */
     u64 ram_offset;             /* first byte's place in the memfd, UINT64_MAX when not in RAM */
     u64 ram_offset2;            /* the same of page2's first byte */
     struct block *hash_next;    /* next with the same hash */
     struct block *page_next[2]; /* next block of the same RAM page: [0] first page, [1] page2 */
-    struct block *link[2]; /* likely successors in the same page: fall-through and taken, or NULL */
-    u16 bytes;             /* length of the code */
-    u16 count;             /* instructions */
-    u8 mode;               /* enum code_mode */
-    bool plain; /* ends in a near branch or falls through: mode and paging stay what they are */
-    struct insn insn[]; /* count of them */
+    struct insn *insn;          /* count of them */
+    u64 pa;                     /* physical address of the first byte; UINT64_MAX once dropped */
+    struct block *link[2];      /* blocks that came next, or NULL */
+    u16 bytes;                  /* length of the code */
+    u16 count;                  /* instructions */
+    u8 mode;                    /* enum code_mode */
+    bool plain;     /* ends in a near branch or falls through: mode and paging stay what they are */
+    struct op op[]; /* one an instruction, and one that ends the block */
 };
 
 struct block_cache;
@@ -33,10 +34,11 @@ void block_cache_free(struct block_cache *c);
  * raises. */
 struct block *block_find(struct cpu *cpu, struct block_cache *c);
 
-/* True when block n may follow at cs:rip without a lookup: same page, same mode, still valid. */
-static inline bool block_is_at(const struct block *n, u64 pa, u8 mode)
+/* True when n may run at cs:rip, which is at pa, without a lookup. */
+static inline bool block_is_at(const struct block *n, const struct cpu *cpu, u64 pa)
 {
-    return n && n->pa == pa && n->mode == mode;
+    return n && n->pa == pa && n->mode == cpu->code_mode && n->page2 == UINT64_MAX &&
+           cpu->rip + n->bytes - 1 <= cpu->seg[SEG_CS].limit;
 }
 
 /* Drops the blocks that overlap [ram_offset, +size). The instructions of a dropped block that runs

@@ -149,6 +149,7 @@ struct engine_ops {
 };
 
 struct interp;
+struct block;
 
 struct cpu {
     u64 regs[17]; /* general registers by enum gpr, always zero-extended; [REG_ZERO] is 0 */
@@ -156,6 +157,8 @@ struct cpu {
     u64 aflags;   /* only the FLAGS_ARITH bits count: RFLAGS after the last flag-writing op */
     u32 eflags;   /* all other EFLAGS bits (bit 1 set, FLAGS_ARITH clear): see cpu_eflags */
     const struct insn *cur;        /* the instruction being executed; NULL between instructions */
+    const struct block *block;     /* the block that the interpreter runs */
+    u64 block_rip;                 /* rip of its first byte */
     struct tlb *tlb;               /* the space's TLB of the current privilege (CPL 3: user); while
                                       alignment checks are on: strict */
     struct tlb *strict;            /* a TLB that never hits, so that every access is checked */

@@ -8,10 +8,10 @@
 #include "cpu/block.h"
 #include "cpu/debug.h"
 #include "cpu/exception.h"
+#include "cpu/mem.h"
 
 struct interp {
-    struct block_cache *blocks;  /* decoded code */
-    const struct block *running; /* the block being executed, for counting what it completed */
+    struct block_cache *blocks; /* decoded code */
 };
 
 static void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size)
@@ -39,23 +39,11 @@ void interp_free(struct cpu *cpu)
     cpu->interp = NULL;
 }
 
-static void insn_run(struct cpu *cpu, const struct insn *i)
-{
-    cpu->cur = i;
-    cpu->rip += i->len;
-    i->exec(cpu, i);
-}
-
 static void block_run(struct cpu *cpu, const struct block *b)
 {
-    const struct insn *i = b->insn, *end = i + b->count;
-    u64 rip = cpu->rip;
-    cpu->interp->running = b;
-    do {
-        cpu->cur = i;
-        cpu->rip = rip += i->len;
-        i->exec(cpu, i);
-    } while (++i != end);
+    cpu->block = b;
+    cpu->block_rip = cpu->rip;
+    b->op->run(cpu, b->op);
     cpu->cur = NULL;
     cpu->icount += b->count;
 }
@@ -64,8 +52,11 @@ static void block_run(struct cpu *cpu, const struct block *b)
 static void step_run(struct cpu *cpu)
 {
     const struct block *b = block_find(cpu, cpu->interp->blocks);
-    cpu->interp->running = b;
-    insn_run(cpu, b->insn);
+    const struct insn *i = b->insn;
+    cpu->block = b;
+    cpu->cur = i;
+    cpu->rip += i->len;
+    i->exec(cpu, i);
     cpu->icount++;
     if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
         debug_trap(cpu);
@@ -76,19 +67,21 @@ static void step_run(struct cpu *cpu)
 static void account_escape(struct cpu *cpu)
 {
     if (cpu->cur)
-        cpu->icount += (u64)(cpu->cur - cpu->interp->running->insn);
+        cpu->icount += (u64)(cpu->cur - cpu->block->insn);
 }
 
-/* Follows b's links inside its page, so that tight loops need no lookup. */
+/* The block after b. After a plain branch within b's page its address needs no translation, as
+ * nothing has changed the map. */
 static struct block *next_block(struct cpu *cpu, struct block *b)
 {
-    const struct segment *cs = &cpu->seg[SEG_CS];
     struct block_cache *blocks = cpu->interp->blocks;
-    u64 lin = (u32)(cs->base + cpu->rip);
-    u64 pa = (b->pa & PAGE_MASK) | (lin & ~PAGE_MASK);
+    u64 base = cpu->seg[SEG_CS].base, lin = (u32)(base + cpu->rip), pa;
+    if (((lin ^ (u32)(base + cpu->block_rip)) & PAGE_MASK) == 0 && b->plain)
+        pa = (b->pa & PAGE_MASK) | (lin & ~PAGE_MASK);
+    else if (!lin_fetch_pa(cpu, lin, &pa))
+        return block_find(cpu, blocks);
     for (unsigned n = 0; n < 2; n++) {
-        if (block_is_at(b->link[n], pa, cpu->code_mode) && b->link[n]->page2 == UINT64_MAX &&
-            cs->limit - cpu->rip + 1 >= b->link[n]->bytes)
+        if (block_is_at(b->link[n], cpu, pa))
             return b->link[n];
     }
     struct block *next = block_find(cpu, blocks);
@@ -97,24 +90,24 @@ static struct block *next_block(struct cpu *cpu, struct block *b)
     return next;
 }
 
+/* Does something want attention that the CPU can attend to now? A pending interrupt may wait long
+ * for EFLAGS.IF. */
+static inline bool must_stop(const struct cpu *cpu)
+{
+    u32 attention = atomic_load_explicit(&cpu->attention, memory_order_relaxed);
+    return attention && (attention != ATTENTION_INTR || (cpu->eflags & FLAG_IF));
+}
+
 /* Runs blocks until something wants attention or the limit is reached. */
 static void run_straight(struct cpu *cpu, u64 until)
 {
     struct block *b = block_find(cpu, cpu->interp->blocks);
-    u64 lin = cpu->seg[SEG_CS].base + cpu->rip;
     for (;;) {
         block_run(cpu, b);
-        if (unlikely(atomic_load_explicit(&cpu->attention, memory_order_relaxed) || cpu->inhibit ||
-                     cpu->halted || cpu->icount >= until))
+        if (unlikely(must_stop(cpu) || cpu->inhibit || cpu->halted || cpu->icount >= until))
             return;
-        u64 next = cpu->seg[SEG_CS].base + cpu->rip;
-        /* Only a plain branch within the page may skip the lookup; others may have changed the mode
-         * or the map. */
-        if (((next ^ lin) & PAGE_MASK) == 0 && b->plain && likely(b->pa != UINT64_MAX))
-            b = next_block(cpu, b);
-        else
-            b = block_find(cpu, cpu->interp->blocks);
-        lin = next;
+        b = unlikely(b->pa == UINT64_MAX) ? block_find(cpu, cpu->interp->blocks)
+                                          : next_block(cpu, b);
     }
 }
 

@@ -41,6 +41,14 @@ static inline void *lin_host(struct cpu *cpu, u64 lin, unsigned size, enum acces
                                                        : NULL;
 }
 
+/* Physical address of an instruction at lin when the TLB allows its fetch, from RAM or not. */
+static inline bool lin_fetch_pa(struct cpu *cpu, u64 lin, u64 *pa)
+{
+    const struct tlb_entry *e = tlb_entry(cpu->tlb, lin);
+    *pa = tlb_pa(cpu->tlb, lin);
+    return likely(tlb_allows(e->tag[ACCESS_EXEC], lin));
+}
+
 /* mem_read8..64(cpu, seg, off), mem_write8..64(cpu, seg, off, value): data accesses at the current
  * privilege. lin_read8..64, lin_write8..64: the same by linear address. */
 #define MEM_ACCESSORS(bits)                                                                        \

@@ -1,69 +1,114 @@
 /* Fast forms of hot instructions: one function for each mnemonic, operand form and size, made by
- * macros; their meaning is that of the generic functions (alu.c, move.c, ...). */
+ * macros. They do what hits the TLB; all else they leave to the generic functions (alu.c, move.c,
+ * ...), whose meaning is theirs. */
 /* SPDX-License-Identifier: MIT */
-#include "cpu/specialise.h"
-
+#include "cpu/block.h"
+#include "cpu/decode.h"
 #include "cpu/exec.h"
 #include "cpu/flags.h"
-#include "cpu/operand.h"
-#include "cpu/segment.h"
+#include "cpu/mem.h"
+#include "cpu/op.h"
 #include "cpu/stack.h"
+
+#define OP(name) static void name(struct cpu *cpu, const struct op *op)
+#define NEXT     return op[1].run(cpu, op + 1)
+#define SLOW     return op_slow(cpu, op)
+
+/* An instruction without a fast form. */
+OP(op_generic)
+{
+    const struct insn *i = op->insn;
+    cpu->cur = i;
+    cpu->rip = cpu->block_rip + op->end;
+    i->exec(cpu, i);
+    NEXT;
+}
+
+/* What a fast form cannot do, by the generic function. */
+static __attribute__((noinline)) void op_slow(struct cpu *cpu, const struct op *op)
+{
+    const struct insn *i = &cpu->block->insn[op - cpu->block->op];
+    cpu->cur = i;
+    cpu->rip = cpu->block_rip + op->end;
+    i->exec(cpu, i);
+    NEXT;
+}
+
+/* Stands in for the instructions of a dropped block that is still running. */
+OP(op_stale)
+{
+    cpu->cur = &cpu->block->insn[op - cpu->block->op];
+    cpu->rip = cpu->block_rip + op->end;
+    cpu_restart(cpu);
+}
+
+/* After an instruction that has set cpu->rip, and after one that has not. */
+OP(op_stop)
+{
+    (void)cpu, (void)op;
+}
+OP(op_stop_falling)
+{
+    cpu->rip = cpu->block_rip + op->end;
+}
 
 /* Operand forms. B: [base + disp]; X: [base + index << scale + disp]; 32-bit addresses. */
 enum form { FORM_RR, FORM_RI, FORM_RB, FORM_RX, FORM_BR, FORM_XR, FORM_BI, FORM_XI, FORM_COUNT };
 enum { SIZES = 3 }; /* 1, 2, 4 bytes, by index */
 
-/* Registers by operand; a 32-bit write clears the upper half. */
-static inline void *reg_at(struct cpu *cpu, const struct operand *o)
+/* Registers by byte offset; a 32-bit write clears the upper half. */
+static inline void *reg_at(struct cpu *cpu, unsigned off)
 {
-    return (u8 *)cpu->regs + o->off;
+    return (u8 *)cpu->regs + off;
 }
-static inline u8 get8(struct cpu *cpu, const struct operand *o)
+static inline u8 get8(struct cpu *cpu, unsigned off)
 {
-    return *(u8 *)reg_at(cpu, o);
+    return *(u8 *)reg_at(cpu, off);
 }
-static inline u16 get16(struct cpu *cpu, const struct operand *o)
+static inline u16 get16(struct cpu *cpu, unsigned off)
 {
-    return *(u16 *)reg_at(cpu, o);
+    return *(u16 *)reg_at(cpu, off);
 }
-static inline u32 get32(struct cpu *cpu, const struct operand *o)
+static inline u32 get32(struct cpu *cpu, unsigned off)
 {
-    return *(u32 *)reg_at(cpu, o);
+    return *(u32 *)reg_at(cpu, off);
 }
-static inline void put8(struct cpu *cpu, const struct operand *o, u8 v)
+static inline void put8(struct cpu *cpu, unsigned off, u8 v)
 {
-    *(u8 *)reg_at(cpu, o) = v;
+    *(u8 *)reg_at(cpu, off) = v;
 }
-static inline void put16(struct cpu *cpu, const struct operand *o, u16 v)
+static inline void put16(struct cpu *cpu, unsigned off, u16 v)
 {
-    *(u16 *)reg_at(cpu, o) = v;
+    *(u16 *)reg_at(cpu, off) = v;
 }
-static inline void put32(struct cpu *cpu, const struct operand *o, u32 v)
+static inline void put32(struct cpu *cpu, unsigned off, u32 v)
 {
-    *(u64 *)reg_at(cpu, o) = v;
-}
-
-static inline u64 ea_b(const struct cpu *cpu, const struct insn *i)
-{
-    return (u32)(cpu->regs[i->base] + (u64)i->disp);
-}
-static inline u64 ea_x(const struct cpu *cpu, const struct insn *i)
-{
-    return (u32)(cpu->regs[i->base] + (cpu->regs[i->index] << i->scale) + (u64)i->disp);
+    *(u64 *)reg_at(cpu, off) = v;
 }
 
-/* Where the host has [seg:off, +size), or NULL when this takes more than a look: then the generic
- * function does the whole instruction, as nothing has been committed. */
-static inline void *mem_at(struct cpu *cpu, unsigned seg, u64 off, unsigned size,
-                           enum access access)
+static inline u64 ea_b(const struct cpu *cpu, const struct op *op)
 {
-    const struct segment *s = &cpu->seg[seg];
+    return (u32)(cpu->regs[op->base] + (u64)op->disp);
+}
+static inline u64 ea_x(const struct cpu *cpu, const struct op *op)
+{
+    return (u32)(cpu->regs[op->base] + (cpu->regs[op->index] << op->scale) + (u64)op->disp);
+}
+
+/* Host address of [seg:off, +size), or NULL when the access is not a plain one. seg: byte offset
+ * into cpu->seg. */
+static inline void *host_at(struct cpu *cpu, unsigned seg, u64 off, unsigned size,
+                            enum access access)
+{
+    const struct segment *s = (const void *)((const u8 *)cpu->seg + seg);
     s64 span = access == ACCESS_WRITE ? s->write_span : s->read_span;
     if (unlikely((s64)(u32)(off - s->lo) + (s64)size - 1 > span))
         return NULL;
     return lin_host(cpu, (u32)(s->base + off), size, access);
 }
-#define LOADS(bits)                                                                                \
+
+/* Little-endian values at any address. */
+#define HOST_VALUE(bits)                                                                           \
     static inline u##bits load##bits(const void *p)                                                \
     {                                                                                              \
         u##bits v;                                                                                 \
@@ -74,102 +119,108 @@ static inline void *mem_at(struct cpu *cpu, unsigned seg, u64 off, unsigned size
     {                                                                                              \
         __builtin_memcpy(p, &v, sizeof v);                                                         \
     }
-LOADS(8)
-LOADS(16)
-LOADS(32)
+HOST_VALUE(8)
+HOST_VALUE(16)
+HOST_VALUE(32)
 
-/* p: the memory operand at [i->seg:off]; `name` is the generic function. */
-#define MEMORY(p, name, bits, off, access)                                                         \
-    void *p = mem_at(cpu, i->seg, off, bits / 8, access);                                          \
-    if (unlikely(!p)) {                                                                            \
-        exec_##name(cpu, i);                                                                       \
-        return;                                                                                    \
-    }
-
-#define EXEC(name) static void name(struct cpu *cpu, const struct insn *i)
+/* p: the memory operand's host address; the op is done when it has none. */
+#define MEMORY(p, bits, ea, access)                                                                \
+    void *p = host_at(cpu, op->seg, ea(cpu, op), bits / 8, access);                                \
+    if (unlikely(!p))                                                                              \
+    SLOW
 
 /* op r, r and op r, imm; op r, [m]. WRITE is put or drop. */
-#define OP_R(name, bits, WRITE)                                                                    \
-    EXEC(name##bits##_rr)                                                                          \
+#define ALU_R(name, bits, WRITE)                                                                   \
+    OP(name##bits##_rr)                                                                            \
     {                                                                                              \
-        u##bits b = get##bits(cpu, &i->op[1]), a = get##bits(cpu, &i->op[0]);                      \
-        WRITE##bits(cpu, &i->op[0], host_##name##bits(&cpu->aflags, a, b));                        \
+        u##bits b = get##bits(cpu, op->src), a = get##bits(cpu, op->dst);                          \
+        WRITE##bits(cpu, op->dst, host_##name##bits(&cpu->aflags, a, b));                          \
+        NEXT;                                                                                      \
     }                                                                                              \
-    EXEC(name##bits##_ri)                                                                          \
+    OP(name##bits##_ri)                                                                            \
     {                                                                                              \
-        u##bits a = get##bits(cpu, &i->op[0]);                                                     \
-        WRITE##bits(cpu, &i->op[0], host_##name##bits(&cpu->aflags, a, (u##bits)i->imm));          \
+        u##bits a = get##bits(cpu, op->dst);                                                       \
+        WRITE##bits(cpu, op->dst, host_##name##bits(&cpu->aflags, a, (u##bits)op->imm));           \
+        NEXT;                                                                                      \
     }
-#define OP_RM(name, bits, WRITE, ea, E)                                                            \
-    EXEC(name##bits##_r##E)                                                                        \
+#define ALU_RM(name, bits, WRITE, ea, E)                                                           \
+    OP(name##bits##_r##E)                                                                          \
     {                                                                                              \
-        MEMORY(p, name, bits, ea(cpu, i), ACCESS_READ)                                             \
-        u##bits a = get##bits(cpu, &i->op[0]);                                                     \
-        WRITE##bits(cpu, &i->op[0], host_##name##bits(&cpu->aflags, a, load##bits(p)));            \
+        MEMORY(p, bits, ea, ACCESS_READ);                                                          \
+        u##bits a = get##bits(cpu, op->dst);                                                       \
+        WRITE##bits(cpu, op->dst, host_##name##bits(&cpu->aflags, a, load##bits(p)));              \
+        NEXT;                                                                                      \
     }
 /* op [m], r and op [m], imm. */
-#define OP_MS(name, bits, ea, E, S, source)                                                        \
-    EXEC(name##bits##_##E##S)                                                                      \
+#define ALU_MS(name, bits, ea, E, S, source)                                                       \
+    OP(name##bits##_##E##S)                                                                        \
     {                                                                                              \
-        MEMORY(p, name, bits, ea(cpu, i), ACCESS_WRITE)                                            \
+        MEMORY(p, bits, ea, ACCESS_WRITE);                                                         \
         store##bits(p, host_##name##bits(&cpu->aflags, load##bits(p), (u##bits)(source)));         \
+        NEXT;                                                                                      \
     }
 /* The same of operations that only read. */
-#define OP_MS_READ(name, bits, ea, E, S, source)                                                   \
-    EXEC(name##bits##_##E##S)                                                                      \
+#define ALU_MS_READ(name, bits, ea, E, S, source)                                                  \
+    OP(name##bits##_##E##S)                                                                        \
     {                                                                                              \
-        MEMORY(p, name, bits, ea(cpu, i), ACCESS_READ)                                             \
+        MEMORY(p, bits, ea, ACCESS_READ);                                                          \
         host_##name##bits(&cpu->aflags, load##bits(p), (u##bits)(source));                         \
+        NEXT;                                                                                      \
     }
-#define drop8(cpu, o, v)  ((void)(v))
-#define drop16(cpu, o, v) ((void)(v))
-#define drop32(cpu, o, v) ((void)(v))
+#define drop8(cpu, off, v)  ((void)(v))
+#define drop16(cpu, off, v) ((void)(v))
+#define drop32(cpu, off, v) ((void)(v))
 
-#define OP_SIZE(name, bits, WRITE, MS)                                                             \
-    OP_R(name, bits, WRITE)                                                                        \
-    OP_RM(name, bits, WRITE, ea_b, b)                                                              \
-    OP_RM(name, bits, WRITE, ea_x, x)                                                              \
-    MS(name, bits, ea_b, b, r, get##bits(cpu, &i->op[1]))                                          \
-    MS(name, bits, ea_x, x, r, get##bits(cpu, &i->op[1]))                                          \
-    MS(name, bits, ea_b, b, i, i->imm)                                                             \
-    MS(name, bits, ea_x, x, i, i->imm)
-#define OP(name, WRITE, MS)                                                                        \
-    OP_SIZE(name, 8, WRITE, MS) OP_SIZE(name, 16, WRITE, MS) OP_SIZE(name, 32, WRITE, MS)
+#define ALU_SIZE(name, bits, WRITE, MS)                                                            \
+    ALU_R(name, bits, WRITE)                                                                       \
+    ALU_RM(name, bits, WRITE, ea_b, b)                                                             \
+    ALU_RM(name, bits, WRITE, ea_x, x)                                                             \
+    MS(name, bits, ea_b, b, r, get##bits(cpu, op->src))                                            \
+    MS(name, bits, ea_x, x, r, get##bits(cpu, op->src))                                            \
+    MS(name, bits, ea_b, b, i, op->imm)                                                            \
+    MS(name, bits, ea_x, x, i, op->imm)
+#define ALU(name, WRITE, MS)                                                                       \
+    ALU_SIZE(name, 8, WRITE, MS) ALU_SIZE(name, 16, WRITE, MS) ALU_SIZE(name, 32, WRITE, MS)
 
-OP(add, put, OP_MS)
-OP(or, put, OP_MS)
-OP(adc, put, OP_MS)
-OP(sbb, put, OP_MS)
-OP(and, put, OP_MS)
-OP(sub, put, OP_MS)
-OP(xor, put, OP_MS)
-OP(cmp, drop, OP_MS_READ)
-OP(test, drop, OP_MS_READ)
+ALU(add, put, ALU_MS)
+ALU(or, put, ALU_MS)
+ALU(adc, put, ALU_MS)
+ALU(sbb, put, ALU_MS)
+ALU(and, put, ALU_MS)
+ALU(sub, put, ALU_MS)
+ALU(xor, put, ALU_MS)
+ALU(cmp, drop, ALU_MS_READ)
+ALU(test, drop, ALU_MS_READ)
 
 #define MOV_M(bits, ea, E)                                                                         \
-    EXEC(mov##bits##_r##E)                                                                         \
+    OP(mov##bits##_r##E)                                                                           \
     {                                                                                              \
-        MEMORY(p, mov, bits, ea(cpu, i), ACCESS_READ)                                              \
-        put##bits(cpu, &i->op[0], load##bits(p));                                                  \
+        MEMORY(p, bits, ea, ACCESS_READ);                                                          \
+        put##bits(cpu, op->dst, load##bits(p));                                                    \
+        NEXT;                                                                                      \
     }                                                                                              \
-    EXEC(mov##bits##_##E##r)                                                                       \
+    OP(mov##bits##_##E##r)                                                                         \
     {                                                                                              \
-        MEMORY(p, mov, bits, ea(cpu, i), ACCESS_WRITE)                                             \
-        store##bits(p, get##bits(cpu, &i->op[1]));                                                 \
+        MEMORY(p, bits, ea, ACCESS_WRITE);                                                         \
+        store##bits(p, get##bits(cpu, op->src));                                                   \
+        NEXT;                                                                                      \
     }                                                                                              \
-    EXEC(mov##bits##_##E##i)                                                                       \
+    OP(mov##bits##_##E##i)                                                                         \
     {                                                                                              \
-        MEMORY(p, mov, bits, ea(cpu, i), ACCESS_WRITE)                                             \
-        store##bits(p, (u##bits)i->imm);                                                           \
+        MEMORY(p, bits, ea, ACCESS_WRITE);                                                         \
+        store##bits(p, (u##bits)op->imm);                                                          \
+        NEXT;                                                                                      \
     }
 #define MOV(bits)                                                                                  \
-    EXEC(mov##bits##_rr)                                                                           \
+    OP(mov##bits##_rr)                                                                             \
     {                                                                                              \
-        put##bits(cpu, &i->op[0], get##bits(cpu, &i->op[1]));                                      \
+        put##bits(cpu, op->dst, get##bits(cpu, op->src));                                          \
+        NEXT;                                                                                      \
     }                                                                                              \
-    EXEC(mov##bits##_ri)                                                                           \
+    OP(mov##bits##_ri)                                                                             \
     {                                                                                              \
-        put##bits(cpu, &i->op[0], (u##bits)i->imm);                                                \
+        put##bits(cpu, op->dst, (u##bits)op->imm);                                                 \
+        NEXT;                                                                                      \
     }                                                                                              \
     MOV_M(bits, ea_b, b)                                                                           \
     MOV_M(bits, ea_x, x)
@@ -179,15 +230,17 @@ MOV(32)
 
 /* MOVZX, MOVSX to 32 bits. */
 #define EXTEND_M(name, bits, type, ea, E)                                                          \
-    EXEC(name##bits##_r##E)                                                                        \
+    OP(name##bits##_r##E)                                                                          \
     {                                                                                              \
-        MEMORY(p, name, bits, ea(cpu, i), ACCESS_READ)                                             \
-        put32(cpu, &i->op[0], (u32)(type)load##bits(p));                                           \
+        MEMORY(p, bits, ea, ACCESS_READ);                                                          \
+        put32(cpu, op->dst, (u32)(type)load##bits(p));                                             \
+        NEXT;                                                                                      \
     }
 #define EXTEND(name, bits, type)                                                                   \
-    EXEC(name##bits##_rr)                                                                          \
+    OP(name##bits##_rr)                                                                            \
     {                                                                                              \
-        put32(cpu, &i->op[0], (u32)(type)get##bits(cpu, &i->op[1]));                               \
+        put32(cpu, op->dst, (u32)(type)get##bits(cpu, op->src));                                   \
+        NEXT;                                                                                      \
     }                                                                                              \
     EXTEND_M(name, bits, type, ea_b, b)                                                            \
     EXTEND_M(name, bits, type, ea_x, x)
@@ -197,16 +250,18 @@ EXTEND(movsx, 8, s8)
 EXTEND(movsx, 16, s16)
 
 #define UNARY_M(name, bits, ea, E)                                                                 \
-    EXEC(name##bits##_##E##i)                                                                      \
+    OP(name##bits##_##E##i)                                                                        \
     {                                                                                              \
-        MEMORY(p, name, bits, ea(cpu, i), ACCESS_WRITE)                                            \
+        MEMORY(p, bits, ea, ACCESS_WRITE);                                                         \
         store##bits(p, host_##name##bits(&cpu->aflags, load##bits(p)));                            \
+        NEXT;                                                                                      \
     }
 #define UNARY(name, bits)                                                                          \
-    EXEC(name##bits##_ri)                                                                          \
+    OP(name##bits##_ri)                                                                            \
     {                                                                                              \
-        u##bits a = get##bits(cpu, &i->op[0]);                                                     \
-        put##bits(cpu, &i->op[0], host_##name##bits(&cpu->aflags, a));                             \
+        u##bits a = get##bits(cpu, op->dst);                                                       \
+        put##bits(cpu, op->dst, host_##name##bits(&cpu->aflags, a));                               \
+        NEXT;                                                                                      \
     }                                                                                              \
     UNARY_M(name, bits, ea_b, b)                                                                   \
     UNARY_M(name, bits, ea_x, x)
@@ -220,118 +275,233 @@ UNARY(neg, 8)
 UNARY(neg, 16)
 UNARY(neg, 32)
 
-/* Shifts of a register by a constant that is not 0: all flags are written. */
+OP(not32_ri)
+{
+    put32(cpu, op->dst, ~get32(cpu, op->dst));
+    NEXT;
+}
+
+/* Shifts of a register by a constant that is not 0: all flags are written. Shifts by CL. */
 #define SHIFT(name, bits, suffix)                                                                  \
-    EXEC(name##bits##_ri)                                                                          \
+    OP(name##bits##_ri)                                                                            \
     {                                                                                              \
-        u##bits a = get##bits(cpu, &i->op[0]);                                                     \
+        u##bits a = get##bits(cpu, op->dst);                                                       \
         u64 f;                                                                                     \
         asm(#name suffix " %%cl, %[a]" FLAGS_STORE                                                 \
             : [a] "+r"(a), [f] "=r"(f)                                                             \
-            : "c"((u8)i->imm)                                                                      \
+            : "c"((u8)op->imm)                                                                     \
             : "cc");                                                                               \
-        put##bits(cpu, &i->op[0], a);                                                              \
+        put##bits(cpu, op->dst, a);                                                                \
         cpu->aflags = f;                                                                           \
+        NEXT;                                                                                      \
+    }                                                                                              \
+    OP(name##bits##_rr)                                                                            \
+    {                                                                                              \
+        u##bits a = get##bits(cpu, op->dst);                                                       \
+        put##bits(cpu, op->dst, host_##name##bits(&cpu->aflags, a, (u8)cpu->regs[RCX]));           \
+        NEXT;                                                                                      \
     }
 #define SHIFTS(name) SHIFT(name, 8, "b") SHIFT(name, 16, "w") SHIFT(name, 32, "l")
 SHIFTS(shl)
 SHIFTS(shr)
 SHIFTS(sar)
 
-EXEC(lea32_rb)
+/* IMUL of 32 bits: r *= r, r *= [m], r = r * imm. */
+OP(imul32_rr)
 {
-    put32(cpu, &i->op[0], (u32)ea_b(cpu, i));
+    u32 a = get32(cpu, op->dst);
+    put32(cpu, op->dst, host_imul32(&cpu->aflags, a, get32(cpu, op->src)));
+    NEXT;
 }
-EXEC(lea32_rx)
+OP(imul32_rb)
 {
-    put32(cpu, &i->op[0], (u32)ea_x(cpu, i));
+    MEMORY(p, 32, ea_b, ACCESS_READ);
+    put32(cpu, op->dst, host_imul32(&cpu->aflags, get32(cpu, op->dst), load32(p)));
+    NEXT;
+}
+OP(imul32_rx)
+{
+    MEMORY(p, 32, ea_x, ACCESS_READ);
+    put32(cpu, op->dst, host_imul32(&cpu->aflags, get32(cpu, op->dst), load32(p)));
+    NEXT;
+}
+OP(imul32_rri)
+{
+    put32(cpu, op->dst, host_imul32(&cpu->aflags, get32(cpu, op->src), (u32)op->imm));
+    NEXT;
 }
 
-/* IMUL r, r and r, [m]. */
-EXEC(imul32_rr)
+OP(lea32_rb)
 {
-    u32 b = get32(cpu, &i->op[1]), a = get32(cpu, &i->op[0]);
-    put32(cpu, &i->op[0], host_imul32(&cpu->aflags, a, b));
+    put32(cpu, op->dst, (u32)ea_b(cpu, op));
+    NEXT;
 }
-OP_RM(imul, 32, put, ea_b, b)
-OP_RM(imul, 32, put, ea_x, x)
+OP(lea32_rx)
+{
+    put32(cpu, op->dst, (u32)ea_x(cpu, op));
+    NEXT;
+}
+OP(cdq)
+{
+    cpu->regs[RDX] = (u32)((s32)cpu->regs[RAX] >> 31);
+    NEXT;
+}
+OP(nop)
+{
+    NEXT;
+}
 
-#define PUSH(E, source)                                                                            \
-    EXEC(push32_##E)                                                                               \
+/* Pushes; the value is read before the stack pointer moves. */
+#define SEG_OFFSET(n) ((n) * sizeof(struct segment))
+static inline u8 *stack_at(struct cpu *cpu, u64 sp, enum access access)
+{
+    return host_at(cpu, SEG_OFFSET(SEG_SS), sp, 4, access);
+}
+#define PUSH(name, value)                                                                          \
+    OP(name)                                                                                       \
     {                                                                                              \
         u64 sp = (cpu->regs[RSP] - 4) & cpu->stack_mask;                                           \
-        void *p = mem_at(cpu, SEG_SS, sp, 4, ACCESS_WRITE);                                        \
-        if (unlikely(!p)) {                                                                        \
-            exec_push(cpu, i);                                                                     \
+        u8 *p = stack_at(cpu, sp, ACCESS_WRITE);                                                   \
+        if (unlikely(!p))                                                                          \
+            SLOW;                                                                                  \
+        store32(p, value);                                                                         \
+        stack_set_pointer(cpu, sp);                                                                \
+        NEXT;                                                                                      \
+    }
+#define PUSH_M(name, ea)                                                                           \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        MEMORY(from, 32, ea, ACCESS_READ);                                                         \
+        u32 v = load32(from);                                                                      \
+        u64 sp = (cpu->regs[RSP] - 4) & cpu->stack_mask;                                           \
+        u8 *p = stack_at(cpu, sp, ACCESS_WRITE);                                                   \
+        if (unlikely(!p))                                                                          \
+            SLOW;                                                                                  \
+        store32(p, v);                                                                             \
+        stack_set_pointer(cpu, sp);                                                                \
+        NEXT;                                                                                      \
+    }
+PUSH(push32_r, get32(cpu, op->dst))
+PUSH(push32_i, (u32)op->imm)
+PUSH_M(push32_b, ea_b)
+PUSH_M(push32_x, ea_x)
+OP(pop32_r)
+{
+    u64 sp = stack_pointer(cpu);
+    u8 *p = stack_at(cpu, sp, ACCESS_READ);
+    if (unlikely(!p))
+        SLOW;
+    stack_set_pointer(cpu, sp + 4);
+    put32(cpu, op->dst, load32(p));
+    NEXT;
+}
+OP(leave32)
+{
+    u64 sp = cpu->regs[RBP] & cpu->stack_mask;
+    u8 *p = stack_at(cpu, sp, ACCESS_READ);
+    if (unlikely(!p))
+        SLOW;
+    stack_set_pointer(cpu, sp + 4);
+    put32(cpu, RBP * 8, load32(p));
+    NEXT;
+}
+
+/* Near branches end a block: they set cpu->rip and do not go on. */
+#define GO_TO(target)                                                                              \
+    if (unlikely((target) > cpu->seg[SEG_CS].limit))                                               \
+        SLOW;                                                                                      \
+    cpu->rip = target
+static inline u32 near_target(const struct cpu *cpu, const struct op *op)
+{
+    return (u32)(cpu->block_rip + (u64)op->imm);
+}
+OP(jmp32)
+{
+    u32 to = near_target(cpu, op);
+    GO_TO(to);
+}
+OP(jmp32_r)
+{
+    u32 to = get32(cpu, op->dst);
+    GO_TO(to);
+}
+#define JMP_M(name, ea)                                                                            \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        MEMORY(p, 32, ea, ACCESS_READ);                                                            \
+        u32 to = load32(p);                                                                        \
+        GO_TO(to);                                                                                 \
+    }
+JMP_M(jmp32_b, ea_b)
+JMP_M(jmp32_x, ea_x)
+
+/* The return address has its place before anything is changed. */
+#define CALL_TO(target)                                                                            \
+    u32 to = target;                                                                               \
+    u64 sp = (cpu->regs[RSP] - 4) & cpu->stack_mask;                                               \
+    u8 *ret = stack_at(cpu, sp, ACCESS_WRITE);                                                     \
+    if (unlikely(!ret))                                                                            \
+        SLOW;                                                                                      \
+    GO_TO(to);                                                                                     \
+    store32(ret, (u32)(cpu->block_rip + op->end));                                                 \
+    stack_set_pointer(cpu, sp)
+OP(call32)
+{
+    CALL_TO(near_target(cpu, op));
+}
+OP(call32_r)
+{
+    CALL_TO(get32(cpu, op->dst));
+}
+#define CALL_M(name, ea)                                                                           \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        MEMORY(p, 32, ea, ACCESS_READ);                                                            \
+        CALL_TO(load32(p));                                                                        \
+    }
+CALL_M(call32_b, ea_b)
+CALL_M(call32_x, ea_x)
+OP(ret32)
+{
+    u64 sp = stack_pointer(cpu);
+    u8 *p = stack_at(cpu, sp, ACCESS_READ);
+    if (unlikely(!p))
+        SLOW;
+    u32 to = load32(p);
+    GO_TO(to);
+    stack_set_pointer(cpu, sp + 4);
+}
+
+/* By condition: Jcc, SETcc and CMOVcc of registers. */
+#define CONDITIONAL(cc)                                                                            \
+    OP(jcc32_##cc)                                                                                 \
+    {                                                                                              \
+        if (!flags_condition(cpu->aflags, 0x##cc)) {                                               \
+            cpu->rip = cpu->block_rip + op->end;                                                   \
             return;                                                                                \
         }                                                                                          \
-        store32(p, source);                                                                        \
-        stack_set_pointer(cpu, sp);                                                                \
-    }
-PUSH(r, get32(cpu, &i->op[0]))
-PUSH(i, (u32)i->imm)
-
-EXEC(pop32_r)
-{
-    u64 sp = stack_pointer(cpu);
-    const void *p = mem_at(cpu, SEG_SS, sp, 4, ACCESS_READ);
-    if (unlikely(!p)) {
-        exec_pop(cpu, i);
-        return;
-    }
-    stack_set_pointer(cpu, sp + 4);
-    put32(cpu, &i->op[0], load32(p));
-}
-
-/* Branches: a target beyond CS's limit is left to the generic functions, too. */
-static inline bool reachable(const struct cpu *cpu, u32 to)
-{
-    return likely(to <= cpu->seg[SEG_CS].limit);
-}
-
-EXEC(jmp32)
-{
-    branch_to(cpu, (u32)(cpu->rip + (u64)i->imm));
-}
-EXEC(call32)
-{
-    u64 sp = (cpu->regs[RSP] - 4) & cpu->stack_mask;
-    u32 to = (u32)(cpu->rip + (u64)i->imm);
-    void *p = mem_at(cpu, SEG_SS, sp, 4, ACCESS_WRITE);
-    if (unlikely(!p || !reachable(cpu, to))) {
-        exec_call(cpu, i);
-        return;
-    }
-    store32(p, (u32)cpu->rip);
-    stack_set_pointer(cpu, sp);
-    cpu->rip = to;
-}
-EXEC(ret32)
-{
-    u64 sp = stack_pointer(cpu);
-    const void *p = mem_at(cpu, SEG_SS, sp, 4, ACCESS_READ);
-    if (unlikely(!p || !reachable(cpu, load32(p)))) {
-        exec_ret(cpu, i);
-        return;
-    }
-    stack_set_pointer(cpu, sp + 4);
-    cpu->rip = load32(p);
-}
-
-#define JCC(cc)                                                                                    \
-    EXEC(jcc32_##cc)                                                                               \
+        u32 to = near_target(cpu, op);                                                             \
+        GO_TO(to);                                                                                 \
+    }                                                                                              \
+    OP(setcc8_##cc)                                                                                \
     {                                                                                              \
-        if (flags_condition(cpu->aflags, 0x##cc))                                                  \
-            branch_to(cpu, (u32)(cpu->rip + (u64)i->imm));                                         \
+        put8(cpu, op->dst, flags_condition(cpu->aflags, 0x##cc));                                  \
+        NEXT;                                                                                      \
+    }                                                                                              \
+    OP(cmovcc32_##cc)                                                                              \
+    {                                                                                              \
+        bool holds = flags_condition(cpu->aflags, 0x##cc);                                         \
+        put32(cpu, op->dst, get32(cpu, holds ? op->src : op->dst));                                \
+        NEXT;                                                                                      \
     }
 #define ALL_CONDITIONS(M)                                                                          \
     M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(a) M(b) M(c) M(d) M(e) M(f)
-ALL_CONDITIONS(JCC)
+ALL_CONDITIONS(CONDITIONAL)
 
 /* Which functions a mnemonic has, by form and size. */
 struct fast {
-    insn_exec *generic;                 /* of all forms */
-    insn_exec *form[FORM_COUNT][SIZES]; /* NULL: none */
+    insn_exec *generic;              /* of all forms */
+    op_run *form[FORM_COUNT][SIZES]; /* NULL: none */
 };
 #define SIZED(name, E)                                                                             \
     {                                                                                              \
@@ -356,7 +526,7 @@ struct fast {
     {                                                                                              \
         exec_##name,                                                                               \
         {                                                                                          \
-            [FORM_RI] = SIZED(name, ri)                                                            \
+            [FORM_RI] = SIZED(name, ri), [FORM_RR] = SIZED(name, rr)                               \
         }                                                                                          \
     }
 #define FAST_EXTEND(name)                                                                          \
@@ -389,15 +559,32 @@ static const struct fast fast_forms[] = {
     FAST_SHIFT(sar),
     FAST_EXTEND(movzx),
     FAST_EXTEND(movsx),
-    {exec_imul,
-     {[FORM_RR] = {NULL, NULL, imul32_rr},
-      [FORM_RB] = {NULL, NULL, imul32_rb},
-      [FORM_RX] = {NULL, NULL, imul32_rx}}},
+    {exec_not, {[FORM_RI] = {NULL, NULL, not32_ri}}},
     {exec_lea, {[FORM_RB] = {NULL, NULL, lea32_rb}, [FORM_RX] = {NULL, NULL, lea32_rx}}},
 };
 
-#define NAME_JCC(cc) jcc32_##cc,
-static insn_exec *const jcc_forms[16] = {ALL_CONDITIONS(NAME_JCC)};
+#define NAME_JCC(cc)    jcc32_##cc,
+#define NAME_SETCC(cc)  setcc8_##cc,
+#define NAME_CMOVCC(cc) cmovcc32_##cc,
+static op_run *const jcc_forms[16] = {ALL_CONDITIONS(NAME_JCC)};
+static op_run *const setcc_forms[16] = {ALL_CONDITIONS(NAME_SETCC)};
+static op_run *const cmovcc_forms[16] = {ALL_CONDITIONS(NAME_CMOVCC)};
+
+/* Instructions with one operand of 4 bytes, by what that is. */
+static const struct {
+    insn_exec *generic;          /* of all forms */
+    op_run *reg, *mem_b, *mem_x; /* register, memory */
+    op_run *constant;            /* immediate or branch displacement */
+    op_run *none;                /* without an operand */
+} fast_single[] = {
+    {exec_push, push32_r, push32_b, push32_x, push32_i, NULL},
+    {exec_pop, pop32_r, NULL, NULL, NULL, NULL},
+    {exec_jmp, NULL, NULL, NULL, jmp32, NULL},
+    {exec_jmp_ind, jmp32_r, jmp32_b, jmp32_x, NULL, NULL},
+    {exec_call, NULL, NULL, NULL, call32, NULL},
+    {exec_call_ind, call32_r, call32_b, call32_x, NULL, NULL},
+    {exec_ret, NULL, NULL, NULL, NULL, ret32},
+};
 
 /* The form of two operands, or of one as if an immediate followed; FORM_COUNT if it is none. */
 static enum form form_of(const struct insn *i)
@@ -405,8 +592,6 @@ static enum form form_of(const struct insn *i)
     bool indexed = i->index != REG_ZERO;
     unsigned a = i->op[0].kind, b = i->op[1].kind;
     bool constant = b == OPND_IMM || b == OPND_NONE;
-    if (i->op[2].kind != OPND_NONE)
-        return FORM_COUNT;
     if ((a == OPND_MEM || b == OPND_MEM) && (i->addrsize != 4 || i->base == REG_IP))
         return FORM_COUNT;
     if (a == OPND_REG)
@@ -430,38 +615,107 @@ static unsigned size_index(const struct insn *i, insn_exec *generic)
     return size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : SIZES;
 }
 
-static insn_exec *specialise_stack(const struct insn *i, insn_exec *generic)
+static bool address_plain(const struct insn *i)
 {
-    if (generic == exec_push && i->op[0].kind == OPND_REG)
-        return push32_r;
-    if (generic == exec_push && i->op[0].kind == OPND_IMM)
-        return push32_i;
-    if (generic == exec_pop && i->op[0].kind == OPND_REG)
-        return pop32_r;
-    if (generic == exec_jcc)
-        return jcc_forms[i->opcode & 15];
-    if (generic == exec_jmp)
-        return jmp32;
-    if (generic == exec_call)
-        return call32;
-    if (generic == exec_ret && i->op[0].kind == OPND_NONE)
-        return ret32;
+    return i->addrsize == 4 && i->base != REG_IP;
+}
+
+static op_run *single_form(const struct insn *i)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(fast_single); n++) {
+        if (fast_single[n].generic != i->exec)
+            continue;
+        switch (i->op[0].kind) {
+        case OPND_REG: return fast_single[n].reg;
+        case OPND_IMM:
+        case OPND_REL: return fast_single[n].constant;
+        case OPND_NONE: return fast_single[n].none;
+        case OPND_MEM:
+            return !address_plain(i)      ? NULL
+                   : i->index == REG_ZERO ? fast_single[n].mem_b
+                                          : fast_single[n].mem_x;
+        }
+    }
     return NULL;
 }
 
-insn_exec *insn_specialise(const struct insn *i, insn_exec *generic)
+static op_run *imul_form(const struct insn *i, enum form form)
 {
-    insn_exec *found = i->opsize == 4 ? specialise_stack(i, generic) : NULL;
+    if (i->op[2].kind == OPND_IMM)
+        return form == FORM_RR ? imul32_rri : NULL;
+    return form == FORM_RR   ? imul32_rr
+           : form == FORM_RB ? imul32_rb
+           : form == FORM_RX ? imul32_rx
+                             : NULL;
+}
+
+/* Those that fast_forms does not hold, of operand size 4 (SETcc: any). */
+static op_run *special_form(const struct insn *i, enum form form)
+{
+    if (i->exec == exec_setcc)
+        return i->op[0].kind == OPND_REG ? setcc_forms[i->opcode & 15] : NULL;
+    if (i->opsize != 4)
+        return NULL;
+    if (i->exec == exec_jcc)
+        return jcc_forms[i->opcode & 15];
+    if (i->exec == exec_cmovcc)
+        return form == FORM_RR ? cmovcc_forms[i->opcode & 15] : NULL;
+    if (i->exec == exec_imul)
+        return imul_form(i, form);
+    if (i->exec == exec_leave)
+        return leave32;
+    if (i->exec == exec_cwd)
+        return cdq;
+    if (i->exec == exec_nop)
+        return nop;
+    return single_form(i);
+}
+
+/* The fast form of an instruction, or NULL. */
+static op_run *fast_form(const struct insn *i)
+{
     enum form form = form_of(i);
-    unsigned size = size_index(i, generic);
-    bool shift = generic == exec_shl || generic == exec_shr || generic == exec_sar;
-    if (found)
-        return found;
-    if (form == FORM_COUNT || size == SIZES || (shift && (i->imm & 31) == 0))
-        return generic;
+    unsigned size = size_index(i, i->exec);
+    bool shift = i->exec == exec_shl || i->exec == exec_shr || i->exec == exec_sar;
+    op_run *special = special_form(i, form);
+    if (special)
+        return special;
+    if (form == FORM_COUNT || size == SIZES || (shift && form == FORM_RI && (i->imm & 31) == 0))
+        return NULL;
     for (unsigned n = 0; n < ARRAY_LEN(fast_forms); n++) {
-        if (fast_forms[n].generic == generic && fast_forms[n].form[form][size])
+        if (fast_forms[n].generic == i->exec)
             return fast_forms[n].form[form][size];
     }
-    return generic;
+    return NULL;
+}
+
+void op_set(struct op *op, const struct insn *i, unsigned end)
+{
+    _Static_assert(sizeof *op == 24 && SEG_OFFSET(SEG_GS) <= UINT8_MAX, "");
+    bool relative = i->op[0].kind == OPND_REL;
+    *op = (struct op){.run = fast_form(i),
+                      .imm = (s32)(i->imm + (relative ? (s64)end : 0)),
+                      .disp = (s32)i->disp,
+                      .dst = i->op[0].off,
+                      .src = i->op[1].off,
+                      .base = i->base,
+                      .index = i->index,
+                      .scale = i->scale,
+                      .seg = (u8)SEG_OFFSET(i->seg),
+                      .end = (u16)end};
+    if (!op->run) {
+        op->run = op_generic;
+        op->insn = i;
+    }
+}
+
+void op_set_stop(struct op *op, const struct op *last, const struct insn *i)
+{
+    bool falls = last->run != op_generic && !insn_ends_block(i);
+    *op = (struct op){.run = falls ? op_stop_falling : op_stop, .end = last->end};
+}
+
+void op_set_stale(struct op *op)
+{
+    op->run = op_stale;
 }
