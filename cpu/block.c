@@ -125,6 +125,7 @@ static void block_drop(struct block_cache *c, struct block *b)
     if (b->ram_offset2 != NO_ADDRESS)
         page_remove(c, b, b->ram_offset2);
     b->pa = NO_ADDRESS;
+    b->plain = false;
     for (unsigned n = 0; n < b->count; n++)
         op_set_stale(&b->op[n]);
 }
@@ -313,6 +314,7 @@ static struct block *block_finish(struct block *to, const struct block *draft)
 static struct block *block_use_once(struct block_cache *c, struct block *draft)
 {
     draft->pa = NO_ADDRESS;
+    draft->plain = false;
     draft->count = 1;
     draft->bytes = draft->insn[0].len;
     return block_finish(c->scratch, draft);

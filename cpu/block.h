@@ -17,7 +17,7 @@ struct block {
     struct block *page_next[2]; /* next block of the same RAM page: [0] first page, [1] page2 */
     struct insn *insn;          /* count of them */
     u64 pa;                     /* physical address of the first byte; UINT64_MAX once dropped */
-    struct block *link[2];      /* blocks that came next, or NULL */
+    struct block *link[2];      /* blocks that came next, within one page; or NULL */
     u16 bytes;                  /* length of the code */
     u16 count;                  /* instructions */
     u8 mode;                    /* enum code_mode */
@@ -34,10 +34,10 @@ void block_cache_free(struct block_cache *c);
  * raises. */
 struct block *block_find(struct cpu *cpu, struct block_cache *c);
 
-/* True when n may run at cs:rip, which is at pa, without a lookup. */
+/* True when n, a link, may run at cs:rip, which is at pa, without a lookup. */
 static inline bool block_is_at(const struct block *n, const struct cpu *cpu, u64 pa)
 {
-    return n && n->pa == pa && n->mode == cpu->code_mode && n->page2 == UINT64_MAX &&
+    return n && n->pa == pa && n->mode == cpu->code_mode &&
            cpu->rip + n->bytes - 1 <= cpu->seg[SEG_CS].limit;
 }
 

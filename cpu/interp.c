@@ -70,24 +70,29 @@ static void account_escape(struct cpu *cpu)
         cpu->icount += (u64)(cpu->cur - cpu->block->insn);
 }
 
-/* The block after b. After a plain branch within b's page its address needs no translation, as
- * nothing has changed the map. */
-static struct block *next_block(struct cpu *cpu, struct block *b)
+/* Links b to the block at pa, which is the one at cs:rip. */
+static __attribute__((noinline)) struct block *link_block(struct cpu *cpu, struct block *b, u64 pa)
 {
-    struct block_cache *blocks = cpu->interp->blocks;
-    u64 base = cpu->seg[SEG_CS].base, lin = (u32)(base + cpu->rip), pa;
-    if (((lin ^ (u32)(base + cpu->block_rip)) & PAGE_MASK) == 0 && b->plain)
-        pa = (b->pa & PAGE_MASK) | (lin & ~PAGE_MASK);
-    else if (!lin_fetch_pa(cpu, lin, &pa))
-        return block_find(cpu, blocks);
-    for (unsigned n = 0; n < 2; n++) {
-        if (block_is_at(b->link[n], cpu, pa))
-            return b->link[n];
-    }
-    struct block *next = block_find(cpu, blocks);
-    if (next->pa == pa && b->pa != UINT64_MAX)
+    struct block *next = block_find(cpu, cpu->interp->blocks);
+    if (next->pa == pa && next->page2 == UINT64_MAX && b->pa != UINT64_MAX)
         b->link[b->link[0] != NULL] = next;
     return next;
+}
+
+/* The block after b. After a plain branch within b's page its address needs no translation, as
+ * nothing has changed the map. */
+static inline struct block *next_block(struct cpu *cpu, struct block *b)
+{
+    u64 pa = b->pa + (cpu->rip - cpu->block_rip);
+    if (((pa ^ b->pa) & PAGE_MASK) || !b->plain) {
+        if (!lin_fetch_pa(cpu, (u32)(cpu->seg[SEG_CS].base + cpu->rip), &pa))
+            return block_find(cpu, cpu->interp->blocks);
+    }
+    if (block_is_at(b->link[0], cpu, pa))
+        return b->link[0];
+    if (block_is_at(b->link[1], cpu, pa))
+        return b->link[1];
+    return link_block(cpu, b, pa);
 }
 
 /* Does something want attention that the CPU can attend to now? A pending interrupt may wait long
@@ -98,16 +103,16 @@ static inline bool must_stop(const struct cpu *cpu)
     return attention && (attention != ATTENTION_INTR || (cpu->eflags & FLAG_IF));
 }
 
-/* Runs blocks until something wants attention or the limit is reached. */
-static void run_straight(struct cpu *cpu, u64 until)
+/* Runs blocks until something wants attention or the limit is reached. Not inline: setjmp in the
+ * caller would keep its variables out of registers. */
+static __attribute__((noinline)) void run_straight(struct cpu *cpu, u64 until)
 {
     struct block *b = block_find(cpu, cpu->interp->blocks);
     for (;;) {
         block_run(cpu, b);
         if (unlikely(must_stop(cpu) || cpu->inhibit || cpu->halted || cpu->icount >= until))
             return;
-        b = unlikely(b->pa == UINT64_MAX) ? block_find(cpu, cpu->interp->blocks)
-                                          : next_block(cpu, b);
+        b = next_block(cpu, b);
     }
 }
 
