@@ -263,6 +263,7 @@ int machine_run(struct machine *m)
     }
     timer_delete(m->timer);
     m->has_timer = false;
+    atomic_store(&m->quit, false);
     return atomic_load(&m->status);
 }
 

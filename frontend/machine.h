@@ -13,7 +13,7 @@ struct machine *machine_new(const struct options *options, struct error *err);
 void machine_free(struct machine *m);
 
 /* Runs it on the calling thread until the guest switches it off or somebody quits; returns the exit
- * status. */
+ * status. May be called again, to go on. */
 int machine_run(struct machine *m);
 
 /* From any thread: has fn called on the machine thread, between two instructions. */
