@@ -66,7 +66,8 @@ bool linux_check(struct boot_image *image, const char *path, struct error *err)
 
 /* Highest place for the initrd: below its limit and the end of low RAM, page-aligned; 0 if it does
  * not fit. */
-static u64 initrd_place(const struct boot_image *image, const struct physmem *mem, u64 kernel_end)
+static u64 initrd_place(const struct boot_image *image, const struct physmem *mem, u64 start,
+                        u64 need)
 {
     u64 top = physmem_low(mem), max = (u64)load_le32(image->kernel.data + HDR_INITRD_MAX) + 1;
     top =
@@ -74,7 +75,7 @@ static u64 initrd_place(const struct boot_image *image, const struct physmem *me
     if (max < top)
         top = max;
     u64 at = top > image->initrd.size ? (top - image->initrd.size) & PAGE_MASK : 0;
-    return at >= kernel_end ? at : 0;
+    return at >= need && at - need >= start ? at : 0;
 }
 
 static void fill_screen_info(u8 *zp)
@@ -110,8 +111,9 @@ bool linux_place(const struct boot_image *image, struct physmem *mem, struct lau
         start = load_le64(file + HDR_PREF_ADDRESS);
         start = start > KERNEL_AT ? start : KERNEL_AT;
     }
-    u64 initrd = image->initrd.size ? initrd_place(image, mem, start + need) : 0;
-    if (start + need > physmem_low(mem) || (image->initrd.size && !initrd))
+    u64 initrd = image->initrd.size ? initrd_place(image, mem, start, need) : 0;
+    if (need > physmem_low(mem) || start > physmem_low(mem) - need ||
+        KERNEL_AT + size > physmem_low(mem) || (image->initrd.size && !initrd))
         return error_set(
             err, "the kernel and its initrd need more than the guest's %u MiB: give more with -m",
             (unsigned)(physmem_low(mem) >> 20));

@@ -4,6 +4,7 @@
 #include "frontend/loader.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,11 @@
 bool blob_read(struct blob *b, const char *path, const char *what, size_t max, struct error *err)
 {
     struct stat st;
-    FILE *f = fopen(path, "rb");
+    /* O_NONBLOCK: a FIFO must not hang us. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
     *b = (struct blob){0};
-    if (!f || fstat(fileno(f), &st) < 0) {
+    if (!f || fstat(fd, &st) < 0) {
         error_set(err, "%s %s: %s", what, path, strerror(errno));
         if (f)
             fclose(f);

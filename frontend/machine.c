@@ -364,7 +364,8 @@ static bool open_drives(struct machine *m, struct pc_config *config, struct erro
         unsigned flags =
             (d->readonly ? IMAGE_READ_ONLY : 0) | (d->snapshot || o->snapshot ? IMAGE_SNAPSHOT : 0);
         if (d->bus == DRIVE_FLOPPY)
-            return error_set(err, "%s: this version has no floppy drive", d->file);
+            return error_set(err, "%s: this version has no floppy drive",
+                             d->file ? d->file : "-drive if=floppy");
         if (d->file && !(m->image[n] = image_open(d->file, d->format, flags, err)))
             return false;
         config->ide[d->index] = (struct pc_drive){true, d->cdrom, m->image[n]};
@@ -418,6 +419,8 @@ static bool create(struct machine *m, struct error *err)
                                .power_off = on_power_off,
                                .debug_exit = on_debug_exit,
                                .place_kernel = on_place_kernel};
+    if (o->screenshot && !screenshot_possible(o->screenshot, err))
+        return false;
     if (!open_firmware(m, &config, err) || !open_drives(m, &config, err))
         return false;
     m->mem = physmem_new(low, o->ram_size - low, &m->log, err);

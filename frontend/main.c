@@ -36,10 +36,6 @@ static void say_how_to_leave(const struct options *o)
         fputs("prescient: the serial console is this terminal: Ctrl-A x quits, Ctrl-A h lists the "
               "keys\r\n",
               stderr);
-    else if (o->display == DISPLAY_SDL)
-        fputs("prescient: Ctrl-Alt-G gives the mouse to the guest and takes it back; close the "
-              "window to quit\n",
-              stderr);
 }
 
 static int run(const struct options *o, struct error *err)

@@ -37,6 +37,15 @@ static bool parse_on_off(const char *value, bool *to, const char *what, struct e
     return true;
 }
 
+/* A number without sign or blanks, in this base (0: as in C), up to max. */
+static bool parse_number(const char *text, int base, u64 max, u64 *to)
+{
+    char *end;
+    errno = 0;
+    *to = strtoull(text, &end, base);
+    return *text >= '0' && *text <= '9' && !*end && !errno && *to <= max;
+}
+
 static bool opt_memory(struct options *o, const char *arg, struct error *err)
 {
     char *end;
@@ -51,7 +60,7 @@ static bool opt_memory(struct options *o, const char *arg, struct error *err)
         end++;
     else if (*end == 'g' || *end == 'G')
         shift = 30, end++;
-    if (end == arg || *end || errno || *arg == '-')
+    if (*arg < '0' || *arg > '9' || *end || errno)
         return error_set(err, "-m %s: not a memory size; write 512, 512M or 2G", arg);
     if (n > (64ull << 30) >> shift || n << shift < 1 << 20 || (n << shift) % 4096)
         return error_set(err, "-m %s: between 1M and 64G, in multiples of 4K", arg);
@@ -170,11 +179,11 @@ static bool drive_key(struct drive_option *d, bool *has_index, char *item, struc
         if (!d->cdrom && strcmp(value, "disk"))
             return error_set(err, "-drive media=%s: disk or cdrom", value);
     } else if (!strcmp(item, "index")) {
-        char *end;
-        d->index = (unsigned)strtoul(value, &end, 10);
-        *has_index = true;
-        if (end == value || *end)
+        u64 index;
+        if (!parse_number(value, 10, UINT32_MAX, &index))
             return error_set(err, "-drive index=%s: not a number", value);
+        d->index = (unsigned)index;
+        *has_index = true;
     } else if (!strcmp(item, "snapshot"))
         return parse_on_off(value, &d->snapshot, "-drive snapshot", err);
     else if (!strcmp(item, "readonly") || !strcmp(item, "read-only"))
@@ -335,6 +344,10 @@ static bool parse_date(const char *text, s64 *seconds)
     if (y < 1970 || mon < 1 || mon > 12 || d < 1 || d > 31 || h > 23 || m > 59 || s > 59 || h < 0 ||
         m < 0 || s < 0)
         return false;
+    static const u8 days_in[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+    if (d > days_in[mon - 1] + (leap && mon == 2))
+        return false;
     s64 yy = mon <= 2 ? y - 1 : y, era = yy / 400, yoe = yy - era * 400;
     s64 doy = (153 * (mon + (mon > 2 ? -3 : 9)) + 2) / 5 + d - 1;
     s64 days = era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
@@ -375,8 +388,8 @@ static bool opt_clock(struct options *o, const char *arg, struct error *err)
         o->clock = CLOCK_HOST;
     else if (!strncmp(arg, "icount", 6) &&
              (!arg[6] || (arg[6] == ',' && !strncmp(arg + 7, "shift=", 6)))) {
-        unsigned long shift = arg[6] ? strtoul(arg + 13, NULL, 10) : 3;
-        if (shift > 10)
+        u64 shift = 3;
+        if (arg[6] && !parse_number(arg + 13, 10, 10, &shift))
             return error_set(err, "-clock %s: shift is 0 to 10", arg);
         o->clock = CLOCK_ICOUNT;
         o->icount_shift = (unsigned)shift;
@@ -390,12 +403,10 @@ static bool opt_device(struct options *o, const char *arg, struct error *err)
     char *copy = xstrdup(arg), *list = copy, *item = next_item(&list);
     bool good = !strcmp(item, "isa-debug-exit");
     while (good && (item = next_item(&list))) {
-        char *end = item;
-        if (!strncmp(item, "iobase=", 7))
-            o->debug_exit_port = (u16)strtoul(item + 7, &end, 0);
-        else if (!strncmp(item, "iosize=", 7))
-            strtoul(item + 7, &end, 0);
-        good = end != item && !*end;
+        u64 port = 0, size;
+        good = (!strncmp(item, "iobase=", 7) && parse_number(item + 7, 0, 0xffff, &port) && port) ||
+               (!strncmp(item, "iosize=", 7) && parse_number(item + 7, 0, 4, &size));
+        o->debug_exit_port = port ? (u16)port : o->debug_exit_port;
     }
     free(copy);
     o->debug_exit = good;
@@ -426,9 +437,7 @@ static bool opt_explain(struct options *o, const char *arg, struct error *err)
 
 static bool opt_limit(struct options *o, const char *arg, struct error *err)
 {
-    char *end;
-    o->limit = strtoull(arg, &end, 10);
-    if (end == arg || *end || !o->limit)
+    if (!parse_number(arg, 10, UINT64_MAX, &o->limit) || !o->limit)
         return error_set(err, "-limit %s: a number of instructions", arg);
     return true;
 }

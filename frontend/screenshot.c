@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "hw/vga.h"
@@ -76,5 +78,19 @@ bool screenshot_save(struct vga *v, const char *path, struct error *err)
     vga_draw(v, &p, true);
     bool good = picture_save_png(&p, path, err);
     picture_free(&p);
+    return good;
+}
+
+bool screenshot_possible(const char *path, struct error *err)
+{
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? xasprintf("%.*s/", (int)(slash - path), path) : xstrdup(".");
+    bool good = true;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        good = error_set(err, "screenshot %s: it is a folder; name a file in it", path);
+    else if (access(folder, W_OK) < 0)
+        good = error_set(err, "screenshot %s: folder %s: %s", path, folder, strerror(errno));
+    free(folder);
     return good;
 }

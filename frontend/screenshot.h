@@ -13,4 +13,7 @@ bool picture_save_png(const struct picture *p, const char *path, struct error *e
 /* Draws the screen and saves it. On the machine thread. */
 bool screenshot_save(struct vga *v, const char *path, struct error *err);
 
+/* Can a picture be written there later? False with *err set where that is plain from the start. */
+bool screenshot_possible(const char *path, struct error *err);
+
 #endif

@@ -196,8 +196,23 @@ static int machine_thread(void *opaque)
     return 0;
 }
 
+/* SDL would go on without any display, drawing into memory, and other libraries would complain. */
+static bool choose_driver(struct error *err)
+{
+    bool wayland = getenv("WAYLAND_DISPLAY"), x11 = getenv("DISPLAY");
+    if (getenv("SDL_VIDEODRIVER"))
+        return true;
+    if (!wayland && !x11)
+        return error_set(err, "no window: neither DISPLAY nor WAYLAND_DISPLAY is set; "
+                              "use -nographic or -display none");
+    SDL_SetHint(SDL_HINT_VIDEODRIVER, wayland ? "wayland,x11" : "x11");
+    return true;
+}
+
 static bool open_window(struct window *w, struct error *err)
 {
+    if (!choose_driver(err))
+        return false;
     if (SDL_Init(SDL_INIT_VIDEO) < 0)
         return error_set(err, "no window: %s; use -nographic or -display none", SDL_GetError());
     w->window = SDL_CreateWindow("Prescient", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, 720,
@@ -229,6 +244,10 @@ int display_run(struct machine *m, const struct options *options, bool *opened, 
 {
     struct window w = {.m = m, .options = options};
     *opened = open_window(&w, err);
+    if (*opened)
+        fputs("prescient: Ctrl-Alt-G gives the mouse to the guest and takes it back; close the "
+              "window to quit\n",
+              stderr);
     SDL_Thread *thread = *opened ? SDL_CreateThread(machine_thread, "machine", &w) : NULL;
     if (thread) {
         run_events(&w);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -88,7 +89,14 @@ static void socket_close(struct chardev *c)
     }
 }
 
-/* Binds; a socket file that nobody listens to any more is replaced. */
+static bool is_socket(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* Binds; a socket file that nobody listens to any more is replaced, any other file is left alone:
+ * connecting to one is refused, too. */
 static bool bind_address(int fd, const struct sockaddr_un *a)
 {
     if (bind(fd, (const struct sockaddr *)a, sizeof *a) == 0)
@@ -96,8 +104,8 @@ static bool bind_address(int fd, const struct sockaddr_un *a)
     if (errno != EADDRINUSE)
         return false;
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool stale = probe >= 0 && connect(probe, (const struct sockaddr *)a, sizeof *a) &&
-                 errno == ECONNREFUSED;
+    bool stale = probe >= 0 && is_socket(a->sun_path) &&
+                 connect(probe, (const struct sockaddr *)a, sizeof *a) && errno == ECONNREFUSED;
     if (probe >= 0)
         close(probe);
     errno = EADDRINUSE;

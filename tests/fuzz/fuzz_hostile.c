@@ -17,7 +17,7 @@
 #include "frontend/machine.h"
 #include "tests/fuzz/hostile.h"
 
-enum { LOW_MEMORY = 0x9f000, BOOT_LIMIT = 500000000, PATIENCE_US = 300000, HANG = 60 };
+enum { LOW_MEMORY = 0x9f000, BOOT_LIMIT = 500000000, PATIENCE_US = 100000, HANG = 60 };
 
 /* What a child tells. */
 struct outcome {
