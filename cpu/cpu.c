@@ -31,7 +31,7 @@ static void on_mark(void *opaque, u64 ram_offset)
 static void on_marked_write(void *opaque, u64 ram_offset, unsigned size, u8 marks)
 {
     struct cpu *cpu = opaque;
-    if ((marks & PAGE_CODE) && cpu->engine.code_written)
+    if ((marks & (PAGE_CODE | PAGE_TRANSLATED)) && cpu->engine.code_written)
         cpu->engine.code_written(cpu, ram_offset, size);
 }
 

@@ -150,6 +150,8 @@ struct engine_ops {
 
 struct interp;
 struct block;
+struct translator;
+struct tjump;
 
 struct cpu {
     u64 regs[17]; /* general registers by enum gpr, always zero-extended; [REG_ZERO] is 0 */
@@ -202,14 +204,20 @@ struct cpu {
     _Atomic u32 attention; /* enum attention; polled at block boundaries; set from signals too */
     u64 icount;            /* instructions completed */
 
-    struct clock *clock;      /* virtual time */
-    struct physmem *mem;      /* guest-physical memory */
-    struct space *space;      /* current address space's cached translations */
-    struct log *log;          /* oddities, once each */
-    struct cpu_bus bus;       /* the board */
-    struct engine_ops engine; /* what runs it */
-    struct interp *interp;    /* the interpreter's block cache */
-    bool explain;             /* tell each exception's why on stderr */
+    struct clock *clock;           /* virtual time */
+    struct physmem *mem;           /* guest-physical memory */
+    struct space *space;           /* current address space's cached translations */
+    struct log *log;               /* oddities, once each */
+    struct cpu_bus bus;            /* the board */
+    struct engine_ops engine;      /* what runs it */
+    struct interp *interp;         /* the interpreter's block cache */
+    struct translator *translator; /* the code cache, or NULL */
+    struct tjump *jump_table;      /* translated code: branch targets by linear address */
+    u64 jump_id;       /* upper half: which address space and mode the targets are for */
+    u64 branch_target; /* translated code: where an indirect call goes, during its push */
+    u64 xmm_absent;    /* translated code: 0 while the XMM registers are in the host */
+    u64 xmm_wanted;    /* translated code: load them again after this callout */
+    bool explain;      /* tell each exception's why on stderr */
 };
 
 /* Why control returns to the catch point (the value that setjmp sees). */

@@ -460,3 +460,23 @@ bool insn_ends_block(const struct insn *i)
     bool loads_ss = i->op[0].kind == OPND_SREG && i->op[0].reg == 2 && i->op[1].kind != OPND_NONE;
     return loads_ss || decode_rows[i->row].flags & ROW_END;
 }
+
+unsigned insn_gpr_fields(u16 row)
+{
+    unsigned fields = 0;
+    for (unsigned n = 0; n < INSN_OPERANDS; n++) {
+        switch (decode_rows[row].where[n]) {
+        case WHERE_G:
+            fields |= GPR_IN_REG;
+            break;
+        case WHERE_E:
+        case WHERE_R:
+            fields |= GPR_IN_RM;
+            break;
+        case WHERE_Z:
+            fields |= GPR_IN_OPCODE;
+            break;
+        }
+    }
+    return fields;
+}

@@ -413,7 +413,7 @@ void physmem_before_write(struct physmem *pm, u64 ram_offset, unsigned size)
         n = n < size ? n : size;
         u8 *m = &pm->marks[ram_offset >> PAGE_SHIFT];
         if (unlikely(*m)) {
-            if ((*m & (PAGE_CODE | PAGE_TRACED)) && pm->marked_write)
+            if ((*m & (PAGE_CODE | PAGE_TRACED | PAGE_TRANSLATED)) && pm->marked_write)
                 pm->marked_write(pm->marked_write_opaque, ram_offset, n, *m);
             *m &= (u8) ~(PAGE_CLEAN_VGA | PAGE_CLEAN_SAVE);
         }

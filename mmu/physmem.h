@@ -20,6 +20,7 @@ enum page_mark {
     PAGE_CODE = 1,   /* holds decoded or translated code */
     PAGE_TRACED = 2, /* a page table that a cached address space depends on */
     /* not written since the display last looked: the first write clears the mark */
+    PAGE_TRANSLATED = 16, /* holds code that was translated */
     PAGE_CLEAN_VGA = 4,
     PAGE_CLEAN_SAVE = 8 /* not written since the last snapshot or migration round */
 };

@@ -27,7 +27,8 @@ void emit_bytes(struct emit *e, const u8 *p, unsigned n)
 }
 
 /* Prefixes, REX and opcode bytes; r, x, b: bit 3 of the three register fields. */
-static void emit_opcode(struct emit *e, const struct host_op *op, unsigned r, unsigned x, unsigned b)
+static void emit_opcode(struct emit *e, const struct host_op *op, unsigned r, unsigned x,
+                        unsigned b)
 {
     u8 rex = (u8)(op->w << 3 | r << 2 | x << 1 | b);
     emit_bytes(e, op->prefix, op->prefix_count);
@@ -47,10 +48,10 @@ static void emit_modrm(struct emit *e, unsigned reg, struct host_mem m)
 {
     u8 field = (u8)((reg & 7) << 3);
     bool sib = m.index != HOST_NONE || m.base == HOST_NONE || (m.base & 7) == HOST_RSP;
-    u8 mod = m.base == HOST_NONE                            ? 0x00
-             : m.disp == 0 && (m.base & 7) != HOST_RBP      ? 0x00
-             : m.disp >= -128 && m.disp <= 127              ? 0x40
-                                                            : 0x80;
+    u8 mod = m.base == HOST_NONE                       ? 0x00
+             : m.disp == 0 && (m.base & 7) != HOST_RBP ? 0x00
+             : m.disp >= -128 && m.disp <= 127         ? 0x40
+                                                       : 0x80;
     u8 base = m.base == HOST_NONE ? 5 : m.base & 7;
     emit_u8(e, (u8)(mod | field | (sib ? 4 : base)));
     if (sib) {
@@ -75,7 +76,8 @@ void emit_op_mem(struct emit *e, const struct host_op *op, unsigned reg, struct 
 }
 
 /* Three-byte VEX in map 0F 38, ModRM with two registers. pp: 1 66, 2 F3, 3 F2. */
-static void emit_vex(struct emit *e, u8 pp, bool w, u8 opcode, unsigned reg, unsigned vvvv, unsigned rm)
+static void emit_vex(struct emit *e, u8 pp, bool w, u8 opcode, unsigned reg, unsigned vvvv,
+                     unsigned rm)
 {
     emit_u8(e, 0xc4);
     emit_u8(e, (u8)((reg & 8 ? 0 : 0x80) | 0x40 | (rm & 8 ? 0 : 0x20) | 2));
@@ -113,7 +115,8 @@ void emit_mov64_imm(struct emit *e, unsigned to, u64 v)
 static const struct host_op op_load32 = {.opcode = {0x8b}, .opcode_count = 1};
 static const struct host_op op_load64 = {.opcode = {0x8b}, .opcode_count = 1, .w = true};
 static const struct host_op op_store32 = {.opcode = {0x89}, .opcode_count = 1};
-static const struct host_op op_store16 = {.prefix = {0x66}, .prefix_count = 1, .opcode = {0x89}, .opcode_count = 1};
+static const struct host_op op_store16 = {
+    .prefix = {0x66}, .prefix_count = 1, .opcode = {0x89}, .opcode_count = 1};
 static const struct host_op op_store_imm = {.opcode = {0xc7}, .opcode_count = 1};
 static const struct host_op op_lea32 = {.opcode = {0x8d}, .opcode_count = 1};
 static const struct host_op op_lea64 = {.opcode = {0x8d}, .opcode_count = 1, .w = true};

@@ -1,4 +1,5 @@
-/* The host encoder: x86-64 instructions into the code cache, one function an operand form (SDM vol. 2, chapter 2). */
+/* The host encoder: x86-64 instructions into the code cache, one function an operand form (SDM vol.
+ * 2, chapter 2). */
 /* SPDX-License-Identifier: MIT */
 #ifndef TRANSLATE_EMIT_H
 #define TRANSLATE_EMIT_H
@@ -7,18 +8,18 @@
 
 /* Where code is being written. Positions are addresses in the executable view. */
 struct emit {
-    u8 *at;        /* next byte, in the writable view */
-    u8 *end;       /* one past the room */
+    u8 *at;         /* next byte, in the writable view */
+    u8 *end;        /* one past the room */
     intptr_t delta; /* executable view - writable view */
-    bool full;     /* the room did not suffice: everything since is to be thrown away */
+    bool full;      /* the room did not suffice: everything since is to be thrown away */
 };
 
 /* A memory operand [base + index << scale + disp]; base or index may be HOST_NONE. */
 struct host_mem {
-    u8 base;   /* host register, or HOST_NONE */
-    u8 index;  /* host register but not rsp, or HOST_NONE */
-    u8 scale;  /* 0-3 */
-    s32 disp;  /* displacement */
+    u8 base;  /* host register, or HOST_NONE */
+    u8 index; /* host register but not rsp, or HOST_NONE */
+    u8 scale; /* 0-3 */
+    s32 disp; /* displacement */
 };
 enum { HOST_NONE = 0xff };
 
@@ -31,14 +32,15 @@ void emit_u8(struct emit *e, u8 v);
 void emit_u32(struct emit *e, u32 v);
 void emit_bytes(struct emit *e, const u8 *p, unsigned n);
 
-/* An opcode as the copier has it: legacy prefixes, REX bits that are not a register's, map and opcode bytes. */
+/* An opcode as the copier has it: legacy prefixes, REX bits that are not a register's, map and
+ * opcode bytes. */
 struct host_op {
-    u8 prefix[3];     /* 66, F2, F3 in order */
-    u8 prefix_count;  /* entries of prefix */
-    u8 opcode[3];     /* 0F, 0F 38, 0F 3A included */
-    u8 opcode_count;  /* entries of opcode */
-    bool w;           /* REX.W */
-    bool rex;         /* a REX prefix even if empty (SPL, BPL, SIL, DIL) */
+    u8 prefix[3];    /* 66, F2, F3 in order */
+    u8 prefix_count; /* entries of prefix */
+    u8 opcode[3];    /* 0F, 0F 38, 0F 3A included */
+    u8 opcode_count; /* entries of opcode */
+    bool w;          /* REX.W */
+    bool rex;        /* a REX prefix even if empty (SPL, BPL, SIL, DIL) */
 };
 
 /* reg is ModRM.reg: a register's number or an opcode extension. */
@@ -65,9 +67,10 @@ void emit_movzx16(struct emit *e, unsigned to, unsigned from);
 /* Branches; targets are in the executable view. */
 void emit_jmp(struct emit *e, u64 target);
 void emit_call(struct emit *e, u64 target);
-u8 *emit_jcc(struct emit *e, unsigned condition, u64 target); /* returns the writable place of its rel32 */
-u8 *emit_jmp_patchable(struct emit *e);                       /* jmp rel32 to the next byte; place of its rel32 */
-void emit_jrcxz_over_jmp(struct emit *e);                     /* jrcxz past the jmp rel32 that is emitted next */
+u8 *emit_jcc(struct emit *e, unsigned condition,
+             u64 target);                 /* returns the writable place of its rel32 */
+u8 *emit_jmp_patchable(struct emit *e);   /* jmp rel32 to the next byte; place of its rel32 */
+void emit_jrcxz_over_jmp(struct emit *e); /* jrcxz past the jmp rel32 that is emitted next */
 void emit_jmp_mem(struct emit *e, struct host_mem m);
 
 /* Points a rel32 at a target. place is in the writable view. */

@@ -1,0 +1,184 @@
+/* Same-ISA copy: a guest instruction again as host code, with registers renamed and the memory
+ * operand replaced. */
+/* SPDX-License-Identifier: MIT */
+#include "cpu/decode.h"
+#include "translate/regs.h"
+#include "translate/translate.h"
+
+/* A guest instruction taken apart by its bytes. */
+struct parts {
+    struct host_op op; /* what is kept of prefixes and opcode */
+    bool has_modrm;    /* there is a ModRM byte */
+    const u8 *imm;     /* immediate bytes */
+    unsigned imm_len;  /* how many */
+};
+
+static unsigned modrm_tail(const u8 *p, unsigned addrsize)
+{
+    unsigned mod = p[0] >> 6, rm = p[0] & 7;
+    if (mod == 3)
+        return 1;
+    if (addrsize == 2)
+        return 1 + (mod == 1 ? 1u : mod == 2 || rm == 6 ? 2u : 0);
+    unsigned n = 1 + (rm == 4);
+    if (mod == 0 && (rm == 5 || (rm == 4 && (p[1] & 7) == 5)))
+        return n + 4;
+    return n + (mod == 1 ? 1u : mod == 2 ? 4u : 0);
+}
+
+static bool opcode_has_modrm(const struct insn *i, const struct host_op *op)
+{
+    if (op->opcode_count > 1)
+        return op->opcode[1] != 0x77 && !(op->opcode[1] >= 0xc8 && op->opcode[1] <= 0xcf);
+    u8 c = op->opcode[0];
+    return (c < 0x40 && (c & 7) < 4) || (c >= 0x80 && c <= 0x8f) || c == 0x69 || c == 0x6b ||
+           c == 0x63 || c == 0xc0 || c == 0xc1 || c == 0xc6 || c == 0xc7 ||
+           (c >= 0xd0 && c <= 0xdf && c != 0xd4 && c != 0xd5 && c != 0xd6 && c != 0xd7) ||
+           c == 0xf6 || c == 0xf7 || c == 0xfe || c == 0xff;
+}
+
+static void parse(struct parts *p, const struct insn *i, const u8 *code)
+{
+    const u8 *at = code, *end = code + i->len;
+    *p = (struct parts){0};
+    for (;; at++) {
+        if (*at == 0x66 || *at == 0xf2 || *at == 0xf3)
+            p->op.prefix[p->op.prefix_count < 3 ? p->op.prefix_count++ : 2] = *at;
+        else if (*at != 0x26 && *at != 0x2e && *at != 0x36 && *at != 0x3e && *at != 0x64 &&
+                 *at != 0x65 && *at != 0x67 && *at != 0xf0)
+            break;
+    }
+    p->op.opcode[p->op.opcode_count++] = *at++;
+    if (p->op.opcode[0] == 0x0f) {
+        p->op.opcode[p->op.opcode_count++] = *at++;
+        if (p->op.opcode[1] == 0x38 || p->op.opcode[1] == 0x3a)
+            p->op.opcode[p->op.opcode_count++] = *at++;
+    }
+    p->has_modrm = opcode_has_modrm(i, &p->op);
+    if (p->has_modrm)
+        at += modrm_tail(at, i->addrsize);
+    p->imm = at;
+    p->imm_len = (unsigned)(end - at);
+}
+
+static unsigned renamed(unsigned reg)
+{
+    return reg == 1 ? HOST_OF_ECX : reg == 4 ? HOST_OF_ESP : reg;
+}
+
+/* Which byte registers an instruction names. */
+struct byte_use {
+    bool high; /* AH, CH, DH or BH */
+    bool ch;   /* CH */
+    bool ecx;  /* any part of ECX that ModRM or the opcode names */
+    bool esp;  /* ESP, as a word or doubleword */
+};
+
+static struct byte_use byte_use(const struct insn *i)
+{
+    struct byte_use u = {0};
+    for (unsigned n = 0; n < INSN_OPERANDS; n++) {
+        const struct operand *o = &i->op[n];
+        if (o->kind != OPND_REG)
+            continue;
+        u.high |= o->off & 1;
+        u.ch |= o->off == 9;
+        u.ecx |= o->off / 8 == 1;
+        u.esp |= o->off == 32;
+    }
+    return u;
+}
+
+static bool shifts_by_cl(const struct insn *i, const struct parts *p)
+{
+    u8 c = p->op.opcode[p->op.opcode_count - 1];
+    return p->op.opcode_count == 1 ? c == 0xd2 || c == 0xd3
+                                   : (c == 0xa5 || c == 0xad) && i->op[2].kind == OPND_REG;
+}
+
+/* Opcodes that 64-bit mode took away: INC/DEC by opcode, and the moffs forms of MOV. */
+static bool modernise(struct parts *p, const struct insn *i, unsigned *reg, unsigned *rm)
+{
+    u8 c = p->op.opcode[0];
+    if (p->op.opcode_count == 1 && c >= 0x40 && c <= 0x4f) {
+        p->op.opcode[0] = 0xff;
+        *reg = c >> 3 & 1;
+        *rm = renamed(c & 7);
+        return true;
+    }
+    if (p->op.opcode_count == 1 && c == 0x82)
+        p->op.opcode[0] = 0x80;
+    if (p->op.opcode_count == 1 && c >= 0xa0 && c <= 0xa3) {
+        static const u8 form[4] = {0x8a, 0x8b, 0x88, 0x89};
+        p->op.opcode[0] = form[c & 3];
+        p->imm_len = 0;
+        *reg = 0;
+        return true;
+    }
+    (void)i;
+    return false;
+}
+
+/* No ModRM: implicit registers, or one in the opcode's low bits. */
+static void copy_plain(struct emit *e, struct parts *p, const struct insn *i)
+{
+    u8 *last = &p->op.opcode[p->op.opcode_count - 1];
+    unsigned reg = *last & 7, host = renamed(reg);
+    emit_bytes(e, p->op.prefix, p->op.prefix_count);
+    if ((insn_gpr_fields(i->row) & GPR_IN_OPCODE) && !(i->op[0].off & 1)) {
+        *last = (u8)((*last & ~7) | (host & 7));
+        if (host & 8)
+            emit_u8(e, 0x41);
+    }
+    emit_bytes(e, p->op.opcode, p->op.opcode_count);
+    emit_bytes(e, p->imm, p->imm_len);
+}
+
+static void copy_modrm(struct emit *e, const struct parts *p, unsigned reg, unsigned rm,
+                       const struct host_mem *m)
+{
+    if (m)
+        emit_op_mem(e, &p->op, reg, *m);
+    else
+        emit_op_reg(e, &p->op, reg, rm);
+    emit_bytes(e, p->imm, p->imm_len);
+}
+
+bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct host_mem *m)
+{
+    const struct insn *i = &s->insn;
+    struct parts p;
+    unsigned fields = insn_gpr_fields(i->row), reg = i->modrm >> 3 & 7, rm = i->modrm & 7;
+    struct byte_use use = byte_use(i);
+    parse(&p, i, code);
+    bool by_cl = shifts_by_cl(i, &p);
+    /* AH, CH, DH, BH cannot be named beside a REX prefix: then ECX is worked on in RCX itself. */
+    bool bracket = use.high && (use.ecx || use.ch) && !(by_cl && !use.ch);
+    if ((use.high && use.esp) || (use.ch && (m || by_cl)) || (bracket && m))
+        return false;
+    if (m && use.high) {
+        emit_lea64(e, SCRATCH_TEST, *m);
+        *m = (struct host_mem){SCRATCH_TEST, HOST_NONE, 0, 0};
+        if (by_cl)
+            return false;
+    }
+    if (bracket || by_cl)
+        emit_mov32(e, HOST_RCX, HOST_OF_ECX);
+    if (!modernise(&p, i, &reg, &rm)) {
+        if (!p.has_modrm) {
+            if (bracket)
+                return false;
+            copy_plain(e, &p, i);
+            return true;
+        }
+        bool byte_high_reg = use.high;
+        if ((fields & GPR_IN_REG) && !byte_high_reg)
+            reg = renamed(reg);
+        if ((fields & GPR_IN_RM) && !byte_high_reg)
+            rm = renamed(rm);
+    }
+    copy_modrm(e, &p, reg, rm, m);
+    if (bracket)
+        emit_mov32(e, HOST_OF_ECX, HOST_RCX);
+    return true;
+}

@@ -1,0 +1,261 @@
+/* The translator as an engine: translated blocks where there are some, the interpreter for cold and
+ * refused code. */
+/* SPDX-License-Identifier: MIT */
+#include "translate/engine.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "cpu/interp.h"
+#include "cpu/mem.h"
+#include "translate/translate.h"
+
+/* The translator whose code runs on this thread: a signal handler has no argument to find it by. */
+static _Thread_local struct translator *running;
+
+void translate_set_jump_id(struct translator *t, unsigned mode)
+{
+    u32 id = t->generation << 9 | mode | (t->cpu->cpl == 3 ? MODE_USER : 0);
+    t->cpu->jump_id = (u64)id << 32;
+}
+
+u64 translate_peek(struct translator *t, unsigned mode)
+{
+    translate_set_jump_id(t, mode);
+    u32 lin = (u32)t->cpu->rip;
+    const struct tjump *j = &t->jump[lin % JUMP_ENTRIES];
+    return j->tag + t->cpu->jump_id + lin == 0 ? j->code : 0;
+}
+
+/* Place of cs:rip in RAM, or UINT64_MAX. Raises what a fetch raises. */
+static u64 code_place(struct cpu *cpu, u32 lin)
+{
+    const struct tlb_entry *e = tlb_entry(cpu->tlb, lin);
+    u64 pa;
+    if (!tlb_allows(e->tag[ACCESS_EXEC], lin))
+        mem_fetch_page(cpu, lin, &pa);
+    pa = tlb_pa(cpu->tlb, lin);
+    struct phys_page page = physmem_page(cpu->mem, pa & PAGE_MASK);
+    return page.ram_offset == UINT64_MAX ? UINT64_MAX : page.ram_offset | (lin & ~PAGE_MASK);
+}
+
+static struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place)
+{
+    struct scan s;
+    if (!scan_block(&s, physmem_ram(t->cpu->mem, place), PAGE_SIZE - (place & ~PAGE_MASK), mode)) {
+        t->stops[STOP_FIRST]++;
+        return NULL;
+    }
+    struct tblock *b = t->reset_wanted ? NULL : translate_block(t, &s, lin, mode, place);
+    if (!b) {
+        t->stops[STOP_FULL]++;
+        tblock_reset(t);
+        b = translate_block(t, &s, lin, mode, place);
+    }
+    if (b)
+        tblock_insert(t, b);
+    return b;
+}
+
+/* The translated block at cs:rip, or NULL while it is cold or must be interpreted. */
+static struct tblock *find_block(struct translator *t, unsigned mode)
+{
+    struct cpu *cpu = t->cpu;
+    u32 lin = (u32)cpu->rip;
+    u64 place = code_place(cpu, lin);
+    if (place == UINT64_MAX) {
+        t->stops[STOP_NO_RAM]++;
+        return NULL;
+    }
+    struct tblock *b = tblock_find(t, lin, mode, place);
+    if (!b && interp_runs(cpu) >= t->threshold)
+        b = translate_at(t, lin, mode, place);
+    if (!b) {
+        t->stops[STOP_COLD]++;
+        return NULL;
+    }
+    t->jump[lin % JUMP_ENTRIES] = (struct tjump){-(cpu->jump_id + lin), b->code};
+    return b;
+}
+
+/* Links the exit that was just taken, when its target has been translated. */
+static void follow_exit(struct translator *t, const struct tsite *rx_site)
+{
+    const struct tsite *site = (const struct tsite *)((const u8 *)rx_site - t->emit.delta);
+    struct tblock *from = t->block[site->block];
+    struct texit *x = &from->exit[site->exit];
+    t->stops[STOP_EXIT]++;
+    t->cpu->rip = x->target;
+    u64 place = (from->ram_offset & PAGE_MASK) | (x->target & ~PAGE_MASK);
+    struct tblock *to = from->dropped ? NULL : tblock_find(t, x->target, from->mode, place);
+    if (to && !x->to)
+        tblock_link(t, x, to);
+}
+
+static void run_translated(struct translator *t, u64 code)
+{
+    const struct tsite *(*enter)(struct cpu *, u64) =
+        (const struct tsite *(*)(struct cpu *, u64))(uintptr_t)t->enter;
+    t->cpu->xmm_absent = 1;
+    interp_leave(t->cpu);
+    const struct tsite *site = enter(t->cpu, code);
+    if (site)
+        follow_exit(t, site);
+}
+
+/* Runs until something wants attention; replaces the interpreter's loop. */
+static void translate_run(struct cpu *cpu, u64 until)
+{
+    struct translator *t = cpu->translator;
+    running = t;
+    do {
+        unsigned mode = translate_mode(cpu);
+        u64 code = mode ? translate_peek(t, mode) : 0;
+        struct tblock *b = mode && !code ? find_block(t, mode) : NULL;
+        code = b ? b->code : code;
+        if (code)
+            run_translated(t, code);
+        else
+            interp_one_block(cpu);
+        t->stops[STOP_MODE] += !mode;
+    } while (!atomic_load_explicit(&cpu->attention, memory_order_relaxed) && !cpu->inhibit &&
+             !cpu->halted && cpu->icount < until);
+}
+
+static void on_code_written(struct cpu *cpu, u64 ram_offset, unsigned size)
+{
+    interp_code_written(cpu, ram_offset, size);
+    tblock_written(cpu->translator, ram_offset, size);
+}
+
+static void on_remapped(struct cpu *cpu)
+{
+    interp_remapped(cpu);
+    tblock_drop_all(cpu->translator);
+    cpu->translator->generation++;
+}
+
+/* Cached targets are stale: the id that they carry is not used again until the table is cleared. */
+static void on_flushed(struct cpu *cpu)
+{
+    struct translator *t = cpu->translator;
+    t->generation++;
+    if (t->generation >> 22) {
+        t->generation = 0;
+        memset(t->jump, 0xff, JUMP_ENTRIES * sizeof *t->jump);
+    }
+    translate_set_jump_id(t, translate_mode(cpu));
+}
+
+/* A native instruction of translated code has trapped (a misaligned SSE operand): its callout is
+ * run instead. */
+static void on_trap(int sig, siginfo_t *info, void *context)
+{
+    ucontext_t *uc = context;
+    u64 pc = (u64)uc->uc_mcontext.gregs[REG_RIP];
+    struct tblock *b = running ? tblock_at_pc(running, pc) : NULL;
+    (void)info;
+    for (unsigned n = 0; b && n < b->fixup_count; n++) {
+        if (b->fixup[n].pc + (u64)(uintptr_t)running->rx == pc) {
+            uc->uc_mcontext.gregs[REG_RIP] =
+                (greg_t)((u64)(uintptr_t)running->rx + b->fixup[n].stub);
+            return;
+        }
+    }
+    signal(sig, SIG_DFL);
+}
+
+static bool host_has_bmi2(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2);
+}
+
+/* One memfd mapped twice: writable, and executable. */
+static bool map_cache(struct translator *t, struct error *err)
+{
+    int fd = memfd_create("prescient-code", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, (off_t)t->size) < 0)
+        return error_set(err, "no memory for translated code: %s", strerror(errno));
+    t->rw = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    t->rx = mmap(NULL, t->size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    close(fd);
+    if (t->rw == MAP_FAILED || t->rx == MAP_FAILED)
+        return error_set(err, "no executable memory for translated code: %s", strerror(errno));
+    t->emit = (struct emit){.at = t->rw, .end = t->rw + t->size, .delta = t->rx - t->rw};
+    return true;
+}
+
+bool translate_init(struct cpu *cpu, size_t cache_size, unsigned threshold, struct error *err)
+{
+    if (!host_has_bmi2())
+        return error_set(
+            err, "the host CPU has no BMI2, which the translator needs; use -engine interp");
+    struct translator *t = xcalloc(1, sizeof *t);
+    t->cpu = cpu;
+    t->size = cache_size;
+    t->threshold = threshold;
+    t->block_max = (u32)(cache_size / 64);
+    t->insn_max = (u32)(cache_size / 256);
+    cpu->translator = t;
+    if (!map_cache(t, err)) {
+        translate_free(cpu);
+        return false;
+    }
+    t->block = xcalloc(t->block_max, sizeof *t->block);
+    t->insn = xcalloc(t->insn_max, sizeof *t->insn);
+    t->jump = xmalloc(JUMP_ENTRIES * sizeof *t->jump);
+    memset(t->jump, 0xff, JUMP_ENTRIES * sizeof *t->jump);
+    cpu->jump_table = t->jump;
+    stubs_emit(t);
+    struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    sigaction(SIGSEGV, &action, NULL);
+    cpu->engine = (struct engine_ops){.code_written = on_code_written,
+                                      .flushed = on_flushed,
+                                      .remapped = on_remapped,
+                                      .run = translate_run};
+    return true;
+}
+
+void translate_free(struct cpu *cpu)
+{
+    struct translator *t = cpu->translator;
+    if (!t)
+        return;
+    if (t->jump)
+        tblock_reset(t);
+    if (t->rw && t->rw != MAP_FAILED)
+        munmap(t->rw, t->size);
+    if (t->rx && t->rx != MAP_FAILED)
+        munmap(t->rx, t->size);
+    free(t->block);
+    free(t->insn);
+    free(t->jump);
+    free(t->page);
+    free(t);
+    cpu->translator = NULL;
+    running = NULL;
+}
+
+void translate_report(const struct cpu *cpu)
+{
+    static const char *const text[STOP_COUNT] = {
+#define STOP(name, what) [STOP_##name] = what,
+#include "translate/stop.def"
+#undef STOP
+    };
+    const struct translator *t = cpu->translator;
+    fprintf(stderr,
+            "translated: %llu instructions, %llu bytes in %u blocks; %zu bytes of host code\n",
+            (unsigned long long)t->translated_insns, (unsigned long long)t->translated_bytes,
+            t->block_count, (size_t)(t->emit.at - t->rw));
+    for (unsigned n = 0; n < STOP_COUNT; n++)
+        fprintf(stderr, "%12llu  %s\n", (unsigned long long)t->stops[n], text[n]);
+}

@@ -1,0 +1,130 @@
+/* The translator: state, blocks, and what its files share. */
+/* SPDX-License-Identifier: MIT */
+#ifndef TRANSLATE_TRANSLATE_H
+#define TRANSLATE_TRANSLATE_H
+
+#include "cpu/cpu.h"
+#include "translate/emit.h"
+#include "translate/scan.h"
+
+struct tblock;
+
+/* A direct exit of a block: a jmp or jcc whose rel32 is patched. */
+struct texit {
+    u32 target;            /* linear address */
+    u8 *place;             /* rel32 in the writable view; NULL: no such exit */
+    u64 stub;              /* where the rel32 points while it is not linked */
+    struct tblock *to;     /* linked to, or NULL */
+    struct texit *next_in; /* next exit that is linked to the same block */
+    struct tblock *from;   /* whose exit this is */
+};
+
+/* Where a native instruction may raise a host signal, and the callout to run instead. */
+struct tfixup {
+    u32 pc;   /* offset of the instruction in the code cache */
+    u32 stub; /* offset of its callout */
+};
+
+struct tblock {
+    u32 lin;                  /* linear address of the first byte */
+    u32 mode;                 /* translate_mode it is for, and MODE_USER */
+    u64 ram_offset;           /* place of the first byte in the memfd */
+    u16 bytes;                /* length of the guest code */
+    u16 count;                /* instructions */
+    bool dropped;             /* no longer what memory holds; leaves at its next callout */
+    u64 code;                 /* host address of its code, executable view */
+    u64 code_end;             /* one past it, cold stubs included */
+    struct tblock *hash_next; /* next with the same hash */
+    struct tblock *page_next; /* next of the same RAM page */
+    struct texit exit[2];     /* direct exits within the page */
+    struct texit *in;         /* exits of others that are linked here */
+    struct tfixup *fixup;     /* by ascending pc, in the fixup arena */
+    unsigned fixup_count;     /* entries of fixup */
+};
+enum { MODE_USER = 256 }; /* beside scan.h's bits in a key: CPL 3 */
+
+/* What follows the call of a callout stub in the code, in the writable view filled at translation.
+ */
+struct tsite {
+    u32 block;  /* index into translator.block */
+    u32 resume; /* offset in the code cache where to go on */
+    u32 insn;   /* 1 + index of the decoded instruction in translator.insn; 0: not decoded yet */
+    u16 offset; /* of the instruction in the block */
+    u8 flags;   /* SITE_* */
+    u8 exit;    /* exit stubs: which of block's exits */
+} __attribute__((packed));
+enum { SITE_SSE = 1, SITE_END = 2, SITE_MODE = 4 /* the instruction may change translate_mode */ };
+
+/* Inline cache of branch targets, by low 16 bits of the linear address. */
+struct tjump {
+    u64 tag;  /* -(jump_id + linear address) */
+    u64 code; /* host address */
+};
+enum { JUMP_ENTRIES = 65536 };
+
+/* Why something was not translated or translated code was left; the names are in stop.def. */
+enum translate_stop {
+#define STOP(name, text) STOP_##name,
+#include "translate/stop.def"
+#undef STOP
+    STOP_COUNT
+};
+
+struct translator {
+    struct cpu *cpu;       /* whose code it is */
+    u8 *rw;                /* code cache, writable view */
+    u8 *rx;                /* the same memory, executable view */
+    size_t size;           /* its bytes */
+    struct emit emit;      /* where the next block goes */
+    size_t stubs_end;      /* offset of the first byte behind the common stubs */
+    u64 enter;             /* common stub: load the guest's registers and jump */
+    u64 callout;           /* common stub: run the interpreter's function of a site */
+    u64 exit_site;         /* common stub: leave, by a direct exit */
+    u64 exit_addr;         /* common stub: leave, going on at SCRATCH_ADDR */
+    u64 lookup;            /* common stub: go to SCRATCH_ADDR by the jump table */
+    u64 load_xmm;          /* common stub: XMM registers into the host */
+    u64 leave;             /* common stub: back to C; the guest's registers are saved */
+    bool reset_wanted;     /* every block was dropped: start anew before the next translation */
+    unsigned threshold;    /* interpreted runs before a block is translated */
+    u32 generation;        /* counts what makes jump table entries stale */
+    struct tjump *jump;    /* the jump table */
+    struct tblock **block; /* every block since the last reset */
+    u32 block_count, block_max;             /* entries, room */
+    struct insn *insn;                      /* decoded instructions of sites that were run */
+    u32 insn_count, insn_max;               /* entries, room */
+    struct tblock *hash[1 << 14];           /* by linear address */
+    struct tblock **page;                   /* head of the list of blocks of each RAM page */
+    u64 page_count;                         /* entries of page */
+    u64 stops[STOP_COUNT];                  /* counters */
+    u64 translated_insns, translated_bytes; /* totals */
+};
+
+/* block.c */
+struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset);
+void tblock_insert(struct translator *t, struct tblock *b);
+void tblock_written(struct translator *t, u64 ram_offset, unsigned size);
+void tblock_link(struct translator *t, struct texit *x, struct tblock *to);
+void tblock_drop_all(
+    struct translator *t); /* drops everything; blocks may run on to their next callout */
+void tblock_reset(struct translator *t); /* drops everything; no block may run */
+struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
+
+/* generate.c: translates a scanned block. NULL when the cache is full. */
+struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
+                               u64 ram_offset);
+
+/* stubs.c: emits the common stubs at the start of the cache. */
+void stubs_emit(struct translator *t);
+
+/* copy.c: the same instruction on host registers; code is its guest bytes. False if it must be a
+ * callout. */
+bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct host_mem *m);
+
+/* engine.c: the jump table's id for the current mode, and the code to run at cs:rip or 0. */
+void translate_set_jump_id(struct translator *t, unsigned mode);
+u64 translate_peek(struct translator *t, unsigned mode);
+
+/* vmm.c: called from the callout stub; returns the host address where to go on. */
+u64 translate_callout(struct cpu *cpu, struct tsite *site);
+
+#endif

@@ -1,0 +1,58 @@
+/* The software VMM: what translated code calls for sensitive instructions, misses and everything
+ * rare. The work is done by the interpreter's functions. */
+/* SPDX-License-Identifier: MIT */
+#include "cpu/decode.h"
+#include "cpu/interp.h"
+#include "cpu/specialise.h"
+#include "translate/translate.h"
+
+/* The decoded instruction of a site; the guest's bytes are unchanged, else the block would be gone.
+ */
+static const struct insn *site_insn(struct translator *t, const struct tblock *b,
+                                    struct tsite *site)
+{
+    if (site->insn)
+        return &t->insn[site->insn - 1];
+    if (t->insn_count == t->insn_max)
+        t->insn_count = 0; /* sites that used the first ones decode again, see below */
+    struct insn *i = &t->insn[t->insn_count++];
+    const u8 *code = physmem_ram(t->cpu->mem, b->ram_offset + site->offset);
+    decode(code, b->bytes - site->offset, MODE_32, i);
+    i->exec = insn_specialise(i, insn_exec_of(i->row));
+    site->insn = t->insn_count;
+    return i;
+}
+
+/* Where to go on after the instruction; the leave stub when something wants the dispatcher. */
+static u64 next_code(struct translator *t, const struct tblock *b, const struct tsite *site,
+                     u64 expected)
+{
+    struct cpu *cpu = t->cpu;
+    u32 attention = atomic_load_explicit(&cpu->attention, memory_order_relaxed);
+    if (attention || cpu->inhibit || cpu->halted || b->dropped)
+        return t->leave;
+    if (site->flags & SITE_END) {
+        unsigned mode = translate_mode(cpu);
+        u64 code = mode ? translate_peek(t, mode) : 0;
+        return code ? code : t->leave;
+    }
+    if (cpu->rip != expected || ((site->flags & SITE_MODE) && translate_mode(cpu) != b->mode))
+        return t->leave;
+    cpu->xmm_wanted = site->flags & SITE_SSE;
+    return (u64)(uintptr_t)t->rx + site->resume;
+}
+
+u64 translate_callout(struct cpu *cpu, struct tsite *rx_site)
+{
+    struct translator *t = cpu->translator;
+    struct tsite *site = (struct tsite *)((u8 *)rx_site - t->emit.delta);
+    const struct tblock *b = t->block[site->block];
+    const struct insn *i = site_insn(t, b, site);
+    u64 expected = (u32)(b->lin + site->offset + i->len);
+    cpu->xmm_wanted = 0;
+    cpu->rip = expected;
+    cpu->cur = i;
+    i->exec(cpu, i);
+    cpu->cur = NULL;
+    return next_code(t, b, site, expected);
+}
