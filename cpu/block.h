@@ -18,6 +18,7 @@ struct block {
     struct insn *insn;          /* count of them */
     u64 pa;                     /* physical address of the first byte; UINT64_MAX once dropped */
     struct block *link[2];      /* blocks that came next, within one page; or NULL */
+    u32 runs;                   /* how often it was started by interp_one_block */
     u16 bytes;                  /* length of the code */
     u16 count;                  /* instructions */
     u8 mode;                    /* enum code_mode */

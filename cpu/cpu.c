@@ -37,19 +37,26 @@ static void on_marked_write(void *opaque, u64 ram_offset, unsigned size, u8 mark
 
 /* Creation and reset */
 
+/* At a multiple of 64 bytes; size is one. */
+static void *xaligned(size_t size)
+{
+    void *p = aligned_alloc(64, size);
+    if (!p)
+        die("out of memory for the virtual CPU");
+    return p;
+}
+
 struct cpu *cpu_new(struct physmem *mem, struct clock *clock, struct log *log)
 {
-    struct cpu *cpu = aligned_alloc(_Alignof(struct cpu), sizeof *cpu);
-    if (!cpu)
-        die("out of memory for the virtual CPU");
+    struct cpu *cpu = xaligned(sizeof *cpu);
     memset(cpu, 0, sizeof *cpu);
     cpu->mem = mem;
     cpu->clock = clock;
     cpu->log = log;
     cpu->tsc_hz = TSC_HZ;
-    cpu->space = xmalloc(sizeof *cpu->space);
+    cpu->space = xaligned(sizeof *cpu->space);
     space_init(cpu->space, mem);
-    cpu->strict = xmalloc(sizeof *cpu->strict);
+    cpu->strict = xaligned(sizeof *cpu->strict);
     *cpu->strict = cpu->space->tlb[0];
     physmem_on_remap(mem, on_remap, cpu);
     physmem_on_mark(mem, on_mark, cpu);

@@ -142,6 +142,8 @@ struct cpu_bus {
 
 /* The engine that runs it (interpreter, translator); set by frontend/machine.c. */
 struct engine_ops {
+    /* runs until attention, inhibit, halted or icount >= until */
+    void (*run)(struct cpu *cpu, u64 until);
     /* drop blocks that overlap */
     void (*code_written)(struct cpu *cpu, u64 ram_offset, unsigned size);
     void (*flushed)(struct cpu *cpu);  /* the space was flushed or switched */

@@ -14,22 +14,24 @@ struct interp {
     struct block_cache *blocks; /* decoded code */
 };
 
-static void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size)
+void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size)
 {
     block_written(cpu->interp->blocks, ram_offset, size);
 }
 
-static void interp_remapped(struct cpu *cpu)
+void interp_remapped(struct cpu *cpu)
 {
     block_drop_all(cpu->interp->blocks);
 }
+
+static void run_straight(struct cpu *cpu, u64 until);
 
 void interp_init(struct cpu *cpu)
 {
     cpu->interp = xcalloc(1, sizeof *cpu->interp);
     cpu->interp->blocks = block_cache_new(cpu);
-    cpu->engine =
-        (struct engine_ops){.code_written = interp_code_written, .remapped = interp_remapped};
+    cpu->engine = (struct engine_ops){
+        .code_written = interp_code_written, .remapped = interp_remapped, .run = run_straight};
 }
 
 void interp_free(struct cpu *cpu)
@@ -66,7 +68,7 @@ static void step_run(struct cpu *cpu)
 /* Counts what a block completed before one of its instructions escaped. */
 static void account_escape(struct cpu *cpu)
 {
-    if (cpu->cur)
+    if (cpu->cur && cpu->block)
         cpu->icount += (u64)(cpu->cur - cpu->block->insn);
 }
 
@@ -116,6 +118,23 @@ static __attribute__((noinline)) void run_straight(struct cpu *cpu, u64 until)
     }
 }
 
+unsigned interp_runs(struct cpu *cpu)
+{
+    return block_find(cpu, cpu->interp->blocks)->runs;
+}
+
+void interp_one_block(struct cpu *cpu)
+{
+    struct block *b = block_find(cpu, cpu->interp->blocks);
+    b->runs++;
+    block_run(cpu, b);
+}
+
+void interp_leave(struct cpu *cpu)
+{
+    cpu->block = NULL;
+}
+
 void interp_run(struct cpu *cpu, u64 limit)
 {
     const u64 until = limit > UINT64_MAX - cpu->icount ? UINT64_MAX : cpu->icount + limit;
@@ -148,6 +167,6 @@ void interp_run(struct cpu *cpu, u64 limit)
         if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
             step_run(cpu);
         else
-            run_straight(cpu, until);
+            cpu->engine.run(cpu, until);
     }
 }

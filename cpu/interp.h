@@ -13,6 +13,15 @@ void interp_free(struct cpu *cpu);
  * (UINT64_MAX: no limit). */
 void interp_run(struct cpu *cpu, u64 limit);
 
+/* For an engine that runs what is hot by itself: how often the block at cs:rip has been
+ * interpreted; one block; the parts of the engine_ops; and that what runs now is not the
+ * interpreter's. */
+unsigned interp_runs(struct cpu *cpu);
+void interp_one_block(struct cpu *cpu);
+void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size);
+void interp_remapped(struct cpu *cpu);
+void interp_leave(struct cpu *cpu);
+
 /* Row -> function, in exec_table.c. */
 insn_exec *insn_exec_of(u16 row);
 

@@ -22,7 +22,9 @@
 #include "frontend/loader.h"
 #include "frontend/screenshot.h"
 #include "hw/pc.h"
+#include "translate/engine.h"
 
+enum { CODE_CACHE = 32 << 20, HOT_RUNS = 20 };
 enum { TSC_HZ = 1000000000, POLL_NS = 5000000, MAX_CHARDEVS = MAX_SERIALS + 1 };
 #define HOLE_START (3584ull << 20) /* RAM above 3.5 GiB moves behind 4 GiB */
 
@@ -430,6 +432,9 @@ static bool create(struct machine *m, struct error *err)
     m->cpu->tsc_hz = TSC_HZ;
     m->cpu->explain = o->explain;
     interp_init(m->cpu);
+    if (o->engine != ENGINE_INTERP &&
+        !translate_init(m->cpu, CODE_CACHE, o->engine == ENGINE_AUTO ? HOT_RUNS : 0, err))
+        return false;
     if (!open_chardevs(m, &config, err))
         return false;
     m->board = (struct board){
@@ -471,6 +476,7 @@ void machine_free(struct machine *m)
     board_destroy(&m->board);
     pc_free(m->pc);
     if (m->cpu) {
+        translate_free(m->cpu);
         interp_free(m->cpu);
         cpu_free(m->cpu);
     }

@@ -18,6 +18,7 @@ struct drive_option {
 };
 
 enum display_kind { DISPLAY_AUTO, DISPLAY_SDL, DISPLAY_NONE };
+enum engine_kind { ENGINE_INTERP, ENGINE_CHECKED, ENGINE_AUTO };
 enum clock_kind { CLOCK_HOST, CLOCK_ICOUNT };
 enum { MAX_DRIVES = 6, MAX_SERIALS = 2 };
 
@@ -49,6 +50,7 @@ struct options {
     unsigned icount_shift;     /* -clock icount: ns an instruction = 1 << shift */
     bool debug_exit;           /* -device isa-debug-exit */
     u16 debug_exit_port;       /* its iobase */
+    enum engine_kind engine;   /* -engine */
     bool explain;              /* tell why each exception happened */
     u64 limit;                 /* stop after that many instructions; 0: none */
     bool help;                 /* -help */

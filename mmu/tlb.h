@@ -39,7 +39,8 @@ static inline bool tlb_allows(u64 tag, u64 lin)
 enum { TLB_WORDS = TLB_ENTRIES / 64 };
 
 struct tlb {
-    struct tlb_entry entry[TLB_ENTRIES]; /* by low bits of the linear page number */
+    /* by low bits of the linear page number; the alignment is what translated code relies on */
+    _Alignas(64) struct tlb_entry entry[TLB_ENTRIES];
     u64 pa[TLB_ENTRIES];                 /* physical address of the page (after A20), where used */
     u32 ram_page[TLB_ENTRIES];           /* ram_offset >> 12 of what it writes directly, or ~0 */
     u64 used[TLB_WORDS];                 /* entries with a valid tag: all that a flush visits */

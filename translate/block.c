@@ -117,7 +117,9 @@ void tblock_reset(struct translator *t)
         free(t->block[n]->fixup);
         free(t->block[n]);
     }
-    t->block_count = t->insn_count = 0;
+    t->block_count = 0;
+    for (u32 n = 0; n < t->insn_max; n++)
+        t->insn[n].owner = NULL;
     t->emit.at = t->rw + t->stubs_end;
     t->emit.full = false;
     t->reset_wanted = false;

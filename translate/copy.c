@@ -26,7 +26,7 @@ static unsigned modrm_tail(const u8 *p, unsigned addrsize)
     return n + (mod == 1 ? 1u : mod == 2 ? 4u : 0);
 }
 
-static bool opcode_has_modrm(const struct insn *i, const struct host_op *op)
+static bool opcode_has_modrm(const struct host_op *op)
 {
     if (op->opcode_count > 1)
         return op->opcode[1] != 0x77 && !(op->opcode[1] >= 0xc8 && op->opcode[1] <= 0xcf);
@@ -54,7 +54,7 @@ static void parse(struct parts *p, const struct insn *i, const u8 *code)
         if (p->op.opcode[1] == 0x38 || p->op.opcode[1] == 0x3a)
             p->op.opcode[p->op.opcode_count++] = *at++;
     }
-    p->has_modrm = opcode_has_modrm(i, &p->op);
+    p->has_modrm = opcode_has_modrm(&p->op);
     if (p->has_modrm)
         at += modrm_tail(at, i->addrsize);
     p->imm = at;

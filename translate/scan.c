@@ -6,7 +6,6 @@
 #include "cpu/decode.h"
 #include "cpu/exec.h"
 #include "cpu/interp.h"
-#include "cpu/specialise.h"
 
 static bool seg_open(const struct segment *s)
 {
@@ -219,7 +218,7 @@ bool scan_block(struct scan *s, const u8 *code, size_t avail, unsigned mode)
         *i = (struct scanned){.offset = (u16)s->bytes};
         if (decode(code + s->bytes, avail - s->bytes, MODE_32, &i->insn) != DECODE_OK)
             break;
-        i->insn.exec = insn_specialise(&i->insn, insn_exec_of(i->insn.row));
+        i->insn.exec = insn_exec_of(i->insn.row);
         i->verdict = judge(i, mode);
         s->sse |= i->sse;
         s->bytes += i->insn.len;

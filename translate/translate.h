@@ -48,12 +48,18 @@ enum { MODE_USER = 256 }; /* beside scan.h's bits in a key: CPL 3 */
 struct tsite {
     u32 block;  /* index into translator.block */
     u32 resume; /* offset in the code cache where to go on */
-    u32 insn;   /* 1 + index of the decoded instruction in translator.insn; 0: not decoded yet */
+    u32 insn;   /* index into translator.insn, if it is the owner there */
     u16 offset; /* of the instruction in the block */
     u8 flags;   /* SITE_* */
     u8 exit;    /* exit stubs: which of block's exits */
 } __attribute__((packed));
 enum { SITE_SSE = 1, SITE_END = 2, SITE_MODE = 4 /* the instruction may change translate_mode */ };
+
+/* The decoded instruction of a site. */
+struct tcallout {
+    const struct tsite *owner; /* whose it is; another one when it was needed again */
+    struct insn insn;          /* with exec */
+};
 
 /* Inline cache of branch targets, by low 16 bits of the linear address. */
 struct tjump {
@@ -89,13 +95,13 @@ struct translator {
     u32 generation;        /* counts what makes jump table entries stale */
     struct tjump *jump;    /* the jump table */
     struct tblock **block; /* every block since the last reset */
-    u32 block_count, block_max;             /* entries, room */
-    struct insn *insn;                      /* decoded instructions of sites that were run */
-    u32 insn_count, insn_max;               /* entries, room */
-    struct tblock *hash[1 << 14];           /* by linear address */
-    struct tblock **page;                   /* head of the list of blocks of each RAM page */
-    u64 page_count;                         /* entries of page */
-    u64 stops[STOP_COUNT];                  /* counters */
+    u32 block_count, block_max;   /* entries, room */
+    struct tcallout *insn;        /* decoded instructions of sites that were run, a ring */
+    u32 insn_next, insn_max;      /* next to be used, entries */
+    struct tblock *hash[1 << 14]; /* by linear address */
+    struct tblock **page;         /* head of the list of blocks of each RAM page */
+    u64 page_count;               /* entries of page */
+    u64 stops[STOP_COUNT];        /* counters */
     u64 translated_insns, translated_bytes; /* totals */
 };
 

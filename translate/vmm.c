@@ -3,7 +3,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/decode.h"
 #include "cpu/interp.h"
-#include "cpu/specialise.h"
 #include "translate/translate.h"
 
 /* The decoded instruction of a site; the guest's bytes are unchanged, else the block would be gone.
@@ -11,15 +10,14 @@
 static const struct insn *site_insn(struct translator *t, const struct tblock *b,
                                     struct tsite *site)
 {
-    if (site->insn)
-        return &t->insn[site->insn - 1];
-    if (t->insn_count == t->insn_max)
-        t->insn_count = 0; /* sites that used the first ones decode again, see below */
-    struct insn *i = &t->insn[t->insn_count++];
+    if (t->insn[site->insn].owner == site)
+        return &t->insn[site->insn].insn;
+    site->insn = t->insn_next++ % t->insn_max;
+    t->insn[site->insn].owner = site;
+    struct insn *i = &t->insn[site->insn].insn;
     const u8 *code = physmem_ram(t->cpu->mem, b->ram_offset + site->offset);
     decode(code, b->bytes - site->offset, MODE_32, i);
-    i->exec = insn_specialise(i, insn_exec_of(i->row));
-    site->insn = t->insn_count;
+    i->exec = insn_exec_of(i->row);
     return i;
 }
 
