@@ -466,16 +466,10 @@ unsigned insn_gpr_fields(u16 row)
     unsigned fields = 0;
     for (unsigned n = 0; n < INSN_OPERANDS; n++) {
         switch (decode_rows[row].where[n]) {
-        case WHERE_G:
-            fields |= GPR_IN_REG;
-            break;
+        case WHERE_G: fields |= GPR_IN_REG; break;
         case WHERE_E:
-        case WHERE_R:
-            fields |= GPR_IN_RM;
-            break;
-        case WHERE_Z:
-            fields |= GPR_IN_OPCODE;
-            break;
+        case WHERE_R: fields |= GPR_IN_RM; break;
+        case WHERE_Z: fields |= GPR_IN_OPCODE; break;
         }
     }
     return fields;

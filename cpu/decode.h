@@ -25,7 +25,8 @@ const struct insn_info *insn_info(u16 row);
  * whatever may change the mode, the paging or the interrupt flag. */
 bool insn_ends_block(const struct insn *i);
 
-/* Where general registers are encoded: by ModRM.reg, ModRM.rm (as a register), the opcode's low bits.
+/* Where general registers are encoded: by ModRM.reg, ModRM.rm (as a register), the opcode's low
+ * bits.
  */
 enum { GPR_IN_REG = 1, GPR_IN_RM = 2, GPR_IN_OPCODE = 4 };
 unsigned insn_gpr_fields(u16 row);

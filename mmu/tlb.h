@@ -41,12 +41,12 @@ enum { TLB_WORDS = TLB_ENTRIES / 64 };
 struct tlb {
     /* by low bits of the linear page number; the alignment is what translated code relies on */
     _Alignas(64) struct tlb_entry entry[TLB_ENTRIES];
-    u64 pa[TLB_ENTRIES];                 /* physical address of the page (after A20), where used */
-    u32 ram_page[TLB_ENTRIES];           /* ram_offset >> 12 of what it writes directly, or ~0 */
-    u64 used[TLB_WORDS];                 /* entries with a valid tag: all that a flush visits */
-    u64 global[TLB_WORDS];               /* of these, those that survive a CR3 load */
-    u64 large[TLB_WORDS];                /* 4 MiB regions (lin >> 22) with parts of large pages:
-                                            there INVLPG must search */
+    u64 pa[TLB_ENTRIES];       /* physical address of the page (after A20), where used */
+    u32 ram_page[TLB_ENTRIES]; /* ram_offset >> 12 of what it writes directly, or ~0 */
+    u64 used[TLB_WORDS];       /* entries with a valid tag: all that a flush visits */
+    u64 global[TLB_WORDS];     /* of these, those that survive a CR3 load */
+    u64 large[TLB_WORDS];      /* 4 MiB regions (lin >> 22) with parts of large pages:
+                                  there INVLPG must search */
 };
 
 /* One guest address space's cached translations. */
