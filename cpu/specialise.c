@@ -331,6 +331,46 @@ OP(imul32_rri)
     NEXT;
 }
 
+/* SSE moves between memory and a register; the load is one store of 16 bytes, so that the next
+ * instruction can read it back at once. */
+static inline void *xmm_at(struct cpu *cpu, unsigned off)
+{
+    return (u8 *)cpu->fpu.xmm + off;
+}
+static inline bool sse_usable(const struct cpu *cpu)
+{
+    return !(cpu->cr0 & (CR0_EM | CR0_TS)) && (cpu->cr4 & CR4_OSFXSR);
+}
+#define SSE_MOVE_M(name, insn, size, align, ea, E)                                                 \
+    OP(name##_r##E)                                                                                \
+    {                                                                                              \
+        u8 *p = host_at(cpu, op->seg, ea(cpu, op), size, ACCESS_READ);                             \
+        if (unlikely(!p || (uintptr_t)p % (align) || !sse_usable(cpu)))                            \
+            SLOW;                                                                                  \
+        asm volatile(insn " (%0), %%xmm0\n\tmovaps %%xmm0, (%1)"                                   \
+                     :                                                                             \
+                     : "r"(p), "r"(xmm_at(cpu, op->dst))                                           \
+                     : "xmm0", "memory");                                                          \
+        NEXT;                                                                                      \
+    }                                                                                              \
+    OP(name##_##E##r)                                                                              \
+    {                                                                                              \
+        u8 *p = host_at(cpu, op->seg, ea(cpu, op), size, ACCESS_WRITE);                            \
+        if (unlikely(!p || (uintptr_t)p % (align) || !sse_usable(cpu)))                            \
+            SLOW;                                                                                  \
+        asm volatile("movaps (%1), %%xmm0\n\t" insn " %%xmm0, (%0)"                                \
+                     :                                                                             \
+                     : "r"(p), "r"(xmm_at(cpu, op->src))                                           \
+                     : "xmm0", "memory");                                                          \
+        NEXT;                                                                                      \
+    }
+#define SSE_MOVE(name, insn, size, align)                                                          \
+    SSE_MOVE_M(name, insn, size, align, ea_b, b) SSE_MOVE_M(name, insn, size, align, ea_x, x)
+SSE_MOVE(movss, "movss", 4, 1)
+SSE_MOVE(movsd, "movsd", 8, 1)
+SSE_MOVE(movaps, "movaps", 16, 16)
+SSE_MOVE(movups, "movups", 16, 1)
+
 OP(lea32_rb)
 {
     put32(cpu, op->dst, (u32)ea_b(cpu, op));
@@ -615,6 +655,20 @@ static unsigned size_index(const struct insn *i, insn_exec *generic)
     return size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : SIZES;
 }
 
+/* SSE moves: a load or store of an XMM register. */
+#define FAST_SSE(generic, name)                                                                    \
+    {                                                                                              \
+        exec_##generic, name##_rb, name##_rx, name##_br, name##_xr                                 \
+    }
+static const struct {
+    insn_exec *generic;        /* of all forms */
+    op_run *rb, *rx, *br, *xr; /* as in enum form */
+} fast_sse[] = {
+    FAST_SSE(movss, movss),   FAST_SSE(movsd_sse, movsd), FAST_SSE(movaps, movaps),
+    FAST_SSE(movapd, movaps), FAST_SSE(movdqa, movaps),   FAST_SSE(movups, movups),
+    FAST_SSE(movupd, movups), FAST_SSE(movdqu, movups),
+};
+
 static bool address_plain(const struct insn *i)
 {
     return i->addrsize == 4 && i->base != REG_IP;
@@ -639,6 +693,27 @@ static op_run *single_form(const struct insn *i)
     return NULL;
 }
 
+static op_run *sse_form(const struct insn *i)
+{
+    bool load = i->op[1].kind == OPND_MEM, indexed = i->index != REG_ZERO;
+    if (!address_plain(i) || !(load || i->op[0].kind == OPND_MEM))
+        return NULL;
+    for (unsigned n = 0; n < ARRAY_LEN(fast_sse); n++) {
+        if (fast_sse[n].generic != i->exec)
+            continue;
+        if (load)
+            return indexed ? fast_sse[n].rx : fast_sse[n].rb;
+        return indexed ? fast_sse[n].xr : fast_sse[n].br;
+    }
+    return NULL;
+}
+
+/* Byte offset of a register operand in its file. */
+static u8 operand_offset(const struct operand *o)
+{
+    return o->kind == OPND_XMM ? (u8)(o->reg * sizeof(union xmm)) : o->off;
+}
+
 static op_run *imul_form(const struct insn *i, enum form form)
 {
     if (i->op[2].kind == OPND_IMM)
@@ -652,6 +727,8 @@ static op_run *imul_form(const struct insn *i, enum form form)
 /* Those that fast_forms does not hold, of operand size 4 (SETcc: any). */
 static op_run *special_form(const struct insn *i, enum form form)
 {
+    if (i->op[0].kind == OPND_XMM || i->op[1].kind == OPND_XMM)
+        return sse_form(i);
     if (i->exec == exec_setcc)
         return i->op[0].kind == OPND_REG ? setcc_forms[i->opcode & 15] : NULL;
     if (i->opsize != 4)
@@ -696,8 +773,8 @@ void op_set(struct op *op, const struct insn *i, unsigned end)
     *op = (struct op){.run = fast_form(i),
                       .imm = (s32)(i->imm + (relative ? (s64)end : 0)),
                       .disp = (s32)i->disp,
-                      .dst = i->op[0].off,
-                      .src = i->op[1].off,
+                      .dst = operand_offset(&i->op[0]),
+                      .src = operand_offset(&i->op[1]),
                       .base = i->base,
                       .index = i->index,
                       .scale = i->scale,
