@@ -59,7 +59,7 @@ struct machine {
     timer_t timer;                              /* kicks the thread at the next deadline */
     bool has_timer;                             /* timer exists */
     int wake_fd;                                /* eventfd: a message waits */
-    int signal_fd;                              /* SIGINT, SIGTERM, SIGHUP */
+    int signal_fd;                              /* SIGINT, SIGTERM, SIGHUP, SIGUSR1 */
     pthread_mutex_t lock;                       /* guards first and last */
     struct message *first, *last;               /* the queue */
 };
@@ -152,6 +152,24 @@ static void take_messages(struct machine *m)
     }
 }
 
+static void save_screenshot(struct machine *m)
+{
+    if (!m->options->screenshot || screenshot_save(pc_vga(m->pc), m->options->screenshot, &m->err))
+        return;
+    log_line(NULL, "%s", m->err.text);
+    atomic_store(&m->status, 1);
+}
+
+/* SIGUSR1 saves the screen; the others end the program. */
+static void take_signal(struct machine *m)
+{
+    struct signalfd_siginfo info = {0};
+    if (read(m->signal_fd, &info, sizeof info) == sizeof info && info.ssi_signo == SIGUSR1)
+        save_screenshot(m);
+    else
+        machine_quit(m, 130);
+}
+
 /* Waits up to `timeout` ns (UINT64_MAX: for ever) for descriptors, and serves those that are ready.
  */
 static void poll_hosts(struct machine *m, u64 timeout)
@@ -176,7 +194,7 @@ static void poll_hosts(struct machine *m, u64 timeout)
     if (fds[0].revents)
         eventfd_read(m->wake_fd, &value);
     if (fds[1].revents)
-        machine_quit(m, 130);
+        take_signal(m);
     for (nfds_t n = 2; n < count; n++) {
         if (fds[n].revents)
             chardev_ready(who[n]);
@@ -258,11 +276,7 @@ int machine_run(struct machine *m)
     arm_timer(m, clock_next_deadline(&m->clock));
     while (!atomic_load(&m->quit))
         machine_turn(m);
-    if (m->options->screenshot &&
-        !screenshot_save(pc_vga(m->pc), m->options->screenshot, &m->err)) {
-        log_line(NULL, "%s", m->err.text);
-        atomic_store(&m->status, 1);
-    }
+    save_screenshot(m);
     timer_delete(m->timer);
     m->has_timer = false;
     atomic_store(&m->quit, false);
@@ -459,6 +473,7 @@ struct machine *machine_new(const struct options *options, struct error *err)
     sigaddset(&stops, SIGINT);
     sigaddset(&stops, SIGTERM);
     sigaddset(&stops, SIGHUP);
+    sigaddset(&stops, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &stops, NULL);
     m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     m->signal_fd = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);

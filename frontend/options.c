@@ -504,7 +504,7 @@ static const struct option option_table[] = {
     {"engine", "interp|checked|auto", "how guest code runs", opt_engine},
     {"explain", NULL, "tell on standard error why each exception happened", opt_explain},
     {"limit", "N", "stop after N guest instructions", opt_limit},
-    {"screenshot", "FILE.png", "save the screen at exit", opt_screenshot},
+    {"screenshot", "FILE.png", "save the screen at exit, and on SIGUSR1", opt_screenshot},
     {"no-reboot", NULL, "a guest reset ends the program", opt_no_reboot},
     {"no-shutdown", NULL, "a guest power-off stops the machine but keeps the window",
      opt_no_shutdown},
