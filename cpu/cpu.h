@@ -204,7 +204,9 @@ struct cpu {
     u64 step_rip;          /* where the instruction that is single-stepped started */
     jmp_buf escape;        /* catch point of the engine: cpu_escape jumps here */
     _Atomic u32 attention; /* enum attention; polled at block boundaries; set from signals too */
-    u64 icount;            /* instructions completed */
+    /* translated code: leave at the next poll; may be set when there is nothing to attend to */
+    _Atomic u32 poll;
+    u64 icount; /* instructions completed */
 
     struct clock *clock;           /* virtual time */
     struct physmem *mem;           /* guest-physical memory */
@@ -243,6 +245,14 @@ void cpu_set_eflags(struct cpu *cpu, u32 value, u32 mask);
 static inline void cpu_attention(struct cpu *cpu, u32 reasons)
 {
     atomic_fetch_or_explicit(&cpu->attention, reasons, memory_order_release);
+    atomic_store_explicit(&cpu->poll, 1, memory_order_release);
+}
+/* Does something want attention that the CPU can attend to now? A pending interrupt may wait long
+ * for EFLAGS.IF. */
+static inline bool cpu_must_stop(const struct cpu *cpu)
+{
+    u32 attention = atomic_load_explicit(&cpu->attention, memory_order_relaxed);
+    return attention && (attention != ATTENTION_INTR || (cpu->eflags & FLAG_IF));
 }
 /* The INTR wire. */
 void cpu_set_intr(struct cpu *cpu, bool level);

@@ -97,14 +97,6 @@ static inline struct block *next_block(struct cpu *cpu, struct block *b)
     return link_block(cpu, b, pa);
 }
 
-/* Does something want attention that the CPU can attend to now? A pending interrupt may wait long
- * for EFLAGS.IF. */
-static inline bool must_stop(const struct cpu *cpu)
-{
-    u32 attention = atomic_load_explicit(&cpu->attention, memory_order_relaxed);
-    return attention && (attention != ATTENTION_INTR || (cpu->eflags & FLAG_IF));
-}
-
 /* Runs blocks until something wants attention or the limit is reached. Not inline: setjmp in the
  * caller would keep its variables out of registers. */
 static __attribute__((noinline)) void run_straight(struct cpu *cpu, u64 until)
@@ -112,7 +104,7 @@ static __attribute__((noinline)) void run_straight(struct cpu *cpu, u64 until)
     struct block *b = block_find(cpu, cpu->interp->blocks);
     for (;;) {
         block_run(cpu, b);
-        if (unlikely(must_stop(cpu) || cpu->inhibit || cpu->halted || cpu->icount >= until))
+        if (unlikely(cpu_must_stop(cpu) || cpu->inhibit || cpu->halted || cpu->icount >= until))
             return;
         b = next_block(cpu, b);
     }

@@ -116,6 +116,10 @@ static void translate_run(struct cpu *cpu, u64 until)
     struct translator *t = cpu->translator;
     running = t;
     do {
+        /* Cleared first: what asks for attention from now on sets it again. */
+        atomic_store(&cpu->poll, 0);
+        if (cpu_must_stop(cpu))
+            atomic_store(&cpu->poll, 1);
         unsigned mode = translate_mode(cpu);
         u64 code = mode ? translate_peek(t, mode) : 0;
         struct tblock *b = mode && !code ? find_block(t, mode) : NULL;
@@ -125,8 +129,7 @@ static void translate_run(struct cpu *cpu, u64 until)
         else
             interp_one_block(cpu);
         t->stops[STOP_MODE] += !mode;
-    } while (!atomic_load_explicit(&cpu->attention, memory_order_relaxed) && !cpu->inhibit &&
-             !cpu->halted && cpu->icount < until);
+    } while (!cpu_must_stop(cpu) && !cpu->inhibit && !cpu->halted && cpu->icount < until);
 }
 
 static void on_code_written(struct cpu *cpu, u64 ram_offset, unsigned size)

@@ -205,7 +205,7 @@ static void gen_leave(struct generator *g, unsigned n)
  * stopped. */
 static void gen_poll(struct generator *g, u32 target)
 {
-    emit_load32(g->e, SCRATCH_TEST, CPU_MEM(attention));
+    emit_load32(g->e, SCRATCH_TEST, CPU_MEM(poll));
     emit_jrcxz_over_jmp(g->e);
     cold_add(g, emit_jmp_patchable(g->e))->target = target;
 }

@@ -119,7 +119,7 @@ static void emit_callout_stub(struct emit *e)
 /* SCRATCH_ADDR is the target: by the jump table, or out. Keeps the flags. */
 static void emit_lookup(struct emit *e, u64 exit_addr)
 {
-    emit_load32(e, SCRATCH_TEST, CPU_MEM(attention));
+    emit_load32(e, SCRATCH_TEST, CPU_MEM(poll));
     emit_jrcxz_over_jmp(e);
     emit_jmp(e, exit_addr);
     emit_load64(e, SCRATCH_TEST, CPU_MEM(jump_id));

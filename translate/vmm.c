@@ -26,8 +26,7 @@ static u64 next_code(struct translator *t, const struct tblock *b, const struct 
                      u64 expected)
 {
     struct cpu *cpu = t->cpu;
-    u32 attention = atomic_load_explicit(&cpu->attention, memory_order_relaxed);
-    if (attention || cpu->inhibit || cpu->halted || b->dropped)
+    if (cpu_must_stop(cpu) || cpu->inhibit || cpu->halted || b->dropped)
         return t->leave;
     if (site->flags & SITE_END) {
         unsigned mode = translate_mode(cpu);
