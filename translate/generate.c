@@ -216,7 +216,7 @@ static void gen_jump_to(struct generator *g, u32 target, unsigned exit)
     u32 here = g->b->lin;
     if ((target ^ here) & PAGE_MASK) {
         emit_mov32_imm(g->e, SCRATCH_ADDR, target);
-        emit_jmp(g->e, g->t->lookup);
+        lookup_emit(g->e, g->t->exit_addr);
         return;
     }
     if (target <= here + g->b->bytes - 1)
@@ -287,7 +287,7 @@ static void gen_target(struct generator *g, unsigned n)
 static void gen_jmp_ind(struct generator *g, unsigned n)
 {
     gen_target(g, n);
-    emit_jmp(g->e, g->t->lookup);
+    lookup_emit(g->e, g->t->exit_addr);
 }
 
 static void gen_call_ind(struct generator *g, unsigned n)
@@ -298,7 +298,7 @@ static void gen_call_ind(struct generator *g, unsigned n)
     emit_store32_imm(g->e, m, next_lin(g, n));
     emit_mov32(g->e, HOST_OF_ESP, SCRATCH_ADDR);
     emit_load32(g->e, SCRATCH_ADDR, CPU_MEM(branch_target));
-    emit_jmp(g->e, g->t->lookup);
+    lookup_emit(g->e, g->t->exit_addr);
 }
 
 static void gen_ret(struct generator *g, unsigned n)
@@ -308,7 +308,7 @@ static void gen_ret(struct generator *g, unsigned n)
     struct host_mem m = lower_pop(g, n, HOST_OF_ESP);
     emit_load32(g->e, SCRATCH_ADDR, m);
     emit_lea32(g->e, HOST_OF_ESP, (struct host_mem){HOST_OF_ESP, HOST_NONE, 0, 4 + pops});
-    emit_jmp(g->e, g->t->lookup);
+    lookup_emit(g->e, g->t->exit_addr);
 }
 
 static void gen_insn(struct generator *g, unsigned n)

@@ -116,8 +116,7 @@ static void emit_callout_stub(struct emit *e)
     emit_bytes(e, jmp_r8, sizeof jmp_r8);
 }
 
-/* SCRATCH_ADDR is the target: by the jump table, or out. Keeps the flags. */
-static void emit_lookup(struct emit *e, u64 exit_addr)
+void lookup_emit(struct emit *e, u64 exit_addr)
 {
     emit_load32(e, SCRATCH_TEST, CPU_MEM(poll));
     emit_jrcxz_over_jmp(e);
@@ -154,8 +153,6 @@ void stubs_emit(struct translator *t)
     t->leave = emit_pc(e);
     emit_bytes(e, (const u8[]){0x31, 0xc0}, 2); /* xor eax, eax */
     emit_epilogue(e);
-    t->lookup = emit_pc(e);
-    emit_lookup(e, t->exit_addr);
     t->load_xmm = emit_pc(e);
     emit_load_xmm(e);
     emit_op_mem(e, &(const struct host_op){.opcode = {0xc7}, .opcode_count = 1, .w = true}, 0,

@@ -87,7 +87,6 @@ struct translator {
     u64 callout;           /* common stub: run the interpreter's function of a site */
     u64 exit_site;         /* common stub: leave, by a direct exit */
     u64 exit_addr;         /* common stub: leave, going on at SCRATCH_ADDR */
-    u64 lookup;            /* common stub: go to SCRATCH_ADDR by the jump table */
     u64 load_xmm;          /* common stub: XMM registers into the host */
     u64 leave;             /* common stub: back to C; the guest's registers are saved */
     bool reset_wanted;     /* every block was dropped: start anew before the next translation */
@@ -121,6 +120,9 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
 
 /* stubs.c: emits the common stubs at the start of the cache. */
 void stubs_emit(struct translator *t);
+/* Goes to SCRATCH_ADDR by the jump table, or out. In line, so that the host predicts each branch by
+ * itself. Keeps the flags. */
+void lookup_emit(struct emit *e, u64 exit_addr);
 
 /* copy.c: the same instruction on host registers; code is its guest bytes. False if it must be a
  * callout. */
