@@ -37,11 +37,9 @@ u64 translate_peek(struct translator *t, unsigned mode)
 /* Place of cs:rip in RAM, or UINT64_MAX. Raises what a fetch raises. */
 static u64 code_place(struct cpu *cpu, u32 lin)
 {
-    const struct tlb_entry *e = tlb_entry(cpu->tlb, lin);
     u64 pa;
-    if (!tlb_allows(e->tag[ACCESS_EXEC], lin))
+    if (!lin_fetch_pa(cpu, lin, &pa))
         mem_fetch_page(cpu, lin, &pa);
-    pa = tlb_pa(cpu->tlb, lin);
     struct phys_page page = physmem_page(cpu->mem, pa & PAGE_MASK);
     return page.ram_offset == UINT64_MAX ? UINT64_MAX : page.ram_offset | (lin & ~PAGE_MASK);
 }

@@ -9,7 +9,7 @@
 
 static bool seg_open(const struct segment *s)
 {
-    return s->lo == 0 && s->read_span == UINT32_MAX && s->write_span == UINT32_MAX;
+    return s->lo == 0 && s->read_span >= UINT32_MAX && s->write_span >= UINT32_MAX;
 }
 
 static bool seg_flat(const struct segment *s)
@@ -125,6 +125,14 @@ static bool has_xmm(const struct insn *i)
     return false;
 }
 
+/* SSE conversions from memory to a general or MMX register, which name no XMM register. */
+static bool converts_out(insn_exec *exec)
+{
+    return exec == exec_cvtss2si || exec == exec_cvttss2si || exec == exec_cvtsd2si ||
+           exec == exec_cvttsd2si || exec == exec_cvtps2pi || exec == exec_cvttps2pi ||
+           exec == exec_cvtpd2pi || exec == exec_cvttpd2pi;
+}
+
 static bool x87_stores(insn_exec *exec)
 {
     return exec == exec_fst || exec == exec_fstp || exec == exec_fist || exec == exec_fistp ||
@@ -134,7 +142,7 @@ static bool x87_stores(insn_exec *exec)
 /* FPU class: may it be copied? */
 static bool judge_fpu(struct scanned *s, insn_exec *exec, unsigned mode)
 {
-    bool xmm = has_xmm(&s->insn);
+    bool xmm = has_xmm(&s->insn) || converts_out(exec);
     if (x87_refused(exec) || !(mode & (xmm ? MODE_SSE : MODE_X87)))
         return false;
     if (xmm && !(mode & MODE_X87))

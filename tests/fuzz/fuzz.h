@@ -1,5 +1,6 @@
-/* The differential fuzzer: random user-mode instructions, run by the interpreter and by the host
- * CPU itself in 32-bit compatibility mode, from the same state; and what a generator works with. */
+/* The differential fuzzer: random user-mode instructions, run by the interpreter, by
+ * the translator and by the host CPU itself in 32-bit compatibility mode, from the same state; and
+ * what a generator works with. */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
@@ -84,14 +85,19 @@ u8 *fuzz_host_region(unsigned region); /* its writable mapping */
 void fuzz_host_run(const struct fuzz_state *from, bool fpu, struct fuzz_outcome *out);
 extern const u8 fuzz_host_exit[7]; /* the far jump that ends a sequence */
 
-/* The interpreter's (support_guest.c). */
+/* The interpreter's and the translator's (support_guest.c). */
 struct fuzz_guest;
-struct fuzz_guest *fuzz_guest_new(bool low);
+struct fuzz_guest *fuzz_guest_new(bool low, bool translated);
 void fuzz_guest_free(struct fuzz_guest *g);
 u8 *fuzz_guest_region(struct fuzz_guest *g, unsigned region);
 void fuzz_guest_load(struct fuzz_guest *g, const struct fuzz_state *from, bool fpu);
 /* Executes one instruction, fast: by its specialised form. In *out, all but the state is set. */
 void fuzz_guest_step(struct fuzz_guest *g, bool fast, struct fuzz_outcome *out);
+/* The translator: the code region has new contents, which end with UD2; cold: forgets the TLB. */
+void fuzz_guest_code(struct fuzz_guest *g, bool cold);
+/* Runs until an exception or UD2 at `end`; live: the FPU registers are in the host. *out as above.
+ * False: single-stepping, which this does not do. */
+bool fuzz_guest_run(struct fuzz_guest *g, bool live, u32 end, struct fuzz_outcome *out);
 /* Takes the state out; fpu: FPU state, too. */
 void fuzz_guest_store(struct fuzz_guest *g, bool fpu, struct fuzz_state *to);
 

@@ -1,5 +1,6 @@
 /* The instruction fuzzer: sequences of random instructions, made while the interpreter executes
- * them, then run by the host CPU; registers, flags, FPU state, memory and exceptions must agree. */
+ * them, then run by the host CPU and the translator; registers, flags, FPU state, memory and
+ * exceptions must agree. */
 /* SPDX-License-Identifier: MIT */
 #include <capstone/capstone.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "tests/fuzz/fuzz.h"
 
 enum {
+    FIP_AT = 8,    /* offset in the FXSAVE image */
     USED = 0x1000, /* bytes of the code region */
     POOL = 65536,
     LARGEST = 0x2000,
@@ -18,9 +20,16 @@ enum {
 static const struct fuzz_family *const families[] = {&fuzz_integer, &fuzz_x87, &fuzz_mmx,
                                                      &fuzz_sse};
 
+/* What is compared with the host. The translator runs a sequence twice: at first with nothing in
+ * the TLB, then with all of it, and the FPU registers in the host. */
+enum side { INTERPRETER, TRANSLATOR_COLD, TRANSLATOR, SIDES };
+static const char *const side_names[SIDES] = {"interpreter", "translator (cold)", "translator"};
+
 /* One run. */
 struct run {
     struct fuzz_guest *guest;                /* the interpreter */
+    struct fuzz_guest *translated;           /* the translator */
+    enum side side;                          /* what is compared */
     bool low;                                /* the optional region is there */
     u64 seed;                                /* of the run */
     const struct fuzz_family *only;          /* the family asked for, or NULL */
@@ -33,6 +42,7 @@ struct run {
     u32 at[FUZZ_MAX_INSNS + 1];              /* where each is; the last: where it ends */
     u8 length[FUZZ_MAX_INSNS];               /* of each, as generated */
     struct fuzz_outcome guest_out, host_out; /* how it went */
+    struct fuzz_outcome translated_out;      /* and with the translator */
 };
 
 static const struct fuzz_region *code = &fuzz_regions[FUZZ_CODE];
@@ -80,18 +90,18 @@ static bool present(const struct run *r, unsigned region)
     return region != FUZZ_CODE && (r->low || !fuzz_regions[region].optional);
 }
 
-static void load_guest(struct run *r)
+static void load_guest(struct run *r, struct fuzz_guest *g)
 {
     for (unsigned n = 0; n < FUZZ_REGIONS; n++)
         if (present(r, n))
-            memcpy(fuzz_guest_region(r->guest, n), r->memory[n], fuzz_regions[n].size);
-    fuzz_guest_load(r->guest, &r->start, r->family->fpu);
+            memcpy(fuzz_guest_region(g, n), r->memory[n], fuzz_regions[n].size);
+    fuzz_guest_load(g, &r->start, r->family->fpu);
 }
 
 /* The interpreter runs the first `count` instructions. */
 static void run_guest(struct run *r, unsigned count)
 {
-    load_guest(r);
+    load_guest(r, r->guest);
     r->guest_out.vector = FUZZ_NO_VECTOR;
     for (unsigned n = 0; n < count && r->guest_out.vector == FUZZ_NO_VECTOR; n++)
         fuzz_guest_step(r->guest, r->fast, &r->guest_out);
@@ -148,7 +158,7 @@ static void make_sequence(struct run *r, u64 number)
     r->count = 0;
     start_state(r, &f);
     memset(fuzz_guest_region(r->guest, FUZZ_CODE), 0xcc, USED);
-    load_guest(r);
+    load_guest(r, r->guest);
     unsigned wanted = 1 + fuzz_below(&f, FUZZ_MAX_INSNS);
     while (r->count < wanted && make_one(r, &f, &now))
         continue;
@@ -157,11 +167,11 @@ static void make_sequence(struct run *r, u64 number)
 /* Running it on both sides */
 
 /* Puts the way out of the sequence where the interpreter has come to. */
-static void put_exit(const struct run *r, u8 *code_page)
+static void put_exit(const struct run *r, u8 *code_page, const u8 *exit, unsigned size)
 {
     u32 end = r->guest_out.state.eip - code->base;
-    if (r->guest_out.vector == FUZZ_NO_VECTOR && end < USED - sizeof fuzz_host_exit)
-        memcpy(code_page + end, fuzz_host_exit, sizeof fuzz_host_exit);
+    if (r->guest_out.vector == FUZZ_NO_VECTOR && end < USED - size)
+        memcpy(code_page + end, exit, size);
 }
 
 /* The interpreter has just done it: takes its state, runs the host. */
@@ -170,7 +180,7 @@ static void run_host(struct run *r)
     u8 *host_code = fuzz_host_region(FUZZ_CODE);
     fuzz_guest_store(r->guest, r->family->fpu, &r->guest_out.state);
     memcpy(host_code, fuzz_guest_region(r->guest, FUZZ_CODE), USED);
-    put_exit(r, host_code);
+    put_exit(r, host_code, fuzz_host_exit, sizeof fuzz_host_exit);
     for (unsigned n = 0; n < FUZZ_REGIONS; n++)
         if (present(r, n))
             memcpy(fuzz_host_region(n), r->memory[n], fuzz_regions[n].size);
@@ -179,7 +189,31 @@ static void run_host(struct run *r)
         r->host_out.state.eip = r->guest_out.state.eip;
 }
 
+/* The interpreter has just done it: runs the translator, and selects it for comparison. False: it
+ * cannot be compared. */
+static bool run_translator(struct run *r, enum side side)
+{
+    static const u8 ud2[] = {0x0f, 0x0b};
+    u8 *page = fuzz_guest_region(r->translated, FUZZ_CODE);
+    bool cold = side == TRANSLATOR_COLD;
+    r->side = side;
+    memcpy(page, fuzz_guest_region(r->guest, FUZZ_CODE), USED);
+    put_exit(r, page, ud2, sizeof ud2);
+    if (cold)
+        fuzz_guest_code(r->translated, true);
+    load_guest(r, r->translated);
+    u32 end = r->guest_out.vector == FUZZ_NO_VECTOR ? r->guest_out.state.eip : UINT32_MAX;
+    bool done = fuzz_guest_run(r->translated, !cold && r->family->fpu, end, &r->translated_out);
+    fuzz_guest_store(r->translated, r->family->fpu, &r->translated_out.state);
+    return done;
+}
+
 /* Comparing */
+
+static const struct fuzz_outcome *side_out(const struct run *r)
+{
+    return r->side == INTERPRETER ? &r->guest_out : &r->translated_out;
+}
 
 /* The fields of the FXSAVE image that count (SDM vol. 1, table 10-2). Not the last opcode and the
  * operand pointer, which newer CPUs keep of instructions with unmasked exceptions only. */
@@ -204,22 +238,24 @@ static void print_bytes(const u8 *p, unsigned n)
 static bool differ(bool tell, const char *name, u32 guest, u32 host)
 {
     if (guest != host && tell)
-        printf("  %-8s interpreter %08x, host %08x\n", name, guest, host);
+        printf("  %-8s guest %08x, host %08x\n", name, guest, host);
     return guest != host;
 }
 
 static bool fx_differ(const struct run *r, bool tell)
 {
     bool found = false;
-    const u8 *guest = r->guest_out.state.fx, *host = r->host_out.state.fx;
+    const u8 *guest = side_out(r)->state.fx, *host = r->host_out.state.fx;
     for (unsigned n = 0; n < ARRAY_LEN(fx_fields); n++) {
         unsigned at = fx_fields[n].at, size = fx_fields[n].size;
         if (!memcmp(guest + at, host + at, size))
             continue;
+        if (at == FIP_AT && r->side != INTERPRETER)
+            continue; /* translated code does not track it */
         found = true;
         if (!tell)
             continue;
-        printf("  %-8s interpreter ", fx_fields[n].name);
+        printf("  %-8s guest ", fx_fields[n].name);
         print_bytes(guest + at, size);
         printf(", host ");
         print_bytes(host + at, size);
@@ -232,14 +268,15 @@ static bool fx_differ(const struct run *r, bool tell)
 
 static bool memory_differs(const struct run *r, unsigned region, bool tell)
 {
-    const u8 *guest = fuzz_guest_region(r->guest, region), *host = fuzz_host_region(region);
+    const u8 *guest = fuzz_guest_region(r->side == INTERPRETER ? r->guest : r->translated, region);
+    const u8 *host = fuzz_host_region(region);
     u32 size = fuzz_regions[region].size, told = 0;
     if (!memcmp(guest, host, size))
         return false;
     for (u32 n = 0; tell && n < size && told < 16; n++) {
         if (guest[n] == host[n])
             continue;
-        printf("  [%08x] interpreter %02x, host %02x, before %02x\n", fuzz_regions[region].base + n,
+        printf("  [%08x] guest %02x, host %02x, before %02x\n", fuzz_regions[region].base + n,
                guest[n], host[n], r->memory[region][n]);
         told++;
     }
@@ -248,7 +285,7 @@ static bool memory_differs(const struct run *r, unsigned region, bool tell)
 
 static bool outcomes_differ(const struct run *r, bool tell)
 {
-    const struct fuzz_outcome *g = &r->guest_out, *h = &r->host_out;
+    const struct fuzz_outcome *g = side_out(r), *h = &r->host_out;
     bool found = differ(tell, "vector", (u32)g->vector, (u32)h->vector);
     found |= differ(tell, "error", g->error, h->error);
     found |= differ(tell, "cr2", g->cr2, h->cr2);
@@ -293,22 +330,33 @@ static void print_state(const struct fuzz_state *s)
     printf(" eflags %08x\n", s->eflags);
 }
 
+static bool differs_after(struct run *r, unsigned count, enum side side, bool tell)
+{
+    run_guest(r, count);
+    run_host(r);
+    r->side = INTERPRETER;
+    if (side != INTERPRETER)
+        run_translator(r, TRANSLATOR_COLD);
+    if (side == TRANSLATOR)
+        run_translator(r, TRANSLATOR);
+    return outcomes_differ(r, tell);
+}
+
 /* Finds the first instruction after which the sides differ, and shows it with what goes before. */
 static void report(struct run *r, u64 number)
 {
+    enum side side = r->side;
     struct fuzz_state before = r->start;
     unsigned n = 1;
     for (; n < r->count; n++) {
-        run_guest(r, n);
-        run_host(r);
-        if (outcomes_differ(r, false))
+        if (differs_after(r, n, side, false))
             break;
         before = r->guest_out.state;
     }
-    run_guest(r, n);
-    run_host(r);
-    printf("sequence %llu (%s, %s forms): differs after instruction %u\n",
-           (unsigned long long)number, r->family->name, r->fast ? "specialised" : "generic", n);
+    differs_after(r, n, side, false);
+    printf("sequence %llu (%s, %s, %s forms): differs after instruction %u\n",
+           (unsigned long long)number, side_names[side], r->family->name,
+           r->fast ? "specialised" : "generic", n);
     for (unsigned k = 0; k < n; k++)
         disassemble(r, k);
     print_state(&before);
@@ -355,6 +403,21 @@ static bool parse(int argc, char **argv, struct options *o)
     return true;
 }
 
+/* The sides one after the other; r->side is then the one that differs. */
+static bool any_differs(struct run *r)
+{
+    r->side = INTERPRETER;
+    if (outcomes_differ(r, false))
+        return true;
+    for (enum side side = TRANSLATOR_COLD; side < SIDES; side++) {
+        if (!run_translator(r, side))
+            break;
+        if (outcomes_differ(r, false))
+            return true;
+    }
+    return false;
+}
+
 static u64 fuzz(struct run *r, const struct options *o)
 {
     u64 failed = 0;
@@ -363,7 +426,7 @@ static u64 fuzz(struct run *r, const struct options *o)
         if (r->family->fpu)
             fuzz_guest_store(r->guest, true, &r->guest_out.state);
         run_host(r);
-        if (outcomes_differ(r, false)) {
+        if (any_differs(r)) {
             report(r, n);
             if (++failed >= o->failures)
                 break;
@@ -392,11 +455,13 @@ int main(int argc, char **argv)
         return 77;
     }
     r.seed = o.seed;
-    r.guest = fuzz_guest_new(r.low);
+    r.guest = fuzz_guest_new(r.low, false);
+    r.translated = fuzz_guest_new(r.low, true);
     fill_pool(&r);
     u64 failed = fuzz(&r, &o);
     printf("%llu sequences from seed %llu: %llu differ\n", (unsigned long long)o.count,
            (unsigned long long)o.seed, (unsigned long long)failed);
     fuzz_guest_free(r.guest);
+    fuzz_guest_free(r.translated);
     return failed != 0;
 }

@@ -1,5 +1,5 @@
-/* The interpreter's side of the fuzzer: one CPU at CPL 3 in flat 32-bit segments, the arena mapped
- * one to one, instructions decoded and executed one at a time. */
+/* The interpreter's and the translator's sides of the fuzzer: one CPU each at CPL 3 in flat 32-bit
+ * segments, the arena mapped one to one. The interpreter executes one instruction at a time. */
 /* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
 #include <stdlib.h>
@@ -10,7 +10,9 @@
 #include "cpu/fpu.h"
 #include "cpu/interp.h"
 #include "tests/fuzz/fuzz.h"
+#include "translate/engine.h"
 
+enum { CODE_CACHE = 1 << 20 }; /* small, so that it is full now and then */
 enum { RAM = 0x400000, DIRECTORY = 0x3fe000, TABLE = 0x3ff000, PTE_P = 1, PTE_W = 2, PTE_U = 4 };
 
 struct fuzz_guest {
@@ -54,7 +56,18 @@ static void set_segments(struct cpu *cpu)
     cpu->seg[SEG_FS] = cpu->seg[SEG_GS] = (struct segment){.read_span = -1, .write_span = -1};
 }
 
-struct fuzz_guest *fuzz_guest_new(bool low)
+/* Code is fetched by its linear address, and every block is translated at once. */
+static void add_translator(struct fuzz_guest *g)
+{
+    struct error err = {0};
+    interp_init(g->cpu);
+    if (!translate_init(g->cpu, CODE_CACHE, 0, &err))
+        die("%s", err.text);
+    fuzz_host_catch();
+    map_region(g, &fuzz_regions[FUZZ_CODE]);
+}
+
+struct fuzz_guest *fuzz_guest_new(bool low, bool translated)
 {
     struct fuzz_guest *g = xcalloc(1, sizeof *g);
     struct error err = {0};
@@ -66,7 +79,10 @@ struct fuzz_guest *fuzz_guest_new(bool low)
     g->cpu = cpu_new(g->mem, &g->clock, &g->log);
     fuzz_host_catch(); /* which took SIGFPE */
     store_le32(physmem_ram(g->mem, DIRECTORY), TABLE | PTE_P | PTE_W | PTE_U);
-    /* The code is fetched from physical memory: no data access to it succeeds, see fuzz_insn.c. */
+    if (translated)
+        add_translator(g);
+    /* The interpreter's code is fetched from physical memory: no data access to it succeeds, see
+     * fuzz_insn.c. */
     for (unsigned n = 0; n < FUZZ_REGIONS; n++)
         if (n != FUZZ_CODE && (low || !fuzz_regions[n].optional))
             map_region(g, &fuzz_regions[n]);
@@ -84,6 +100,9 @@ struct fuzz_guest *fuzz_guest_new(bool low)
 
 void fuzz_guest_free(struct fuzz_guest *g)
 {
+    translate_free(g->cpu);
+    if (g->cpu->interp)
+        interp_free(g->cpu);
     cpu_free(g->cpu);
     physmem_free(g->mem);
     clock_free(&g->clock);
@@ -196,4 +215,44 @@ void fuzz_guest_step(struct fuzz_guest *g, bool fast, struct fuzz_outcome *out)
     cpu->cur = NULL;
     if (single)
         out->vector = VEC_DB;
+}
+
+void fuzz_guest_code(struct fuzz_guest *g, bool cold)
+{
+    struct cpu *cpu = g->cpu;
+    const struct fuzz_region *code = &fuzz_regions[FUZZ_CODE];
+    for (u32 at = 0; at < code->size; at += PAGE_SIZE)
+        cpu->engine.code_written(cpu, code->base + at, PAGE_SIZE);
+    if (cold) {
+        space_flush(cpu->space);
+        cpu->engine.flushed(cpu);
+    }
+}
+
+bool fuzz_guest_run(struct fuzz_guest *g, bool live, u32 end, struct fuzz_outcome *out)
+{
+    struct cpu *cpu = g->cpu;
+    *out = (struct fuzz_outcome){.vector = FUZZ_NO_VECTOR};
+    if (live)
+        fpu_make_live(cpu);
+    cpu->cur = NULL;
+    switch (setjmp(cpu->escape)) {
+    case 0: break;
+    case ESCAPE_RESTART:
+        cpu->rip -= cpu->cur->len;
+        cpu->cur = NULL;
+        break;
+    default:
+        took_fault(cpu, out);
+        if (out->vector == VEC_UD && cpu->rip == end)
+            out->vector = FUZZ_NO_VECTOR;
+        return true;
+    }
+    for (;;) {
+        u32 attention = atomic_exchange(&cpu->attention, 0);
+        if (attention & ATTENTION_TRAP)
+            return false;
+        cpu->inhibit = false;
+        cpu->engine.run(cpu, UINT64_MAX);
+    }
 }
