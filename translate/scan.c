@@ -74,7 +74,7 @@ static bool seg_usable(const struct insn *i, unsigned mode)
     case SEG_SS: return mode & MODE_FLAT_SS;
     case SEG_FS: return mode & MODE_OPEN_FS;
     case SEG_GS: return mode & MODE_OPEN_GS;
-    default: return true; /* CS is flat, but never writable */
+    default: return false; /* CS may be readable or not, and is never writable */
     }
 }
 

@@ -87,17 +87,24 @@ extern const u8 fuzz_host_exit[7]; /* the far jump that ends a sequence */
 
 /* The interpreter's and the translator's (support_guest.c). */
 struct fuzz_guest;
-struct fuzz_guest *fuzz_guest_new(bool low, bool translated);
+enum fuzz_engine {
+    FUZZ_STEPPED,             /* the interpreter, one instruction at a time */
+    FUZZ_BLOCKS,              /* its blocks; the code region is writable */
+    FUZZ_TRANSLATED,          /* the translator */
+    FUZZ_TRANSLATED_WRITABLE, /* the same, and the code region is writable */
+};
+struct fuzz_guest *fuzz_guest_new(bool low, enum fuzz_engine engine);
 void fuzz_guest_free(struct fuzz_guest *g);
 u8 *fuzz_guest_region(struct fuzz_guest *g, unsigned region);
 void fuzz_guest_load(struct fuzz_guest *g, const struct fuzz_state *from, bool fpu);
 /* Executes one instruction, fast: by its specialised form. In *out, all but the state is set. */
 void fuzz_guest_step(struct fuzz_guest *g, bool fast, struct fuzz_outcome *out);
-/* The translator: the code region has new contents, which end with UD2; cold: forgets the TLB. */
+/* Not stepped: the code region has new contents; cold: forgets the TLB. */
 void fuzz_guest_code(struct fuzz_guest *g, bool cold);
-/* Runs until an exception or UD2 at `end`; live: the FPU registers are in the host. *out as above.
- * False: single-stepping, which this does not do. */
-bool fuzz_guest_run(struct fuzz_guest *g, bool live, u32 end, struct fuzz_outcome *out);
+/* Not stepped: runs until an exception or UD2 at `end`; live: the FPU registers are in the host;
+ * *out as above. False: single-stepping, which this does not do, or the interpreter has executed
+ * `limit` instructions. */
+bool fuzz_guest_run(struct fuzz_guest *g, bool live, u32 end, u64 limit, struct fuzz_outcome *out);
 /* Takes the state out; fpu: FPU state, too. */
 void fuzz_guest_store(struct fuzz_guest *g, bool fpu, struct fuzz_state *to);
 

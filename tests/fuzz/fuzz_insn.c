@@ -203,7 +203,8 @@ static bool run_translator(struct run *r, enum side side)
         fuzz_guest_code(r->translated, true);
     load_guest(r, r->translated);
     u32 end = r->guest_out.vector == FUZZ_NO_VECTOR ? r->guest_out.state.eip : UINT32_MAX;
-    bool done = fuzz_guest_run(r->translated, !cold && r->family->fpu, end, &r->translated_out);
+    bool done =
+        fuzz_guest_run(r->translated, !cold && r->family->fpu, end, 1000, &r->translated_out);
     fuzz_guest_store(r->translated, r->family->fpu, &r->translated_out.state);
     return done;
 }
@@ -455,8 +456,8 @@ int main(int argc, char **argv)
         return 77;
     }
     r.seed = o.seed;
-    r.guest = fuzz_guest_new(r.low, false);
-    r.translated = fuzz_guest_new(r.low, true);
+    r.guest = fuzz_guest_new(r.low, FUZZ_STEPPED);
+    r.translated = fuzz_guest_new(r.low, FUZZ_TRANSLATED);
     fill_pool(&r);
     u64 failed = fuzz(&r, &o);
     printf("%llu sequences from seed %llu: %llu differ\n", (unsigned long long)o.count,

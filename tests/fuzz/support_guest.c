@@ -28,11 +28,11 @@ static u64 no_time(void *opaque)
     return 0;
 }
 
-static void map_region(struct fuzz_guest *g, const struct fuzz_region *r)
+static void map_region(struct fuzz_guest *g, const struct fuzz_region *r, bool writable)
 {
     u8 *table = physmem_ram(g->mem, TABLE);
     for (u32 at = r->base; at < r->base + r->size; at += PAGE_SIZE)
-        store_le32(table + (at >> PAGE_SHIFT) * 4, at | PTE_P | PTE_U | (r->writable ? PTE_W : 0));
+        store_le32(table + (at >> PAGE_SHIFT) * 4, at | PTE_P | PTE_U | (writable ? PTE_W : 0));
 }
 
 static void set_segment(struct cpu *cpu, enum seg_reg reg, u16 selector, u32 type)
@@ -56,18 +56,18 @@ static void set_segments(struct cpu *cpu)
     cpu->seg[SEG_FS] = cpu->seg[SEG_GS] = (struct segment){.read_span = -1, .write_span = -1};
 }
 
-/* Code is fetched by its linear address, and every block is translated at once. */
-static void add_translator(struct fuzz_guest *g)
+/* Code is fetched by its linear address; the translator translates every block at once. */
+static void add_engine(struct fuzz_guest *g, bool translated, bool writable_code)
 {
     struct error err = {0};
     interp_init(g->cpu);
-    if (!translate_init(g->cpu, CODE_CACHE, 0, &err))
+    if (translated && !translate_init(g->cpu, CODE_CACHE, 0, &err))
         die("%s", err.text);
     fuzz_host_catch();
-    map_region(g, &fuzz_regions[FUZZ_CODE]);
+    map_region(g, &fuzz_regions[FUZZ_CODE], writable_code);
 }
 
-struct fuzz_guest *fuzz_guest_new(bool low, bool translated)
+struct fuzz_guest *fuzz_guest_new(bool low, enum fuzz_engine engine)
 {
     struct fuzz_guest *g = xcalloc(1, sizeof *g);
     struct error err = {0};
@@ -79,13 +79,13 @@ struct fuzz_guest *fuzz_guest_new(bool low, bool translated)
     g->cpu = cpu_new(g->mem, &g->clock, &g->log);
     fuzz_host_catch(); /* which took SIGFPE */
     store_le32(physmem_ram(g->mem, DIRECTORY), TABLE | PTE_P | PTE_W | PTE_U);
-    if (translated)
-        add_translator(g);
-    /* The interpreter's code is fetched from physical memory: no data access to it succeeds, see
+    if (engine != FUZZ_STEPPED)
+        add_engine(g, engine != FUZZ_BLOCKS, engine != FUZZ_TRANSLATED);
+    /* Stepped code is fetched from physical memory: no data access to it succeeds, see
      * fuzz_insn.c. */
     for (unsigned n = 0; n < FUZZ_REGIONS; n++)
         if (n != FUZZ_CODE && (low || !fuzz_regions[n].optional))
-            map_region(g, &fuzz_regions[n]);
+            map_region(g, &fuzz_regions[n], fuzz_regions[n].writable);
     struct cpu *cpu = g->cpu;
     cpu->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
     cpu->cr3 = DIRECTORY;
@@ -225,13 +225,15 @@ void fuzz_guest_code(struct fuzz_guest *g, bool cold)
         cpu->engine.code_written(cpu, code->base + at, PAGE_SIZE);
     if (cold) {
         space_flush(cpu->space);
-        cpu->engine.flushed(cpu);
+        if (cpu->engine.flushed)
+            cpu->engine.flushed(cpu);
     }
 }
 
-bool fuzz_guest_run(struct fuzz_guest *g, bool live, u32 end, struct fuzz_outcome *out)
+bool fuzz_guest_run(struct fuzz_guest *g, bool live, u32 end, u64 limit, struct fuzz_outcome *out)
 {
     struct cpu *cpu = g->cpu;
+    const u64 until = cpu->icount + limit;
     *out = (struct fuzz_outcome){.vector = FUZZ_NO_VECTOR};
     if (live)
         fpu_make_live(cpu);
@@ -248,11 +250,12 @@ bool fuzz_guest_run(struct fuzz_guest *g, bool live, u32 end, struct fuzz_outcom
             out->vector = FUZZ_NO_VECTOR;
         return true;
     }
-    for (;;) {
+    while (cpu->icount < until) {
         u32 attention = atomic_exchange(&cpu->attention, 0);
         if (attention & ATTENTION_TRAP)
             return false;
         cpu->inhibit = false;
-        cpu->engine.run(cpu, UINT64_MAX);
+        cpu->engine.run(cpu, until);
     }
+    return false;
 }

@@ -126,7 +126,7 @@ int main(int argc, char **argv)
     unsigned checks = 0, failures = 0;
     if (!fuzz_host_init(&low, why))
         r.no_host = why;
-    r.guest = fuzz_guest_new(low);
+    r.guest = fuzz_guest_new(low, FUZZ_STEPPED);
     fuzz_host_catch(); /* the interpreter takes SIGFPE when it is created */
     for (int n = 1; n < argc; n++) {
         if (!read_image(&r, argv[n])) {
