@@ -1,0 +1,207 @@
+/* The translator on a small machine: code that changes, by stores, by DMA and by paging, under its
+ * translation; a code cache that fills up. */
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <stdlib.h>
+
+#include "cpu/control.h"
+#include "cpu/interp.h"
+#include "cpu_harness.h"
+#include "translate/engine.h"
+
+enum { FUNCTION = 0x60000, OTHER = 0x70000, LIMIT = 100000, PTE = 0x101000, HLT = 0xf4 };
+
+static struct cpu *cpu;
+
+static void start(size_t cache_size)
+{
+    struct error err;
+    harness_setup();
+    cpu = harness_cpu();
+    interp_init(cpu);
+    ck_assert(translate_init(cpu, cache_size, 0, &err));
+}
+
+static void setup(void)
+{
+    start(1 << 20);
+}
+
+static void setup_small(void)
+{
+    start(16 << 10);
+}
+
+static void teardown(void)
+{
+    translate_free(cpu);
+    interp_free(cpu);
+    harness_teardown();
+}
+
+/* Runs from lin to HLT. */
+static void run_from(u32 lin)
+{
+    cpu->halted = false;
+    cpu->rip = lin;
+    for (unsigned n = 0; n < 3 && !cpu->halted; n++) /* the first may end at the kick of a HLT */
+        interp_run(cpu, LIMIT);
+    ck_assert(cpu->halted);
+}
+
+static void put_at(u32 lin, const u8 *bytes, unsigned count)
+{
+    cpu->rip = lin;
+    code_put(bytes, count);
+}
+#define PUT_AT(lin, ...) put_at(lin, (const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__}))
+
+/* mov eax, value; ret */
+static void put_function(u32 lin, u32 value)
+{
+    PUT_AT(lin, 0xb8, (u8)value, (u8)(value >> 8), (u8)(value >> 16), (u8)(value >> 24), 0xc3);
+}
+
+/* mov edx, FUNCTION; call edx; what follows */
+#define CALL_FUNCTION 0xba, 0x00, 0x00, 0x06, 0x00, 0xff, 0xd2
+
+START_TEST(a_loop_counts)
+{
+    /* mov ecx, 1000; xor eax, eax; 1: add eax, ecx; dec ecx; jnz 1b; hlt */
+    PUT_AT(H_CODE, 0xb9, 0xe8, 3, 0, 0, 0x31, 0xc0, 0x01, 0xc8, 0x49, 0x75, 0xfb, HLT);
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RAX], 500500);
+    ck_assert_uint_eq(cpu->regs[RCX], 0);
+    ck_assert(cpu_eflags(cpu) & FLAG_ZF);
+}
+END_TEST
+
+START_TEST(a_store_changes_the_next_instruction)
+{
+    /* mov ecx, 3; 1: mov [2f + 1], ecx; 2: mov eax, 0; add edx, eax; loop 1b; hlt */
+    PUT_AT(H_CODE, 0x31, 0xd2, 0xb9, 3, 0, 0, 0, 0x89, 0x0d, 0x0e, 0, 1, 0, 0xb8, 0, 0, 0, 0, 0x01,
+           0xc2, 0xe2, 0xf1, HLT);
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RDX], 6);
+    ck_assert_uint_eq(cpu->regs[RAX], 1);
+}
+END_TEST
+
+START_TEST(dma_replaces_code)
+{
+    put_function(FUNCTION, 1);
+    PUT_AT(H_CODE, CALL_FUNCTION, HLT);
+    for (u32 n = 1; n < 5; n++) {
+        run_from(H_CODE);
+        ck_assert_uint_eq(cpu->regs[RAX], n);
+        phys_write(cpu->mem, FUNCTION + 1, n + 1, 1);
+    }
+}
+END_TEST
+
+START_TEST(remap_and_invlpg_under_translated_code)
+{
+    put_function(FUNCTION, 1);
+    put_function(OTHER, 2);
+    /* twice, so that the target is in the jump table; then the page is remapped */
+    PUT_AT(H_CODE, CALL_FUNCTION, CALL_FUNCTION, 0x89, 0xc3,           /* mov ebx, eax */
+           0xc7, 0x05, 0x80, 0x11, 0x10, 0x00, 0x07, 0x00, 0x07, 0x00, /* PTE = OTHER | 7 */
+           0x0f, 0x01, 0x3d, 0x00, 0x00, 0x06, 0x00, CALL_FUNCTION, HLT);
+    harness_paging();
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RBX], 1);
+    ck_assert_uint_eq(cpu->regs[RAX], 2);
+}
+END_TEST
+
+START_TEST(invlpg_of_the_page_that_runs)
+{
+    /* FUNCTION: PTE = OTHER | 7; invlpg; jmp +2 to mov eax, 1; hlt. OTHER has mov eax, 2 there. */
+    const u8 code[] = {0xc7, 0x05, 0x80, 0x11, 0x10, 0x00, 0x07, 0x00, 0x07,
+                       0x00, 0x0f, 0x01, 0x3d, 0x00, 0x00, 0x06, 0x00, 0xeb,
+                       0x02, 0x90, 0x90, 0xb8, 1,    0,    0,    0,    HLT};
+    put_at(FUNCTION, code, sizeof code);
+    put_at(OTHER, code, sizeof code);
+    PUT_AT(OTHER + 22, 2);
+    harness_paging();
+    run_from(FUNCTION + 21); /* its blocks are there */
+    run_from(FUNCTION);
+    ck_assert_uint_eq(cpu->regs[RAX], 2);
+}
+END_TEST
+
+START_TEST(cr3_load_changes_a_call_target)
+{
+    enum { DIR2 = 0x110000, TABLE2 = 0x111000 };
+    put_function(FUNCTION, 1);
+    put_function(OTHER, 2);
+    PUT_AT(H_CODE, CALL_FUNCTION, CALL_FUNCTION, 0x89, 0xc3, /* mov ebx, eax */
+           0xb8, 0x00, 0x00, 0x11, 0x00, 0x0f, 0x22, 0xd8,   /* mov cr3, DIR2 */
+           CALL_FUNCTION, HLT);
+    harness_paging();
+    for (u32 n = 0; n < H_RAM / PAGE_SIZE; n++)
+        mem32_set(TABLE2 + 4 * n, mem32(PTE + 4 * n));
+    mem32_set(TABLE2 + 4 * (FUNCTION >> 12), OTHER | 7);
+    mem32_set(DIR2, TABLE2 | 7);
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RBX], 1);
+    ck_assert_uint_eq(cpu->regs[RAX], 2);
+}
+END_TEST
+
+START_TEST(a_fault_finds_whole_state)
+{
+    /* inc ebx; mov [absent page], eax; inc ebx: the handler is HLT */
+    PUT_AT(H_CODE, 0x31, 0xdb, 0x43, 0xa3, 0, 0, 6, 0, 0x43, HLT);
+    PUT_AT(H_HANDLER + 16 * VEC_PF, HLT);
+    harness_paging();
+    page_set(FUNCTION, 0);
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RBX], 1);
+    ck_assert_uint_eq(cpu->cr2, FUNCTION);
+    ck_assert_uint_eq(stack_at(0, 4), 2);
+    ck_assert_uint_eq(stack_at(1, 4), H_CODE + 3);
+}
+END_TEST
+
+START_TEST(a_full_cache_starts_anew)
+{
+    /* 200 functions, each of its own page's offset, called in turn; more code than the cache holds
+     */
+    for (u32 n = 0; n < 200; n++) {
+        put_function(FUNCTION + 64 * n, n);
+        PUT_AT(FUNCTION + 64 * n + 5, 0xff, 0x05, 0, 0, 5, 0, HLT); /* inc dword [H_DATA]; hlt */
+    }
+    mem32_set(H_DATA, 0);
+    for (u32 round = 0; round < 3; round++) {
+        for (u32 n = 0; n < 200; n++) {
+            run_from(FUNCTION + 64 * n);
+            ck_assert_uint_eq(cpu->regs[RAX], n);
+        }
+    }
+    ck_assert_uint_eq(mem32(H_DATA), 600);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("translate");
+    TCase *t = tcase_create("code"), *small = tcase_create("small cache");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, a_loop_counts);
+    tcase_add_test(t, a_store_changes_the_next_instruction);
+    tcase_add_test(t, dma_replaces_code);
+    tcase_add_test(t, remap_and_invlpg_under_translated_code);
+    tcase_add_test(t, invlpg_of_the_page_that_runs);
+    tcase_add_test(t, cr3_load_changes_a_call_target);
+    tcase_add_test(t, a_fault_finds_whole_state);
+    suite_add_tcase(s, t);
+    tcase_add_checked_fixture(small, setup_small, teardown);
+    tcase_add_test(small, a_full_cache_starts_anew);
+    suite_add_tcase(s, small);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
