@@ -162,6 +162,7 @@ int main(int argc, char **argv)
 {
     struct session s = {.limit = 5000};
     struct error err = {{0}};
+    sigset_t signals;
     u64 seed = 1, count = 1000, failed = 0, resets = 0, stops = 0, instructions = 0, n;
     for (int k = 1; k < argc; k++) {
         if (!strcmp(argv[k], "-v"))
@@ -178,8 +179,10 @@ int main(int argc, char **argv)
     s.log = memfd_create("log", MFD_CLOEXEC);
     s.outcome =
         mmap(NULL, sizeof *s.outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    sigprocmask(SIG_SETMASK, NULL, &signals);
     if (!session_boot(&s, &err))
         die("%s", err.text);
+    sigprocmask(SIG_SETMASK, &signals, NULL); /* the machine keeps those that stop a program */
     for (n = 0; (n < count || !count) && failed < 20; n++) {
         failed += !session_run(&s, seed + n);
         resets += s.outcome->reset;
