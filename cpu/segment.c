@@ -11,6 +11,7 @@
 enum {
     ATTR_MASK = 0x00f0ff00,
     ATTR_DATA_RW = DESC_P | DESC_S | DESC_RW | DESC_A, /* what real mode gives every segment */
+    WRAP = 512, /* the longest access: one that wraps at 4 GiB passes a flat segment's check */
 };
 
 void segment_update(const struct cpu *cpu, struct segment *s)
@@ -28,6 +29,8 @@ void segment_update(const struct cpu *cpu, struct segment *s)
             return;
         s->lo = s->limit + 1;
         span = (s64)top - s->lo;
+    } else if (s->limit == UINT32_MAX) {
+        span += WRAP;
     }
     if (!(a & DESC_CODE) || (a & DESC_RW))
         s->read_span = span;

@@ -428,6 +428,7 @@ static bool create(struct machine *m, struct error *err)
     u64 low = o->ram_size < HOLE_START ? o->ram_size : HOLE_START;
     struct pc_config config = {.boot_order = o->boot ? o->boot : "cda",
                                .boot_menu = o->boot_menu,
+                               .text_port = o->nographic ? 0x3f8 : 0,
                                .rtc_epoch = rtc_epoch(o),
                                .debug_exit_port = o->debug_exit ? o->debug_exit_port : 0,
                                .opaque = m,

@@ -10,6 +10,7 @@
 #include "hw/bootport.h"
 #include "hw/debugport.h"
 #include "hw/fw_cfg.h"
+#include "hw/hpet.h"
 #include "hw/i440fx.h"
 #include "hw/i8042.h"
 #include "hw/i8237.h"
@@ -39,6 +40,7 @@ struct pc {
     struct i8259 *pic;       /* interrupt controllers */
     struct ioapic *ioapic;   /* the other one */
     struct lapic *lapic;     /* the CPU's local APIC */
+    struct hpet *hpet;       /* event timers, which can take the next two's interrupts */
     struct i8254 *pit;       /* timer */
     struct mc146818 *rtc;    /* clock and CMOS */
     struct ps2_keyboard *keyboard; /* on the keyboard controller */
@@ -208,6 +210,21 @@ static bool create_bridges(struct pc *pc)
     return pc->pm != NULL;
 }
 
+/* The HPET sits between the 8254 and the RTC and their interrupts. */
+static bool create_timers(struct pc *pc)
+{
+    struct board *b = pc->board;
+    struct hpet_pins pins = {.irq0 = isa_irq(pc, 0), .irq8 = isa_irq(pc, 8)};
+    for (unsigned n = 0; n < ARRAY_LEN(pins.route); n++)
+        pins.route[n] = ioapic_line(pc->ioapic, 20 + n);
+    pc->hpet = hpet_create(b, &pins);
+    if (!pc->hpet)
+        return false;
+    pc->pit = i8254_create(b, 0x40, hpet_gate(pc->hpet, 0));
+    pc->rtc = mc146818_create(b, 0x70, pc->config.rtc_epoch, hpet_gate(pc->hpet, 1));
+    return pc->pit && pc->rtc;
+}
+
 static bool create_isa(struct pc *pc)
 {
     struct board *b = pc->board;
@@ -218,9 +235,7 @@ static bool create_isa(struct pc *pc)
                               .irq12 = isa_irq(pc, 12),
                               .a20 = {set_a20, pc, 0},
                               .reset = {set_reset, pc, 0}};
-    pc->pit = i8254_create(b, 0x40, isa_irq(pc, 0));
-    pc->rtc = mc146818_create(b, 0x70, c->rtc_epoch, isa_irq(pc, 8));
-    return pc->pit && pc->rtc && port61_create(b, 0x61, pc->pit) && i8237_create(b) &&
+    return create_timers(pc) && port61_create(b, 0x61, pc->pit) && i8237_create(b) &&
            port92_create(b, 0x92, pins.a20, pins.reset) && debugport_create(b, 0xe9, c->debugcon) &&
            debugport_create(b, 0x402, c->debugcon) &&
            (!c->debug_exit_port ||
@@ -275,6 +290,8 @@ static bool create_firmware(struct pc *pc)
         return false;
     fw_cfg_add_machine(pc->fw_cfg, physmem_low(b->mem), physmem_high(b->mem), 1);
     fw_cfg_add_u16(pc->fw_cfg, FW_CFG_BOOT_MENU, c->boot_menu);
+    if (c->text_port)
+        fw_cfg_add_file_u64(pc->fw_cfg, "etc/sercon-port", c->text_port);
     if (c->dsdt)
         fw_cfg_add_file(pc->fw_cfg, "acpi-dsdt.aml", c->dsdt, c->dsdt_size);
     set_cmos_memory(pc);

@@ -31,6 +31,7 @@ struct pc_config {
     struct pc_drive ide[4];          /* primary master, slave, secondary master, slave */
     const char *boot_order;          /* letters of "acdn" */
     bool boot_menu;                  /* SeaBIOS shows its boot menu */
+    u16 text_port;                   /* serial port that repeats the VGA's text, or 0 */
     struct chardev *serial[2];       /* COM1, COM2; NULL: the port is not there */
     struct chardev *debugcon;        /* ports 0xE9 and 0x402, or NULL */
     s64 rtc_epoch;                   /* what the RTC shows at start, seconds since 1970 */

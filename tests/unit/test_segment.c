@@ -151,6 +151,11 @@ START_TEST(limits)
     mem32_set(H_GDT + SEL_FREE + 4, gdt_high(SEL_FREE) | DESC_G);
     segment_load(cpu, SEG_ES, SEL_FREE);
     ck_assert_uint_eq(s->limit, 0x1fff);
+    gdt_set(SEL_FREE, 0, 0xffffffff, TYPE_DATA_RW, 0, true);
+    segment_load(cpu, SEG_ES, SEL_FREE);
+    ck_assert_uint_eq(s->limit, 0xffffffff);
+    ck_assert_int_eq(touch(0xffffffff, 1, false), -1);
+    ck_assert_int_eq(touch(0xfffffffe, 4, false), -1); /* wraps */
     gdt_set(SEL_FREE, 0, 0xfff, TYPE_DATA_DOWN, 0, false);
     segment_load(cpu, SEG_ES, SEL_FREE);
     ck_assert_int_eq(touch(0xfff, 1, false), VEC_GP);
