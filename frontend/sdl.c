@@ -26,6 +26,8 @@ struct window {
     SDL_atomic_t ended;            /* machine_run has returned */
     bool grabbed;                  /* the guest has the mouse and all keys */
     bool full_screen;              /* covers the desktop */
+    bool paused;                   /* what the title says of the machine */
+    bool exposed;                  /* the window has lost what was drawn in it */
     u8 down[512 / 8];              /* keys the guest believes to be down */
     unsigned shots;                /* screenshots taken by key */
     int status;                    /* machine_run's */
@@ -76,7 +78,7 @@ static void set_title(struct window *w)
 {
     char title[256];
     snprintf(title, sizeof title, "%s%sPrescient%s - %s", w->options->name ? w->options->name : "",
-             w->options->name ? " - " : "", machine_paused(w->m) ? " [paused]" : "",
+             w->options->name ? " - " : "", w->paused ? " [paused]" : "",
              w->grabbed ? "Ctrl-Alt-G releases the mouse" : "Ctrl-Alt-G grabs the mouse");
     SDL_SetWindowTitle(w->window, title);
 }
@@ -153,6 +155,7 @@ static void handle_event(struct window *w, const SDL_Event *e)
     case SDL_WINDOWEVENT:
         if (e->window.event == SDL_WINDOWEVENT_FOCUS_LOST)
             release_keys(w);
+        w->exposed = true;
         break;
     }
 }
@@ -175,13 +178,18 @@ static void fit_texture(struct window *w)
 
 static void show(struct window *w)
 {
+    bool changed = w->exposed;
     SDL_LockMutex(w->lock);
     if (w->fresh && w->picture.width && w->picture.height) {
         fit_texture(w);
         SDL_UpdateTexture(w->texture, NULL, w->picture.pixels, (int)w->width * 4);
         w->fresh = false;
+        changed = true;
     }
     SDL_UnlockMutex(w->lock);
+    w->exposed = false;
+    if (!changed)
+        return;
     SDL_RenderClear(w->renderer);
     if (w->texture)
         SDL_RenderCopy(w->renderer, w->texture, NULL, NULL);
@@ -236,6 +244,10 @@ static void run_events(struct window *w)
         }
         if (SDL_AtomicCAS(&w->asked, 0, 1))
             machine_post(w->m, draw, w);
+        if (w->paused != machine_paused(w->m)) {
+            w->paused = !w->paused;
+            set_title(w);
+        }
         show(w);
     }
 }
