@@ -40,12 +40,14 @@ static bool opcode_has_modrm(const struct host_op *op)
 static void parse(struct parts *p, const struct insn *i, const u8 *code)
 {
     const u8 *at = code, *end = code + i->len;
+    /* On integer code F2 and F3 mean nothing to the guest, but TZCNT or LZCNT to a newer host. */
+    bool selects = insn_info(i->row)->class == CLASS_FPU;
     *p = (struct parts){0};
     for (;; at++) {
-        if (*at == 0x66 || *at == 0xf2 || *at == 0xf3)
+        if (*at == 0x66 || (selects && (*at == 0xf2 || *at == 0xf3)))
             p->op.prefix[p->op.prefix_count < 3 ? p->op.prefix_count++ : 2] = *at;
         else if (*at != 0x26 && *at != 0x2e && *at != 0x36 && *at != 0x3e && *at != 0x64 &&
-                 *at != 0x65 && *at != 0x67 && *at != 0xf0)
+                 *at != 0x65 && *at != 0x67 && *at != 0xf0 && *at != 0xf2 && *at != 0xf3)
             break;
     }
     p->op.opcode[p->op.opcode_count++] = *at++;
