@@ -157,15 +157,16 @@ static u32 pm_dword(const struct piix4_pm *p, unsigned offset)
     }
 }
 
+/* Each register is read once: bytes of the running timer taken at different times would make it
+ * jump back and forth. */
 static u32 pm_read(void *dev, u16 port, unsigned size)
 {
     const struct piix4_pm *p = dev;
-    u32 value = 0;
-    for (unsigned n = 0; n < size; n++) {
-        unsigned at = (port + n) % PM_SIZE;
-        value |= (pm_dword(p, at & ~3u) >> 8 * (at & 3) & 0xff) << 8 * n;
-    }
-    return value;
+    unsigned offset = port % PM_SIZE, skip = offset & 3;
+    u64 value = pm_dword(p, offset - skip);
+    if (skip + size > 4)
+        value |= (u64)pm_dword(p, (offset - skip + 4) % PM_SIZE) << 32;
+    return (u32)(value >> 8 * skip);
 }
 
 static void pm_write_byte(struct piix4_pm *p, unsigned offset, u8 value)

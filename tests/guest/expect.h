@@ -1,7 +1,8 @@
 /* Self-checking user-mode tests: macros for a test's beginning, its expectations and its end. The
- * code is at 0x110000; DATA to DATA_END and the stack may be used. A test ends with EAX = 0, or with
- * the number of the line whose expectation failed. */
+ * code is at 0x110000; DATA to DATA_END and the stack may be used. A test ends with EAX = 0, or
+ * with the number of the line whose expectation failed. */
 /* SPDX-License-Identifier: MIT */
+/* clang-format off: assembler in macros */
 
 #define DATA     0x102000
 #define DATA_END 0x103f00

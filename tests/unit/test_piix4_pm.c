@@ -65,6 +65,27 @@ START_TEST(pm_timer)
 }
 END_TEST
 
+/* Time that goes on with each look at it, as the host's does. */
+static u64 restless_time(void *opaque)
+{
+    return *(u64 *)opaque += 100000;
+}
+
+/* Were its bytes read one after the other, a carry between them would show as a jump back. */
+START_TEST(pm_timer_is_read_at_once)
+{
+    u64 now = 0;
+    u32 last = 0;
+    f.clock.source = restless_time;
+    f.clock.source_opaque = &now;
+    for (unsigned n = 0; n < 10000; n++) {
+        u32 value = in(BASE + 8, 4);
+        ck_assert_uint_lt((value - last) & 0xffffff, 3000);
+        last = value;
+    }
+}
+END_TEST
+
 START_TEST(timer_overflow_raises_sci)
 {
     u64 half = clock_ns(0x800000, 3579545);
@@ -172,6 +193,7 @@ static void add(TCase *tc)
 {
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, pm_timer);
+    tcase_add_test(tc, pm_timer_is_read_at_once);
     tcase_add_test(tc, timer_overflow_raises_sci);
     tcase_add_test(tc, power_button_and_acpi_enable);
     tcase_add_test(tc, sleep_states);
