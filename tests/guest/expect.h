@@ -2,7 +2,8 @@
  * code is at 0x110000; DATA to DATA_END and the stack may be used. A test ends with EAX = 0, or
  * with the number of the line whose expectation failed. */
 /* SPDX-License-Identifier: MIT */
-/* clang-format off: assembler in macros */
+/* Assembler in macros. */
+/* clang-format off */
 
 #define DATA     0x102000
 #define DATA_END 0x103f00
