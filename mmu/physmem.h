@@ -17,10 +17,10 @@ struct mmio_ops {
 /* Marks of a RAM page. A write to a page with PAGE_CODE or PAGE_TRACED calls physmem's write hook
  * first. */
 enum page_mark {
-    PAGE_CODE = 1,   /* holds decoded or translated code */
-    PAGE_TRACED = 2, /* a page table that a cached address space depends on */
-    /* not written since the display last looked: the first write clears the mark */
+    PAGE_CODE = 1,        /* holds decoded code */
+    PAGE_TRACED = 2,      /* a page table that a cached address space depends on */
     PAGE_TRANSLATED = 16, /* holds code that was translated */
+    /* not written since the display last looked: the first write clears the mark */
     PAGE_CLEAN_VGA = 4,
     PAGE_CLEAN_SAVE = 8 /* not written since the last snapshot or migration round */
 };

@@ -63,11 +63,6 @@ static void parse(struct parts *p, const struct insn *i, const u8 *code)
     p->imm_len = (unsigned)(end - at);
 }
 
-static unsigned renamed(unsigned reg)
-{
-    return reg == 1 ? HOST_OF_ECX : reg == 4 ? HOST_OF_ESP : reg;
-}
-
 /* Which byte registers an instruction names. */
 struct byte_use {
     bool high; /* AH, CH, DH or BH */
@@ -105,7 +100,7 @@ static bool modernise(struct parts *p, const struct insn *i, unsigned *reg, unsi
     if (p->op.opcode_count == 1 && c >= 0x40 && c <= 0x4f) {
         p->op.opcode[0] = 0xff;
         *reg = c >> 3 & 1;
-        *rm = renamed(c & 7);
+        *rm = host_of_gpr(c & 7);
         return true;
     }
     if (p->op.opcode_count == 1 && c == 0x82)
@@ -125,7 +120,7 @@ static bool modernise(struct parts *p, const struct insn *i, unsigned *reg, unsi
 static void copy_plain(struct emit *e, struct parts *p, const struct insn *i)
 {
     u8 *last = &p->op.opcode[p->op.opcode_count - 1];
-    unsigned reg = *last & 7, host = renamed(reg);
+    unsigned reg = *last & 7, host = host_of_gpr(reg);
     emit_bytes(e, p->op.prefix, p->op.prefix_count);
     if ((insn_gpr_fields(i->row) & GPR_IN_OPCODE) && !(i->op[0].off & 1)) {
         *last = (u8)((*last & ~7) | (host & 7));
@@ -175,9 +170,9 @@ bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct h
         }
         bool byte_high_reg = use.high;
         if ((fields & GPR_IN_REG) && !byte_high_reg)
-            reg = renamed(reg);
+            reg = host_of_gpr(reg);
         if ((fields & GPR_IN_RM) && !byte_high_reg)
-            rm = renamed(rm);
+            rm = host_of_gpr(rm);
     }
     copy_modrm(e, &p, reg, rm, m);
     if (bracket)

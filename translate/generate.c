@@ -43,16 +43,11 @@ static struct cold *cold_add(struct generator *g, u8 *place)
     return c;
 }
 
-static unsigned renamed(unsigned reg)
-{
-    return reg == RCX ? HOST_OF_ECX : reg == RSP ? HOST_OF_ESP : reg;
-}
-
 /* The guest's effective address as host registers see it. */
 static struct host_mem guest_ea(const struct insn *i)
 {
-    return (struct host_mem){i->base == REG_ZERO ? HOST_NONE : (u8)renamed(i->base),
-                             i->index == REG_ZERO ? HOST_NONE : (u8)renamed(i->index), i->scale,
+    return (struct host_mem){i->base == REG_ZERO ? HOST_NONE : (u8)host_of_gpr(i->base),
+                             i->index == REG_ZERO ? HOST_NONE : (u8)host_of_gpr(i->index), i->scale,
                              (s32)i->disp};
 }
 
@@ -115,19 +110,10 @@ static void gen_callout(struct generator *g, unsigned n)
     c->resume = emit_pc(g->e);
 }
 
-static const struct operand *mem_operand(const struct insn *i)
-{
-    for (unsigned n = 0; n < INSN_OPERANDS; n++) {
-        if (i->op[n].kind == OPND_MEM)
-            return &i->op[n];
-    }
-    return NULL;
-}
-
 static void gen_copy(struct generator *g, unsigned n)
 {
     const struct scanned *s = &g->s->insn[n];
-    const struct operand *o = mem_operand(&s->insn);
+    const struct operand *o = scan_mem_operand(&s->insn);
     struct host_mem m;
     u8 *start = g->e->at;
     unsigned colds = g->cold_count;
@@ -175,7 +161,7 @@ static void gen_push(struct generator *g, unsigned n)
     unsigned colds = g->cold_count;
     struct host_mem m = lower_push(g, n);
     if (i->op[0].kind == OPND_REG)
-        emit_store32(g->e, m, renamed(i->op[0].reg));
+        emit_store32(g->e, m, host_of_gpr(i->op[0].reg));
     else
         emit_store32_imm(g->e, m, (u32)i->imm);
     emit_mov32(g->e, HOST_OF_ESP, SCRATCH_ADDR);
@@ -185,7 +171,7 @@ static void gen_push(struct generator *g, unsigned n)
 static void gen_pop(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count, to = renamed(i->op[0].reg);
+    unsigned colds = g->cold_count, to = host_of_gpr(i->op[0].reg);
     struct host_mem m = lower_pop(g, n, HOST_OF_ESP);
     emit_lea32(g->e, HOST_OF_ESP, (struct host_mem){HOST_OF_ESP, HOST_NONE, 0, 4});
     emit_load32(g->e, to, m);
@@ -277,7 +263,7 @@ static void gen_target(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
     if (i->op[0].kind == OPND_REG) {
-        emit_mov32(g->e, SCRATCH_ADDR, renamed(i->op[0].reg));
+        emit_mov32(g->e, SCRATCH_ADDR, host_of_gpr(i->op[0].reg));
         return;
     }
     lower_address(g, i);

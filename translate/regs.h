@@ -29,6 +29,12 @@
 #define HOST_OF_ECX HOST_R13
 #define HOST_OF_ESP HOST_R12
 
+/* The host register that holds a guest register, both by number. */
+static inline unsigned host_of_gpr(unsigned reg)
+{
+    return reg == HOST_RCX ? HOST_OF_ECX : reg == HOST_RSP ? HOST_OF_ESP : reg;
+}
+
 #define REG_TLB                                                                                    \
     HOST_R14 /* current struct tlb + TLB_SHIFT: its low bits double as the shift count of shrx */
 #define REG_CPU  HOST_R15 /* struct cpu */

@@ -78,7 +78,7 @@ static bool seg_usable(const struct insn *i, unsigned mode)
     }
 }
 
-static const struct operand *mem_operand(const struct insn *i)
+const struct operand *scan_mem_operand(const struct insn *i)
 {
     for (unsigned n = 0; n < INSN_OPERANDS; n++) {
         if (i->op[n].kind == OPND_MEM)
@@ -150,7 +150,7 @@ static bool judge_fpu(struct scanned *s, insn_exec *exec, unsigned mode)
                          apart */
     s->sse = xmm;
     s->may_trap = true;
-    const struct operand *m = mem_operand(&s->insn);
+    const struct operand *m = scan_mem_operand(&s->insn);
     bool store = m == &s->insn.op[0] && (xmm || s->insn.op[1].kind == OPND_MM || x87_stores(exec));
     s->access = store ? SCAN_WRITE : SCAN_READ;
     return true;
@@ -172,7 +172,7 @@ static u8 judge_branch(struct scanned *s, insn_exec *exec, unsigned mode)
 {
     const struct insn *i = &s->insn;
     bool pushes = exec == exec_call || exec == exec_call_ind || exec == exec_ret;
-    const struct operand *m = mem_operand(i);
+    const struct operand *m = scan_mem_operand(i);
     if (i->opsize != 4 || (pushes && !(mode & MODE_FLAT_SS)) || (m && !seg_usable(i, mode)))
         return VERDICT_CALLOUT_END;
     s->access = SCAN_READ;
@@ -197,7 +197,7 @@ static u8 judge(struct scanned *s, unsigned mode)
 {
     insn_exec *exec = insn_exec_of(s->insn.row);
     u8 class = insn_info(s->insn.row)->class;
-    const struct operand *m = mem_operand(&s->insn);
+    const struct operand *m = scan_mem_operand(&s->insn);
     bool copy = false;
     if (class == CLASS_BRANCH)
         return judge_branch(s, exec, mode);

@@ -59,6 +59,9 @@ struct scan {
     struct scanned insn[SCAN_MAX_INSNS];
 };
 
+/* The instruction's memory operand, or NULL. */
+const struct operand *scan_mem_operand(const struct insn *i);
+
 /* Scans code[0..avail), which ends at the end of the page. False when not even one instruction
  * fits. */
 bool scan_block(struct scan *s, const u8 *code, size_t avail, unsigned mode);
