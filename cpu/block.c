@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/breakpoint.h"
 #include "cpu/decode.h"
 #include "cpu/interp.h"
 #include "cpu/mem.h"
@@ -262,10 +263,12 @@ static void build_single(struct cpu *cpu, struct block *b, u64 lin, u64 room)
     }
 }
 
-/* As many instructions as fit: to the end of the page, of the CS limit, or of the block. */
-static void build_run(struct block *b, const u8 *host, unsigned offset, u64 room)
+/* As many instructions as fit: to the end of the page, of the CS limit, or of the block, or to the
+ * next breakpoint. */
+static void build_run(struct cpu *cpu, struct block *b, const u8 *host, unsigned offset, u64 room)
 {
     u64 avail = PAGE_SIZE - offset < room ? PAGE_SIZE - offset : room;
+    avail = breakpoint_room(cpu, b->pa, (unsigned)avail);
     while (b->bytes < avail && block_append(b, host + offset + b->bytes, avail - b->bytes)) {
         if (block_ended(b))
             break;
@@ -306,6 +309,8 @@ static struct block *block_finish(struct block *to, const struct block *draft)
         op_set(&to->op[n], &to->insn[n], end);
     }
     op_set_stop(&to->op[n], &to->op[n - 1], &to->insn[n - 1]);
+    if (to->planted)
+        op_set_planted(&to->op[0]);
     return to;
 }
 
@@ -346,9 +351,10 @@ static struct block *block_build(struct block_cache *c, u64 lin, u64 room)
                           .ram_offset = NO_ADDRESS,
                           .ram_offset2 = NO_ADDRESS,
                           .mode = cpu->code_mode,
+                          .planted = breakpoint_planted(cpu, lin),
                           .insn = c->draft};
     if (host)
-        build_run(&draft, host, offset, room);
+        build_run(cpu, &draft, host, offset, room);
     if (!draft.count)
         build_single(cpu, &draft, lin, room);
     draft.plain = block_ends_plainly(&draft);

@@ -22,6 +22,7 @@ struct block {
     u16 bytes;                  /* length of the code */
     u16 count;                  /* instructions */
     u8 mode;                    /* enum code_mode */
+    bool planted;               /* a breakpoint may be at its first byte */
     bool plain;     /* ends in a near branch or falls through: mode and paging stay what they are */
     struct op op[]; /* one an instruction, and one that ends the block */
 };

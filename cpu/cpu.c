@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/breakpoint.h"
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
 #include "cpu/fpu.h"
@@ -14,12 +15,16 @@ enum { TSC_HZ = 1000000000 };
 
 /* Physical memory's hooks */
 
-static void on_remap(void *opaque)
+void cpu_forget(struct cpu *cpu)
 {
-    struct cpu *cpu = opaque;
     space_flush(cpu->space);
     if (cpu->engine.remapped)
         cpu->engine.remapped(cpu);
+}
+
+static void on_remap(void *opaque)
+{
+    cpu_forget(opaque);
 }
 
 static void on_mark(void *opaque, u64 ram_offset)
@@ -73,6 +78,7 @@ void cpu_free(struct cpu *cpu)
     physmem_on_remap(cpu->mem, NULL, NULL);
     physmem_on_mark(cpu->mem, NULL, NULL);
     physmem_on_marked_write(cpu->mem, NULL, NULL);
+    debugger_free(cpu);
     free(cpu->strict);
     free(cpu->space);
     free(cpu);
@@ -132,7 +138,8 @@ void cpu_reset(struct cpu *cpu)
     cpu->delivering_external = false;
     cpu->chained = 0;
     /* the wires INTR and KICK stay as they are */
-    atomic_fetch_and(&cpu->attention, ATTENTION_INTR | ATTENTION_KICK | ATTENTION_FLUSH);
+    atomic_fetch_and(&cpu->attention,
+                     ATTENTION_INTR | ATTENTION_KICK | ATTENTION_FLUSH | ATTENTION_STEP);
     cpu->walk = (struct walk_regs){.cr0 = cpu->cr0};
     space_flush(cpu->space);
     if (cpu->engine.flushed)
@@ -158,6 +165,8 @@ void cpu_update_mode(struct cpu *cpu)
     cpu->code_mode = long_code ? MODE_64 : cs & DESC_DB ? MODE_32 : MODE_16;
     cpu->stack_mask = long_code ? UINT64_MAX : ss & DESC_DB ? UINT32_MAX : UINT16_MAX;
     cpu->tlb = alignment_checked(cpu) ? cpu->strict : &cpu->space->tlb[cpu->cpl == 3];
+    if (unlikely(cpu->debugger))
+        debugger_mode(cpu);
 }
 
 void cpu_set_eflags(struct cpu *cpu, u32 value, u32 mask)

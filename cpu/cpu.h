@@ -127,6 +127,7 @@ enum attention {
     ATTENTION_RESET = 16, /* RESET or INIT asked for */
     ATTENTION_TRAP = 32,  /* a debug trap is pending in dr6_pending, or TF is set */
     ATTENTION_FLUSH = 64, /* dead blocks wait to be freed */
+    ATTENTION_STEP = 128, /* the debugger wants to see each instruction */
 };
 
 /* What the CPU needs of the board; set by hw/pc.c. */
@@ -152,6 +153,7 @@ struct engine_ops {
 
 struct interp;
 struct block;
+struct debugger;
 struct translator;
 struct tjump;
 
@@ -217,11 +219,12 @@ struct cpu {
     struct interp *interp;         /* the interpreter's block cache */
     struct translator *translator; /* the code cache, or NULL */
     struct tjump *jump_table;      /* translated code: branch targets by linear address */
-    u64 jump_id;       /* upper half: which address space and mode the targets are for */
-    u64 branch_target; /* translated code: where an indirect call goes, during its push */
-    u64 xmm_absent;    /* translated code: 0 while the XMM registers are in the host */
-    u64 xmm_wanted;    /* translated code: load them again after this callout */
-    bool explain;      /* tell each exception's why on stderr */
+    u64 jump_id;               /* upper half: which address space and mode the targets are for */
+    u64 branch_target;         /* translated code: where an indirect call goes, during its push */
+    u64 xmm_absent;            /* translated code: 0 while the XMM registers are in the host */
+    u64 xmm_wanted;            /* translated code: load them again after this callout */
+    struct debugger *debugger; /* breakpoints from outside the guest, or NULL */
+    bool explain;              /* tell each exception's why on stderr */
 };
 
 /* Why control returns to the catch point (the value that setjmp sees). */
@@ -265,6 +268,9 @@ static inline unsigned cpu_iopl(const struct cpu *cpu)
 {
     return cpu->eflags >> 12 & 3;
 }
+
+/* Drops every cached translation of addresses and code. */
+void cpu_forget(struct cpu *cpu);
 
 /* Recomputes what hangs on CPL, CS, SS, CR0.PE, EFLAGS.VM: code_mode, stack_mask, tlb. */
 void cpu_update_mode(struct cpu *cpu);

@@ -13,7 +13,7 @@ void debug_update(struct cpu *cpu)
         atomic_fetch_and_explicit(&cpu->attention, ~(u32)ATTENTION_TRAP, memory_order_relaxed);
 }
 
-/* Does breakpoint n, enabled and of one of the kinds (1 << enum breakpoint), meet [at, +size)? */
+/* Does breakpoint n, enabled and of one of the kinds (1 << enum dr7_kind), meet [at, +size)? */
 static bool breakpoint_meets(const struct cpu *cpu, unsigned n, unsigned kinds, u64 at,
                              unsigned size)
 {

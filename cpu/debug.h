@@ -16,7 +16,7 @@ enum {
     DR7_GD = BIT(13),
 };
 /* R/W field of breakpoint n in DR7. */
-enum breakpoint { BREAK_EXEC, BREAK_WRITE, BREAK_IO, BREAK_ACCESS };
+enum dr7_kind { BREAK_EXEC, BREAK_WRITE, BREAK_IO, BREAK_ACCESS };
 
 /* Keeps ATTENTION_TRAP in step with TF, RF, DR7 and dr6_pending: while any asks for it, the engine
  * runs one instruction at a time between cpu_attend and debug_trap. Call it when DR7 has changed.

@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/exception.h"
 
+#include "cpu/breakpoint.h"
 #include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "cpu/explain.h"
@@ -178,6 +179,8 @@ static void triple_fault(struct cpu *cpu)
     cpu->chained = 0;
     cpu->shutdown = true;
     cpu_attention(cpu, ATTENTION_KICK);
+    if (cpu->debugger)
+        debugger_triple(cpu, &cpu->fault);
 }
 
 /* Takes note of a fault for explain_triple. */
@@ -230,6 +233,8 @@ void exception_deliver(struct cpu *cpu)
     }
     if (cpu->explain)
         explain_exception(cpu, &fault);
+    if (cpu->debugger)
+        debugger_exception(cpu, &fault);
     struct event e = {.flags = fault_flags(cpu, &fault, in_insn),
                       .error = fault.error,
                       .vector = fault.vector,
@@ -254,6 +259,8 @@ void interrupt_external(struct cpu *cpu, u8 vector)
     cpu->cur = NULL;
     cpu->halted = false;
     cpu->delivering_external = true;
+    if (cpu->debugger)
+        debugger_interrupt(cpu, vector);
     deliver(cpu, &e);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cpu/block.h"
+#include "cpu/breakpoint.h"
 #include "cpu/debug.h"
 #include "cpu/exception.h"
 #include "cpu/mem.h"
@@ -55,6 +56,8 @@ static void step_run(struct cpu *cpu)
 {
     const struct block *b = block_find(cpu, cpu->interp->blocks);
     const struct insn *i = b->insn;
+    if (unlikely(b->planted) && debugger_at(cpu))
+        return;
     cpu->block = b;
     cpu->cur = i;
     cpu->rip += i->len;
@@ -127,6 +130,11 @@ void interp_leave(struct cpu *cpu)
     cpu->block = NULL;
 }
 
+static bool stepping(const struct cpu *cpu)
+{
+    return atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_STEP;
+}
+
 void interp_run(struct cpu *cpu, u64 limit)
 {
     const u64 until = limit > UINT64_MAX - cpu->icount ? UINT64_MAX : cpu->icount + limit;
@@ -143,6 +151,8 @@ void interp_run(struct cpu *cpu, u64 limit)
     }
     while (cpu->icount < until) {
         if (cpu->inhibit) {
+            if (stepping(cpu) && debugger_step(cpu))
+                return;
             cpu->inhibit = false;
             if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
                 debug_before(cpu);
@@ -156,7 +166,10 @@ void interp_run(struct cpu *cpu, u64 limit)
         }
         if ((attention || cpu->halted) && cpu_attend(cpu))
             return;
-        if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
+        bool step = stepping(cpu);
+        if (step && debugger_step(cpu))
+            return;
+        if (step || atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
             step_run(cpu);
         else
             cpu->engine.run(cpu, until);

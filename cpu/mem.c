@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "cpu/breakpoint.h"
+
 /* One page's part of an access, after translation. */
 struct piece {
     u8 *host;   /* where its bytes are, or NULL: by phys_read and phys_write */
@@ -41,9 +43,12 @@ static unsigned watch_kind(const struct cpu *cpu, unsigned n)
     return cpu->dr[7] >> (2 * n) & 3 && kind & 1 ? kind : 0;
 }
 
-static bool watch_page(void *opaque, u64 page)
+/* By the guest's debug registers or by a debugger outside. */
+static bool watch_page(void *opaque, u64 page, u64 pa)
 {
     const struct cpu *cpu = opaque;
+    if (cpu->debugger && debugger_watches(cpu, page, pa))
+        return true;
     for (unsigned n = 0; n < 4; n++)
         if (watch_kind(cpu, n) && watch_matches(cpu, n, page, PAGE_SIZE))
             return true;
@@ -52,12 +57,16 @@ static bool watch_page(void *opaque, u64 page)
 
 static bool watching(const struct cpu *cpu)
 {
-    return cpu->dr[7] & 0xff;
+    return (cpu->dr[7] & 0xff) || (cpu->debugger && cpu->debugger->watches);
 }
 
 /* An access is certain to complete: notes the breakpoints that it hits. */
-static void watch_access(struct cpu *cpu, u64 lin, unsigned size, bool write)
+static void watch_access(struct cpu *cpu, u64 lin, unsigned size, const struct piece *piece,
+                         unsigned count, bool write)
 {
+    u64 at = lin;
+    for (unsigned n = 0; cpu->debugger && n < count; at += piece[n++].n)
+        debugger_access(cpu, (u32)at, piece[n].pa, piece[n].n, write);
     for (unsigned n = 0; n < 4; n++) {
         unsigned kind = watch_kind(cpu, n);
         if ((kind == 3 || (kind == 1 && write)) && watch_matches(cpu, n, lin, size)) {
@@ -198,7 +207,7 @@ static void read_bytes(struct cpu *cpu, u64 lin, u8 *to, unsigned size, bool use
     check_alignment(cpu, lin, size, user);
     unsigned count = translate_all(cpu, lin, size, access, user, piece);
     if (watching(cpu))
-        watch_access(cpu, lin, size, access == ACCESS_WRITE);
+        watch_access(cpu, lin, size, piece, count, access == ACCESS_WRITE);
     for (unsigned n = 0; n < count; n++, to += piece[0].n)
         piece_read(cpu, &piece[n], to);
 }
@@ -211,7 +220,7 @@ static void write_bytes(struct cpu *cpu, u64 lin, const u8 *from, unsigned size,
     for (unsigned n = 0; n < count; n++)
         piece_announce(cpu, &piece[n]);
     if (watching(cpu))
-        watch_access(cpu, lin, size, true);
+        watch_access(cpu, lin, size, piece, count, true);
     for (unsigned n = 0; n < count; n++, from += piece[0].n) {
         piece_write(cpu, &piece[n], from);
         piece_relax(cpu, &piece[n], wrap(cpu, lin + (n ? piece[0].n : 0)), user);
@@ -341,20 +350,44 @@ const u8 *mem_fetch_page(struct cpu *cpu, u64 lin, u64 *pa)
     return p.host;
 }
 
+bool mem_physical(struct cpu *cpu, u64 lin, u64 *pa)
+{
+    struct walk_result r = {.ok = true, .pa = lin};
+    if (cpu->cr0 & CR0_PG)
+        r = walk(cpu->mem, &cpu->walk, lin, ACCESS_READ, false, false);
+    *pa = physmem_cpu_address(cpu->mem, r.pa);
+    return r.ok;
+}
+
 unsigned mem_peek(struct cpu *cpu, u64 lin, void *buf, unsigned size)
 {
     unsigned done = 0;
     while (done < size) {
         u64 at = wrap(cpu, lin + done);
-        struct walk_result r = {.ok = true, .pa = at};
-        if (cpu->cr0 & CR0_PG)
-            r = walk(cpu->mem, &cpu->walk, at, ACCESS_READ, false, false);
-        struct phys_page p = physmem_page(cpu->mem, physmem_cpu_address(cpu->mem, r.pa));
-        if (!r.ok || !p.host)
+        u64 pa;
+        if (!mem_physical(cpu, at, &pa))
+            break;
+        struct phys_page p = physmem_page(cpu->mem, pa);
+        if (!p.host)
             break;
         unsigned in = (unsigned)(at & (PAGE_SIZE - 1)), n = PAGE_SIZE - in;
         n = n < size - done ? n : size - done;
         memcpy((u8 *)buf + done, p.host + in, n);
+        done += n;
+    }
+    return done;
+}
+
+unsigned mem_poke(struct cpu *cpu, u64 lin, const void *buf, unsigned size)
+{
+    unsigned done = 0;
+    while (done < size) {
+        u64 at = wrap(cpu, lin + done), pa;
+        unsigned n = PAGE_SIZE - (unsigned)(at & (PAGE_SIZE - 1));
+        n = n < size - done ? n : size - done;
+        if (!mem_physical(cpu, at, &pa) || !physmem_page(cpu->mem, pa).host_write)
+            break;
+        dma_write(cpu->mem, pa, (const u8 *)buf + done, n);
         done += n;
     }
     return done;

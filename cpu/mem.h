@@ -108,5 +108,9 @@ const u8 *mem_fetch_page(struct cpu *cpu, u64 lin, u64 *pa);
 /* For people (debugger, explainer): reads linear memory without faults or side effects; bytes that
  * were read. */
 unsigned mem_peek(struct cpu *cpu, u64 lin, void *buf, unsigned size);
+/* The same for writing to RAM, whatever the guest's tables allow; bytes that were written. */
+unsigned mem_poke(struct cpu *cpu, u64 lin, const void *buf, unsigned size);
+/* Where lin is, as a supervisor read would find it; false if it is not mapped. */
+bool mem_physical(struct cpu *cpu, u64 lin, u64 *pa);
 
 #endif

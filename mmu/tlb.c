@@ -151,8 +151,8 @@ static bool may_write(const struct walk_regs *regs, const struct walk_result *r,
 }
 
 struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 lin,
-                           enum access access, bool user, bool (*watch)(void *opaque, u64 page),
-                           void *opaque, u32 *error)
+                           enum access access, bool user,
+                           bool (*watch)(void *opaque, u64 page, u64 pa), void *opaque, u32 *error)
 {
     struct walk_result r;
     if (regs)
@@ -170,7 +170,7 @@ struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 li
     u64 page = lin & PAGE_MASK, tag = tlb_tag(lin),
         pa = physmem_cpu_address(s->pm, r.pa) & PAGE_MASK;
     struct phys_page p = physmem_page(s->pm, pa);
-    bool watched = watch && watch(opaque, page);
+    bool watched = watch && watch(opaque, page, pa);
     bool plain = p.host && p.host == p.host_write && !physmem_marks(s->pm, p.ram_offset);
 
     e->tag[ACCESS_READ] = p.host && !watched ? tag : tag + TLB_SLOW;

@@ -74,10 +74,10 @@ void space_flush_page(struct space *s, u64 lin); /* INVLPG, global or not, large
 void space_protect(struct space *s, u64 ram_offset);
 
 /* Translates lin for an access and caches it; regs NULL: paging is off. watch: linear pages that
- * must stay slow (data breakpoints), may be NULL. Returns the entry, valid for this access, or NULL
- * with the #PF error code in *error. Sets A/D in the guest's tables. */
+ * must stay slow (data breakpoints), and where they are; may be NULL. Returns the entry, valid for
+ * this access, or NULL with the #PF error code in *error. Sets A/D in the guest's tables. */
 struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 lin,
-                           enum access access, bool user, bool (*watch)(void *opaque, u64 page),
-                           void *opaque, u32 *error);
+                           enum access access, bool user,
+                           bool (*watch)(void *opaque, u64 page, u64 pa), void *opaque, u32 *error);
 
 #endif

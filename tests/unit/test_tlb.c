@@ -113,7 +113,7 @@ START_TEST(faults_drop_the_entry)
 }
 END_TEST
 
-static bool watch_one(void *opaque, u64 page)
+static bool watch_one(void *opaque, u64 page, u64 pa)
 {
     return page == *(u64 *)opaque;
 }

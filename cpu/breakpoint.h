@@ -1,0 +1,151 @@
+/* What a debugger outside the guest can stop at: instructions, data, steps, exceptions, mode
+ * changes. Apart from the guest's own debug registers (cpu/debug.h), and invisible to it. */
+/* SPDX-License-Identifier: MIT */
+#ifndef CPU_BREAKPOINT_H
+#define CPU_BREAKPOINT_H
+
+#include "cpu/cpu.h"
+
+enum breakpoint_kind {
+    BREAKPOINT_LINEAR,   /* an instruction that starts at this linear address */
+    BREAKPOINT_PHYSICAL, /* an instruction that starts at this physical address */
+    BREAKPOINT_DATA,     /* an access to [at, +size), linear */
+    BREAKPOINT_PHYS_DATA /* an access to [at, +size), physical */
+};
+enum { BREAKPOINT_ON_READ = 1, BREAKPOINT_ON_WRITE = 2, ANY_CPL = -1 };
+
+struct breakpoint {
+    unsigned number;           /* what people call it; never used twice */
+    enum breakpoint_kind kind; /* what at is */
+    u64 at;                    /* address */
+    u64 size;                  /* data: bytes */
+    u8 access;                 /* data: BREAKPOINT_ON_* */
+    bool enabled;              /* counts at all */
+    bool temporary;            /* the front end deletes it after its first stop */
+    bool has_cs, has_cr3;      /* the limits below apply */
+    u16 cs;                    /* only in this code segment */
+    int cpl;                   /* only at this privilege level; ANY_CPL: all */
+    u64 cr3;                   /* only in this address space */
+    u64 ignore;                /* hits that are still to be passed over */
+    u64 hits;                  /* how often it was met, limits and condition included */
+    char *condition;           /* for the front end's `wanted`; NULL: none; owned */
+    const void *owner;         /* who set it */
+};
+
+enum pause_reason {
+    PAUSE_NONE,
+    PAUSE_BREAKPOINT, /* before the instruction at a breakpoint */
+    PAUSE_DATA,       /* after an instruction that made a watched access */
+    PAUSE_STEP,       /* the steps asked for are done */
+    PAUSE_EXCEPTION,  /* at the handler of an exception that is in `exceptions` */
+    PAUSE_TRIPLE,     /* the CPU has shut down */
+    PAUSE_MODE,       /* real, protected, V86, 16/32-bit or privilege has changed */
+    PAUSE_MAGIC,      /* before XCHG BX,BX */
+    PAUSE_USER        /* somebody asked; the front end's, never set here */
+};
+
+/* Why the CPU stopped. */
+struct pause {
+    enum pause_reason reason;
+    unsigned number;    /* the breakpoint's; 0: none */
+    u64 lin;            /* data: linear address of the access */
+    u8 size;            /* data: its bytes */
+    bool write;         /* data: it wrote */
+    u64 before;         /* data: what was there, up to 8 bytes */
+    u16 cs;             /* data, exception: code segment of the instruction that did it */
+    u64 rip;            /* data, exception: its offset */
+    struct fault fault; /* exception, triple fault: the fault */
+};
+
+/* Modes of execution that PAUSE_MODE tells apart. */
+enum cpu_mode { CPU_REAL, CPU_V86, CPU_PROT16, CPU_PROT32, CPU_LONG };
+
+enum { BREAKPOINT_PAGE_WORDS = PAGE_SIZE / 64 };
+
+/* Kept in cpu->debugger. Fields marked [set] may be set by the front end between two instructions;
+ * then debugger_changed must be called. */
+struct debugger {
+    struct breakpoint **list;          /* all, by number */
+    unsigned count;                    /* entries of list */
+    unsigned last_number;              /* number given out last */
+    bool planted;                      /* instruction breakpoints exist */
+    bool watches;                      /* data breakpoints exist */
+    bool phys_watches;                 /* some of them physical */
+    u64 offset[BREAKPOINT_PAGE_WORDS]; /* bit map: offsets in a page at which breakpoints are */
+    bool magic;                        /* [set] stop at XCHG BX,BX */
+    u64 exceptions;                    /* [set] vectors to stop at, one bit each */
+    bool stop_at_mode;                 /* [set] stop when enum cpu_mode changes */
+    bool hold_interrupts;              /* [set] no interrupts are taken while stepping */
+    u8 mode;                           /* enum cpu_mode when it was last looked at */
+    bool stepping;                     /* steps counts */
+    u64 steps;                         /* instructions still to do before PAUSE_STEP */
+    u64 range_first, range_end;        /* go on stepping while rip's linear address is in there */
+    bool precise;                  /* one instruction at a time: a watched access is being made */
+    bool data_hit;                 /* the last instruction made a watched access: see pause */
+    struct pause data;             /* which */
+    u64 passed_lin, passed_icount; /* where it was resumed: not stopped at again at once */
+    bool resumed;                  /* the two are valid */
+    struct pause pause;            /* why it stopped; reason PAUSE_NONE while it runs */
+    /* condition and hit count of a breakpoint that was met; NULL: stop */
+    bool (*wanted)(void *opaque, struct breakpoint *b);
+    /* before each instruction, while set [set]: traces */
+    void (*on_insn)(void *opaque, struct cpu *cpu);
+    /* an exception or interrupt is being delivered; fault is NULL for interrupts; while set [set]
+     */
+    void (*on_event)(void *opaque, struct cpu *cpu, unsigned vector, const struct fault *fault);
+    void *opaque; /* argument of the functions */
+};
+
+/* Creates cpu->debugger. */
+void debugger_init(struct cpu *cpu);
+void debugger_free(struct cpu *cpu);
+
+/* Adds a copy of *b, numbered; the debugger owns it and b->condition. */
+struct breakpoint *breakpoint_add(struct cpu *cpu, const struct breakpoint *b);
+struct breakpoint *breakpoint_find(const struct cpu *cpu, unsigned number); /* NULL: none */
+void breakpoint_delete(struct cpu *cpu, struct breakpoint *b);
+/* After any change of breakpoints or [set] fields: cached code and translations are dropped, so
+ * that the engines see them. Between two instructions only. */
+void debugger_changed(struct cpu *cpu);
+
+/* Lets it go on after a pause; steps 0: until something stops it. */
+void debugger_resume(struct cpu *cpu, u64 steps);
+/* The same, stepping on while the instruction's linear address is in [first, end). */
+void debugger_step_range(struct cpu *cpu, u64 first, u64 end);
+
+enum cpu_mode cpu_mode(const struct cpu *cpu);
+
+/* For the engines */
+
+/* How many of `bytes` bytes of code at lin come before an address at which a breakpoint may be, the
+ * first byte not counted: where a block has to end. */
+unsigned breakpoint_room(const struct cpu *cpu, u64 lin, unsigned bytes);
+
+/* May there be a breakpoint at lin? Then debugger_at must be asked before the instruction there
+ * runs, each time. Only the offset in the page counts, so the answer holds for every mapping. */
+static inline bool breakpoint_planted(const struct cpu *cpu, u64 lin)
+{
+    const struct debugger *d = cpu->debugger;
+    unsigned at = lin & ~PAGE_MASK;
+    return d && d->planted && (d->offset[at / 64] >> at % 64 & 1);
+}
+
+/* The instruction at cs:rip is about to run: true if it must not (ATTENTION_KICK is set then). */
+bool debugger_at(struct cpu *cpu);
+
+/* While ATTENTION_STEP is set, between two instructions: true if the machine loop is wanted. */
+bool debugger_step(struct cpu *cpu);
+
+/* For mem.c: is data on this page watched? An access that is certain to complete. */
+bool debugger_watches(const struct cpu *cpu, u64 lin_page, u64 pa);
+void debugger_access(struct cpu *cpu, u64 lin, u64 pa, unsigned size, bool write);
+
+/* For exception.c */
+void debugger_exception(struct cpu *cpu, const struct fault *fault);
+void debugger_interrupt(struct cpu *cpu, unsigned vector);
+void debugger_triple(struct cpu *cpu, const struct fault *fault);
+
+/* For cpu_update_mode */
+void debugger_mode(struct cpu *cpu);
+
+#endif
