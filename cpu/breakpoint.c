@@ -242,14 +242,14 @@ static bool steps_are_done(struct cpu *cpu)
 bool debugger_step(struct cpu *cpu)
 {
     struct debugger *d = cpu->debugger;
-    if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_KICK)
+    if (atomic_fetch_and(&cpu->attention, ~(u32)ATTENTION_KICK) & ATTENTION_KICK)
         return true;
-    if (data_stops(cpu) || steps_are_done(cpu))
+    if (data_stops(cpu) || steps_are_done(cpu)) {
+        atomic_fetch_and(&cpu->attention, ~(u32)ATTENTION_KICK);
         return true;
+    }
     if (d->on_insn)
         d->on_insn(d->opaque, cpu);
-    if (d->stepping && d->hold_interrupts && !cpu->halted)
-        cpu->inhibit = true;
     if (d->precise)
         d->precise = false;
     else if (!d->stepping && !d->on_insn)

@@ -135,10 +135,21 @@ bool debugger_at(struct cpu *cpu);
 
 /* While ATTENTION_STEP is set, between two instructions: true if the machine loop is wanted. */
 bool debugger_step(struct cpu *cpu);
+/* Before that: is the next instruction to run with no interrupt before it? */
+static inline bool debugger_holds(const struct cpu *cpu)
+{
+    return cpu->debugger->stepping && cpu->debugger->hold_interrupts && !cpu->halted;
+}
 
 /* For mem.c: is data on this page watched? An access that is certain to complete. */
 bool debugger_watches(const struct cpu *cpu, u64 lin_page, u64 pa);
 void debugger_access(struct cpu *cpu, u64 lin, u64 pa, unsigned size, bool write);
+
+/* Has the instruction that runs now made a watched access? Then a repeated one pauses. */
+static inline bool debugger_hit(const struct cpu *cpu)
+{
+    return cpu->debugger && cpu->debugger->data_hit;
+}
 
 /* For exception.c */
 void debugger_exception(struct cpu *cpu, const struct fault *fault);

@@ -150,8 +150,10 @@ void interp_run(struct cpu *cpu, u64 limit)
         break;
     }
     while (cpu->icount < until) {
+        bool step = stepping(cpu);
+        cpu->inhibit |= step && debugger_holds(cpu);
         if (cpu->inhibit) {
-            if (stepping(cpu) && debugger_step(cpu))
+            if (step && debugger_step(cpu))
                 return;
             cpu->inhibit = false;
             if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
@@ -166,7 +168,7 @@ void interp_run(struct cpu *cpu, u64 limit)
         }
         if ((attention || cpu->halted) && cpu_attend(cpu))
             return;
-        bool step = stepping(cpu);
+        step = stepping(cpu);
         if (step && debugger_step(cpu))
             return;
         if (step || atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)

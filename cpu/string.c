@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/string.h"
 
+#include "cpu/breakpoint.h"
 #include "cpu/exec.h"
 #include "cpu/flags.h"
 #include "cpu/operand.h"
@@ -225,7 +226,7 @@ static void repeat(struct cpu *cpu, const struct insn *i, const struct string_op
         if (op->compares && !(f & FLAG_ZF) == (i->rep == REP_F3))
             break;
         since += done;
-        if (count && (since >= ATTENTION_EVERY || single)) {
+        if (count && (since >= ATTENTION_EVERY || single || debugger_hit(cpu))) {
             if (string_pause(cpu))
                 return;
             since = 0;

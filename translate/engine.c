@@ -13,6 +13,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "cpu/breakpoint.h"
 #include "cpu/interp.h"
 #include "cpu/mem.h"
 #include "translate/translate.h"
@@ -47,7 +48,9 @@ static u64 code_place(struct cpu *cpu, u32 lin)
 static struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place)
 {
     struct scan s;
-    if (!scan_block(&s, physmem_ram(t->cpu->mem, place), PAGE_SIZE - (place & ~PAGE_MASK), mode)) {
+    unsigned room = breakpoint_room(t->cpu, lin, PAGE_SIZE - (unsigned)(place & ~PAGE_MASK));
+    if (breakpoint_planted(t->cpu, lin) ||
+        !scan_block(&s, physmem_ram(t->cpu->mem, place), room, mode)) {
         t->stops[STOP_FIRST]++;
         return NULL;
     }

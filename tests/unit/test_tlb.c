@@ -115,6 +115,7 @@ END_TEST
 
 static bool watch_one(void *opaque, u64 page, u64 pa)
 {
+    (void)pa;
     return page == *(u64 *)opaque;
 }
 
