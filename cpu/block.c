@@ -310,7 +310,7 @@ static struct block *block_finish(struct block *to, const struct block *draft)
     }
     op_set_stop(&to->op[n], &to->op[n - 1], &to->insn[n - 1]);
     if (to->planted)
-        op_set_planted(&to->op[0]);
+        to->op[0].run = op_planted;
     return to;
 }
 

@@ -51,6 +51,18 @@ static void block_run(struct cpu *cpu, const struct block *b)
     cpu->icount += b->count;
 }
 
+void op_planted(struct cpu *cpu, const struct op *op)
+{
+    const struct insn *i = cpu->block->insn;
+    bool stop = debugger_at(cpu);
+    cpu->cur = i;
+    cpu->rip = cpu->block_rip + op->end;
+    if (stop)
+        cpu_restart(cpu);
+    i->exec(cpu, i);
+    op[1].run(cpu, op + 1);
+}
+
 /* Exactly one instruction, then the traps that it caused: single step, debug registers. */
 static void step_run(struct cpu *cpu)
 {

@@ -38,8 +38,9 @@ void op_set(struct op *op, const struct insn *i, unsigned end);
 /* Makes op the one after the last, of block bytes `end`; last: the instruction before. */
 void op_set_stop(struct op *op, const struct op *last, const struct insn *i);
 
-/* Makes op, a block's first, one that asks the debugger before it does its instruction. */
-void op_set_planted(struct op *op);
+/* The op for a block's first instruction where a breakpoint may be: asks the debugger before it
+ * does the instruction. */
+op_run op_planted;
 
 /* Makes op one that starts its instruction anew, in another block. */
 void op_set_stale(struct op *op);

@@ -3,7 +3,6 @@
  * ...), whose meaning is theirs. */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/block.h"
-#include "cpu/breakpoint.h"
 #include "cpu/decode.h"
 #include "cpu/exec.h"
 #include "cpu/flags.h"
@@ -33,17 +32,6 @@ static __attribute__((noinline)) void op_slow(struct cpu *cpu, const struct op *
     cpu->rip = cpu->block_rip + op->end;
     i->exec(cpu, i);
     NEXT;
-}
-
-/* The first of a block at whose address a breakpoint may be. */
-OP(op_planted)
-{
-    if (debugger_at(cpu)) {
-        cpu->cur = cpu->block->insn;
-        cpu->rip += cpu->cur->len;
-        cpu_restart(cpu);
-    }
-    return op_slow(cpu, op);
 }
 
 /* Stands in for the instructions of a dropped block that is still running. */
@@ -802,11 +790,6 @@ void op_set_stop(struct op *op, const struct op *last, const struct insn *i)
 {
     bool falls = last->run != op_generic && !insn_ends_block(i);
     *op = (struct op){.run = falls ? op_stop_falling : op_stop, .end = last->end};
-}
-
-void op_set_planted(struct op *op)
-{
-    op->run = op_planted;
 }
 
 void op_set_stale(struct op *op)
