@@ -131,6 +131,12 @@ static void block_drop(struct block_cache *c, struct block *b)
         op_set_stale(&b->op[n]);
 }
 
+void block_abandon(struct block_cache *c, const struct block *b)
+{
+    if (b->pa != NO_ADDRESS)
+        block_drop(c, (struct block *)b);
+}
+
 /* Does [offset, +size) of RAM overlap the block's bytes? */
 static bool block_overlaps(const struct block *b, u64 offset, unsigned size)
 {

@@ -47,6 +47,8 @@ static inline bool block_is_at(const struct block *n, const struct cpu *cpu, u64
  * now are replaced so that the next one restarts from memory. */
 void block_written(struct block_cache *c, u64 ram_offset, unsigned size);
 void block_drop_all(struct block_cache *c);
+/* Drops the block that runs now: it ends behind its current instruction. */
+void block_abandon(struct block_cache *c, const struct block *b);
 
 /* Empties a full cache (it sets ATTENTION_FLUSH); only while no block runs. */
 void block_cache_reset(struct block_cache *c);

@@ -221,6 +221,7 @@ struct cpu {
     struct tjump *jump_table;      /* translated code: branch targets by linear address */
     u64 jump_id;               /* upper half: which address space and mode the targets are for */
     u64 branch_target;         /* translated code: where an indirect call goes, during its push */
+    s64 budget;                /* translated code that counts: instructions it may still start */
     u64 xmm_absent;            /* translated code: 0 while the XMM registers are in the host */
     u64 xmm_wanted;            /* translated code: load them again after this callout */
     struct debugger *debugger; /* breakpoints from outside the guest, or NULL */

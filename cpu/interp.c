@@ -87,6 +87,25 @@ static void account_escape(struct cpu *cpu)
         cpu->icount += (u64)(cpu->cur - cpu->block->insn);
 }
 
+u64 interp_icount(const struct cpu *cpu)
+{
+    u64 inside = cpu->cur && cpu->block ? (u64)(cpu->cur - cpu->block->insn) : 0;
+    return cpu->icount + inside;
+}
+
+void interp_stop_soon(struct cpu *cpu)
+{
+    if (cpu->interp && cpu->cur && cpu->block)
+        block_abandon(cpu->interp->blocks, cpu->block);
+}
+
+/* The instructions that are left before `until`, where a whole block would be too many. */
+static __attribute__((noinline)) void run_rest(struct cpu *cpu, u64 until)
+{
+    while (cpu->icount < until && !cpu_must_stop(cpu) && !cpu->inhibit && !cpu->halted)
+        step_run(cpu);
+}
+
 /* Links b to the block at pa, which is the one at cs:rip. */
 static __attribute__((noinline)) struct block *link_block(struct cpu *cpu, struct block *b, u64 pa)
 {
@@ -118,8 +137,12 @@ static __attribute__((noinline)) void run_straight(struct cpu *cpu, u64 until)
 {
     struct block *b = block_find(cpu, cpu->interp->blocks);
     for (;;) {
+        if (unlikely(b->count > until - cpu->icount)) {
+            run_rest(cpu, until);
+            return;
+        }
         block_run(cpu, b);
-        if (unlikely(cpu_must_stop(cpu) || cpu->inhibit || cpu->halted || cpu->icount >= until))
+        if (unlikely(cpu_must_stop(cpu) || cpu->inhibit || cpu->halted))
             return;
         b = next_block(cpu, b);
     }
@@ -130,11 +153,14 @@ unsigned interp_runs(struct cpu *cpu)
     return block_find(cpu, cpu->interp->blocks)->runs;
 }
 
-void interp_one_block(struct cpu *cpu)
+void interp_one_block(struct cpu *cpu, u64 until)
 {
     struct block *b = block_find(cpu, cpu->interp->blocks);
     b->runs++;
-    block_run(cpu, b);
+    if (unlikely(b->count > until - cpu->icount))
+        run_rest(cpu, until);
+    else
+        block_run(cpu, b);
 }
 
 void interp_leave(struct cpu *cpu)

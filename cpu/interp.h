@@ -9,18 +9,26 @@
 void interp_init(struct cpu *cpu);
 void interp_free(struct cpu *cpu);
 
-/* Runs until ATTENTION_KICK, HLT, shutdown, or at least `limit` instructions have completed
- * (UINT64_MAX: no limit). */
+/* Runs until ATTENTION_KICK, HLT, shutdown, or `limit` instructions have completed (UINT64_MAX: no
+ * limit). */
 void interp_run(struct cpu *cpu, u64 limit);
 
 /* For an engine that runs what is hot by itself: how often the block at cs:rip has been
  * interpreted; one block; the parts of the engine_ops; and that what runs now is not the
  * interpreter's. */
 unsigned interp_runs(struct cpu *cpu);
-void interp_one_block(struct cpu *cpu);
+void interp_one_block(struct cpu *cpu, u64 until); /* or less, when icount reaches `until` */
 void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size);
 void interp_remapped(struct cpu *cpu);
 void interp_leave(struct cpu *cpu);
+
+/* Instructions completed, as an instruction sees it while it executes; between two, cpu->icount is
+ * the same. */
+u64 interp_icount(const struct cpu *cpu);
+
+/* Called by an instruction that made something want attention without ending its block: the block
+ * ends behind it all the same. */
+void interp_stop_soon(struct cpu *cpu);
 
 /* Row -> function, in exec_table.c. */
 insn_exec *insn_exec_of(u16 row);

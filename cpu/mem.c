@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cpu/breakpoint.h"
+#include "cpu/interp.h"
 
 /* One page's part of an access, after translation. */
 struct piece {
@@ -22,6 +23,14 @@ void seg_fault(struct cpu *cpu, unsigned seg)
 }
 
 /* Debug registers as data breakpoints */
+
+/* A device, or a data breakpoint, may have asked for attention: the instruction is the last of its
+ * block. */
+static void look_up(struct cpu *cpu)
+{
+    if (unlikely(cpu_must_stop(cpu)))
+        interp_stop_soon(cpu);
+}
 
 /* Length in bytes of breakpoint n, and whether it watches an access that writes or not. */
 static unsigned watch_size(const struct cpu *cpu, unsigned n)
@@ -72,6 +81,7 @@ static void watch_access(struct cpu *cpu, u64 lin, unsigned size, const struct p
         if ((kind == 3 || (kind == 1 && write)) && watch_matches(cpu, n, lin, size)) {
             cpu->dr6_pending |= BIT(n);
             cpu_attention(cpu, ATTENTION_TRAP);
+            look_up(cpu);
         }
     }
 }
@@ -155,6 +165,7 @@ static void piece_read(struct cpu *cpu, const struct piece *p, u8 *to)
         memcpy(to + at, &v, n);
         at += n;
     }
+    look_up(cpu);
 }
 
 /* Runs the hooks of a marked page before anything is written, so that they may still restart the
@@ -188,6 +199,7 @@ static void piece_write(struct cpu *cpu, const struct piece *p, const u8 *from)
         phys_write(cpu->mem, p->pa + at, v, n);
         at += n;
     }
+    look_up(cpu);
 }
 
 /* A slow write may have cleared the last mark of a page: its next write looks again. */

@@ -50,6 +50,7 @@ struct machine {
     struct image *image[MAX_DRIVES];            /* opened and not yet given to the board */
     u64 host_base;                              /* CLOCK_HOST: host time of virtual 0, ns */
     u64 skipped;                                /* CLOCK_ICOUNT: ns skipped while halted */
+    u64 run_deadline;                           /* CLOCK_ICOUNT: the run ends there; 0 outside it */
     u64 paused_at;                              /* virtual time while paused */
     bool paused;                                /* stopped by the user */
     bool reset_wanted;                          /* reset before the next instruction */
@@ -77,7 +78,7 @@ static u64 virtual_now(void *opaque)
     if (m->paused)
         return m->paused_at;
     if (m->options->clock == CLOCK_ICOUNT)
-        return (m->cpu->icount << m->options->icount_shift) + m->skipped;
+        return (interp_icount(m->cpu) << m->options->icount_shift) + m->skipped;
     return host_ns() - m->host_base;
 }
 
@@ -86,6 +87,8 @@ static void arm_timer(void *opaque, u64 deadline)
 {
     struct machine *m = opaque;
     u64 now = virtual_now(m), wait = POLL_NS;
+    if (deadline < m->run_deadline) /* the guest has just set a timer: the run must be shorter */
+        cpu_attention(m->cpu, ATTENTION_KICK);
     if (!m->has_timer)
         return;
     if (m->options->clock == CLOCK_HOST && deadline != CLOCK_NEVER &&
@@ -228,13 +231,15 @@ static u64 idle_time(struct machine *m)
 }
 
 /* How many instructions may run before the next deadline, when time is counted in them. */
-static u64 run_limit(const struct machine *m)
+static u64 run_limit(struct machine *m)
 {
     u64 limit = m->options->limit ? m->options->limit - m->cpu->icount : UINT64_MAX;
     if (m->options->clock == CLOCK_ICOUNT) {
-        u64 deadline = clock_next_deadline(&m->clock), now = virtual_now((void *)m);
+        u64 deadline = clock_next_deadline(&m->clock), now = virtual_now(m);
         u64 left = deadline == CLOCK_NEVER ? UINT64_MAX : deadline <= now ? 1 : deadline - now;
-        left = left == UINT64_MAX ? left : (left >> m->options->icount_shift) + 1;
+        u64 one = 1ull << m->options->icount_shift;
+        m->run_deadline = deadline;
+        left = left == UINT64_MAX ? left : (left + one - 1) / one;
         limit = left < limit ? left : limit;
     }
     return limit;
@@ -266,6 +271,7 @@ static void machine_turn(struct machine *m)
         machine_quit(m, 0);
     if (!atomic_load(&m->quit) && !machine_idle(m))
         interp_run(m->cpu, run_limit(m));
+    m->run_deadline = 0;
 }
 
 int machine_run(struct machine *m)
@@ -450,6 +456,8 @@ static bool create(struct machine *m, struct error *err)
     if (o->engine != ENGINE_INTERP &&
         !translate_init(m->cpu, CODE_CACHE, o->engine == ENGINE_AUTO ? HOT_RUNS : 0, err))
         return false;
+    if (o->engine != ENGINE_INTERP && (o->limit || o->clock == CLOCK_ICOUNT))
+        translate_count(m->cpu);
     if (!open_chardevs(m, &config, err))
         return false;
     m->board = (struct board){

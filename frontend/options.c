@@ -541,9 +541,6 @@ bool options_parse(int argc, char **argv, struct options *o, struct error *err)
         if (!option->set(o, option->arg ? argv[++n] : NULL, err))
             return false;
     }
-    if (o->engine != ENGINE_INTERP && (o->limit || o->clock == CLOCK_ICOUNT))
-        return error_set(
-            err, "-limit and -clock icount count instructions: use them with -engine interp");
     if ((o->initrd || o->append) && !o->kernel)
         return error_set(err, "-initrd and -append go with -kernel");
     return true;

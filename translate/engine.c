@@ -91,7 +91,7 @@ static void follow_exit(struct translator *t, const struct tsite *rx_site)
 {
     const struct tsite *site = (const struct tsite *)((const u8 *)rx_site - t->emit.delta);
     struct tblock *from = t->block[site->block];
-    struct texit *x = &from->exit[site->exit];
+    struct texit *x = &from->exit[site->which];
     t->stops[STOP_EXIT]++;
     t->cpu->rip = x->target;
     u64 place = (from->ram_offset & PAGE_MASK) | (x->target & ~PAGE_MASK);
@@ -100,15 +100,23 @@ static void follow_exit(struct translator *t, const struct tsite *rx_site)
         tblock_link(t, x, to);
 }
 
-static void run_translated(struct translator *t, u64 code)
+static void run_translated(struct translator *t, u64 code, u64 until)
 {
     const struct tsite *(*enter)(struct cpu *, u64) =
         (const struct tsite *(*)(struct cpu *, u64))(uintptr_t)t->enter;
     t->cpu->xmm_absent = 1;
     interp_leave(t->cpu);
+    const u64 icount = t->cpu->icount;
+    if (t->counting)
+        count_enter(t, until);
     const struct tsite *site = enter(t->cpu, code);
     if (site)
         follow_exit(t, site);
+    if (!t->counting)
+        return;
+    count_leave(t);
+    if (t->cpu->icount == icount) /* fewer are wanted than the block has */
+        interp_one_block(t->cpu, until);
 }
 
 /* Runs until something wants attention; replaces the interpreter's loop. */
@@ -126,9 +134,9 @@ static void translate_run(struct cpu *cpu, u64 until)
         struct tblock *b = mode && !code ? find_block(t, mode) : NULL;
         code = b ? b->code : code;
         if (code)
-            run_translated(t, code);
+            run_translated(t, code, until);
         else
-            interp_one_block(cpu);
+            interp_one_block(cpu, until);
         t->stops[STOP_MODE] += !mode;
     } while (!cpu_must_stop(cpu) && !cpu->inhibit && !cpu->halted && cpu->icount < until);
 }
@@ -226,6 +234,12 @@ bool translate_init(struct cpu *cpu, size_t cache_size, unsigned threshold, stru
                                       .remapped = on_remapped,
                                       .run = translate_run};
     return true;
+}
+
+void translate_count(struct cpu *cpu)
+{
+    tblock_drop_all(cpu->translator);
+    cpu->translator->counting = true;
 }
 
 void translate_free(struct cpu *cpu)

@@ -10,6 +10,9 @@
  * no BMI2, or no memory for code. threshold: how often a block is interpreted before it is
  * translated. */
 bool translate_init(struct cpu *cpu, size_t cache_size, unsigned threshold, struct error *err);
+/* From now on cpu->icount counts every instruction and runs end exactly: blocks cost a little more.
+ */
+void translate_count(struct cpu *cpu);
 void translate_free(struct cpu *cpu);
 
 /* Prints the counters on stderr. */

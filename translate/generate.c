@@ -95,6 +95,7 @@ static void emit_callout(struct generator *g, const struct cold *c)
     emit_call(g->e, g->t->callout);
     emit_site(g, (struct tsite){.resume = end ? 0 : (u32)(c->resume - (u64)(uintptr_t)g->t->rx),
                                 .offset = s->offset,
+                                .which = (u8)c->insn,
                                 .flags = (u8)((g->s->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) |
                                               (s->verdict == VERDICT_CALLOUT ? SITE_MODE : 0))});
 }
@@ -122,7 +123,7 @@ static void emit_cold(struct generator *g, const struct cold *c)
         g->b->exit[c->exit] =
             (struct texit){.target = c->target, .place = c->place, .stub = stub, .from = g->b};
         emit_call(g->e, g->t->exit_site);
-        emit_site(g, (struct tsite){.exit = (u8)c->exit});
+        emit_site(g, (struct tsite){.which = (u8)c->exit});
     } else {
         emit_mov32_imm(g->e, SCRATCH_ADDR, c->target);
         emit_jmp(g->e, g->t->exit_addr);
@@ -132,6 +133,8 @@ static void emit_cold(struct generator *g, const struct cold *c)
 static void gen_block(struct generator *g)
 {
     struct tblock *b = g->b;
+    if (g->t->counting)
+        count_emit(g);
     if (g->s->sse) {
         emit_load32(g->e, SCRATCH_TEST, CPU_MEM(xmm_absent));
         emit_jrcxz_over_jmp(g->e); /* jumps over the call, which is as long as a jmp */

@@ -51,7 +51,7 @@ struct tsite {
     u32 insn;   /* index into translator.insn, if it is the owner there */
     u16 offset; /* of the instruction in the block */
     u8 flags;   /* SITE_* */
-    u8 exit;    /* exit stubs: which of block's exits */
+    u8 which;   /* exit stubs: which of block's exits; callouts: which of its instructions */
 } __attribute__((packed));
 enum { SITE_SSE = 1, SITE_END = 2, SITE_MODE = 4 /* the instruction may change translate_mode */ };
 
@@ -89,6 +89,8 @@ struct translator {
     u64 exit_addr;         /* common stub: leave, going on at SCRATCH_ADDR */
     u64 load_xmm;          /* common stub: XMM registers into the host */
     u64 leave;             /* common stub: back to C; the guest's registers are saved */
+    bool counting;         /* blocks count their instructions */
+    u64 count_end;         /* while translated code runs: icount at which its budget is 0 */
     bool reset_wanted;     /* every block was dropped: start anew before the next translation */
     unsigned threshold;    /* interpreted runs before a block is translated */
     u32 generation;        /* counts what makes jump table entries stale */
@@ -131,6 +133,18 @@ bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct h
 /* engine.c: the jump table's id for the current mode, and the code to run at cs:rip or 0. */
 void translate_set_jump_id(struct translator *t, unsigned mode);
 u64 translate_peek(struct translator *t, unsigned mode);
+
+/* count.c: instruction counting, when asked for. While translated code runs, cpu->icount is
+ * count_end - budget; a block takes its instructions from the budget when it starts. */
+struct generator;
+void count_emit(struct generator *g); /* at the start of a block: takes them, or leaves */
+void count_enter(struct translator *t, u64 until);
+void count_leave(struct translator *t);
+/* Around a callout: icount as instruction `which` of the block sees it; it is complete; the rest of
+ * the block goes on. */
+void count_suspend(struct translator *t, const struct tblock *b, unsigned which);
+void count_done(struct translator *t);
+void count_resume(struct translator *t, const struct tblock *b, unsigned which);
 
 /* vmm.c: called from the callout stub; returns the host address where to go on. */
 u64 translate_callout(struct cpu *cpu, struct tsite *site);

@@ -36,6 +36,8 @@ static u64 next_code(struct translator *t, const struct tblock *b, const struct 
     if (cpu->rip != expected || ((site->flags & SITE_MODE) && translate_mode(cpu) != b->mode))
         return t->leave;
     cpu->xmm_wanted = site->flags & SITE_SSE;
+    if (t->counting)
+        count_resume(t, b, site->which);
     return (u64)(uintptr_t)t->rx + site->resume;
 }
 
@@ -49,7 +51,11 @@ u64 translate_callout(struct cpu *cpu, struct tsite *rx_site)
     cpu->xmm_wanted = 0;
     cpu->rip = expected;
     cpu->cur = i;
+    if (t->counting)
+        count_suspend(t, b, site->which);
     i->exec(cpu, i);
     cpu->cur = NULL;
+    if (t->counting)
+        count_done(t);
     return next_code(t, b, site, expected);
 }

@@ -154,12 +154,6 @@ START_TEST(words)
 {
     ck_assert(parse("--append", "a b", NULL) == false); /* without -kernel */
     ck_assert(!parse("-engine=auto", NULL, NULL) && !parse("-engine", "fast", NULL));
-    const char *counted[] = {"prescient", "-engine", "auto", "-limit", "5", NULL};
-    options_free(&o);
-    ck_assert(!options_parse(5, (char **)counted, &o, &err)); /* translated code does not count */
-    counted[2] = "interp";
-    options_free(&o);
-    ck_assert(options_parse(5, (char **)counted, &o, &err) && o.limit == 5);
     ck_assert(parse("-boot", "order=dc,menu=on", NULL) && o.boot_menu);
     ck_assert_str_eq(o.boot, "dc");
     static const char *const missing[] = {"-m", "-kernel", "-serial", "-hda", "-name"};
