@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include "frontend/files.h"
 #include "frontend/loader.h"
 #include "frontend/screenshot.h"
+#include "hw/floppy.h"
 #include "hw/pc.h"
 #include "translate/engine.h"
 
@@ -378,6 +380,17 @@ static bool open_chardevs(struct machine *m, struct pc_config *config, struct er
     return true;
 }
 
+/* A floppy disk's image has whole sectors, and not too many. */
+static bool floppy_fits(const struct drive_option *d, const struct image *image, struct error *err)
+{
+    struct stat st;
+    bool raw = !d->format || !strcmp(d->format, "raw");
+    if (raw && !stat(d->file, &st) && S_ISREG(st.st_mode) && st.st_size % SECTOR_SIZE)
+        return error_set(err, "%s: not a floppy image: its size is no multiple of 512 bytes",
+                         d->file);
+    return floppy_format_of(image->sectors, d->file, err);
+}
+
 static bool open_drives(struct machine *m, struct pc_config *config, struct error *err)
 {
     const struct options *o = m->options;
@@ -385,12 +398,12 @@ static bool open_drives(struct machine *m, struct pc_config *config, struct erro
         const struct drive_option *d = &o->drive[n];
         unsigned flags =
             (d->readonly ? IMAGE_READ_ONLY : 0) | (d->snapshot || o->snapshot ? IMAGE_SNAPSHOT : 0);
-        if (d->bus == DRIVE_FLOPPY)
-            return error_set(err, "%s: this version has no floppy drive",
-                             d->file ? d->file : "-drive if=floppy");
         if (d->file && !(m->image[n] = image_open(d->file, d->format, flags, err)))
             return false;
-        config->ide[d->index] = (struct pc_drive){true, d->cdrom, m->image[n]};
+        struct pc_drive *to = d->bus == DRIVE_FLOPPY ? config->floppy : config->ide;
+        to[d->index] = (struct pc_drive){true, d->cdrom, m->image[n]};
+        if (d->bus == DRIVE_FLOPPY && d->file && !floppy_fits(d, m->image[n], err))
+            return false;
     }
     return true;
 }

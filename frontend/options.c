@@ -205,6 +205,8 @@ static bool opt_drive(struct options *o, const char *arg, struct error *err)
     free(copy);
     if (good && !d.file && !d.cdrom && d.bus != DRIVE_FLOPPY)
         good = error_set(err, "-drive %s: which file? add file=PATH", arg);
+    if (good && d.cdrom && d.bus == DRIVE_FLOPPY)
+        good = error_set(err, "-drive %s: a floppy drive takes no CD", arg);
     if (!good) {
         free(d.file);
         free(d.format);

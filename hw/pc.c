@@ -9,10 +9,12 @@
 #include "cpu/cpu.h"
 #include "hw/bootport.h"
 #include "hw/debugport.h"
+#include "hw/floppy.h"
 #include "hw/fw_cfg.h"
 #include "hw/hpet.h"
 #include "hw/i440fx.h"
 #include "hw/i8042.h"
+#include "hw/i82078.h"
 #include "hw/i8237.h"
 #include "hw/i8254.h"
 #include "hw/i8259.h"
@@ -42,11 +44,13 @@ struct pc {
     struct lapic *lapic;     /* the CPU's local APIC */
     struct hpet *hpet;       /* event timers, which can take the next two's interrupts */
     struct i8254 *pit;       /* timer */
+    struct i8237 *dma;       /* DMA controllers */
     struct mc146818 *rtc;    /* clock and CMOS */
     struct ps2_keyboard *keyboard; /* on the keyboard controller */
     struct ps2_mouse *mouse;       /* on its other port */
     struct vga *vga;               /* display adapter */
     struct ide *ide;               /* disks */
+    struct i82078 *fdc;            /* floppy disks */
     struct fw_cfg *fw_cfg;         /* what the firmware asks */
 };
 
@@ -78,7 +82,22 @@ static void set_cmos_memory(struct pc *pc)
         mc146818_set_cmos(pc->rtc, word[n][0] + 1u, (u8)(word[n][1] >> 8));
     }
     mc146818_set_cmos(pc->rtc, 0x5d, (u8)(high >> 32));
-    mc146818_set_cmos(pc->rtc, 0x14, 0x06 /* FPU, PS/2 mouse, no floppy */);
+}
+
+/* The equipment byte, and the floppy drives' types in 10h. */
+static void set_cmos_floppies(struct pc *pc)
+{
+    u8 types = 0, equipment = 0x06; /* FPU, PS/2 mouse */
+    unsigned count = 0;
+    for (unsigned n = 0; n < FLOPPY_DRIVES; n++) {
+        const struct pc_drive *d = &pc->config.floppy[n];
+        if (d->present)
+            types |= (u8)(floppy_cmos_type(d->image) << (n ? 0 : 4)), count++;
+    }
+    if (count)
+        equipment |= (u8)(0x01 | (count - 1) << 6);
+    mc146818_set_cmos(pc->rtc, 0x10, types);
+    mc146818_set_cmos(pc->rtc, 0x14, equipment);
 }
 
 static u32 cpu_io_read(void *opaque, u16 port, unsigned size)
@@ -235,7 +254,7 @@ static bool create_isa(struct pc *pc)
                               .irq12 = isa_irq(pc, 12),
                               .a20 = {set_a20, pc, 0},
                               .reset = {set_reset, pc, 0}};
-    return create_timers(pc) && port61_create(b, 0x61, pc->pit) && i8237_create(b) &&
+    return create_timers(pc) && port61_create(b, 0x61, pc->pit) && (pc->dma = i8237_create(b)) &&
            port92_create(b, 0x92, pins.a20, pins.reset) && debugport_create(b, 0xe9, c->debugcon) &&
            debugport_create(b, 0x402, c->debugcon) &&
            (!c->debug_exit_port ||
@@ -246,13 +265,17 @@ static bool create_isa(struct pc *pc)
            (!c->serial[1] || ns16550_create(b, 0x2f8, isa_irq(pc, 3), c->serial[1]));
 }
 
-static bool create_drives(struct pc *pc)
+static bool create_disk_controllers(struct pc *pc)
 {
     const struct irq_line irq[2] = {isa_irq(pc, 14), isa_irq(pc, 15)};
+    return (pc->ide = ide_create(pc->board, pc->pci, irq)) &&
+           (pc->fdc = i82078_create(pc->board, 0x3f0, isa_irq(pc, 6), pc->dma));
+}
+
+/* Nothing can fail any more: the images are the board's from here on. */
+static void attach_drives(struct pc *pc)
+{
     u8 translation = 0;
-    pc->ide = ide_create(pc->board, pc->pci, irq);
-    if (!pc->ide)
-        return false;
     for (unsigned n = 0; n < 4; n++) {
         const struct pc_drive *d = &pc->config.ide[n];
         if (!d->present)
@@ -264,7 +287,10 @@ static bool create_drives(struct pc *pc)
         translation |= (u8)(ide_bios_translation(pc->ide, n / 2, n % 2) << 2 * n);
     }
     mc146818_set_cmos(pc->rtc, 0x39, translation);
-    return true;
+    for (unsigned n = 0; n < FLOPPY_DRIVES; n++) {
+        if (pc->config.floppy[n].present)
+            i82078_attach(pc->fdc, n, pc->config.floppy[n].image);
+    }
 }
 
 /* The boot ROM as SeaBIOS takes it from fw_cfg: with a checksum, and first in the boot order. */
@@ -295,6 +321,7 @@ static bool create_firmware(struct pc *pc)
     if (c->dsdt)
         fw_cfg_add_file(pc->fw_cfg, "acpi-dsdt.aml", c->dsdt, c->dsdt_size);
     set_cmos_memory(pc);
+    set_cmos_floppies(pc);
     set_boot_order(pc, c->boot_order);
     if (c->boot_rom)
         add_boot_rom(pc);
@@ -318,7 +345,8 @@ struct pc *pc_create(struct board *b, struct cpu *cpu, const struct pc_config *c
     *pc = (struct pc){.cpu = cpu, .board = b, .config = *config};
     if (create_interrupts(pc) && create_bridges(pc) && create_isa(pc) &&
         (pc->vga = vga_create(b, pc->pci, config->vga_bios, config->vga_bios_size)) &&
-        create_drives(pc) && create_firmware(pc)) {
+        create_disk_controllers(pc) && create_firmware(pc)) {
+        attach_drives(pc);
         connect_cpu(pc);
         return pc;
     }

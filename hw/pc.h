@@ -29,6 +29,7 @@ struct pc_config {
     const u8 *dsdt;                  /* ACPI DSDT for the firmware, or NULL */
     size_t dsdt_size;                /* bytes */
     struct pc_drive ide[4];          /* primary master, slave, secondary master, slave */
+    struct pc_drive floppy[2];       /* drives A and B */
     const char *boot_order;          /* letters of "acdn" */
     bool boot_menu;                  /* SeaBIOS shows its boot menu */
     u16 text_port;                   /* serial port that repeats the VGA's text, or 0 */

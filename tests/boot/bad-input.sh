@@ -29,6 +29,8 @@ listing()
     find . -printf '%p %y %s %T@\n' | sort
     cksum short odd cut old zimage wants
 }
+truncate -s 2949120 full # the largest floppy
+truncate -s 4M large
 before=$(listing)
 failed=0
 tried=0
@@ -69,8 +71,20 @@ for file in missing folder empty fifo; do
     bad "$file" -display none -kernel "$kernel" -initrd $file
     bad "$file" -display none -kernel "$kernel" -initrd short,$file
 done
-bad short -display none -fda short
-bad floppy -display none -drive if=floppy
+for option in -fda -fdb; do
+    for file in missing folder empty fifo /dev/zero short large; do
+        bad "$file" -display none $option $file
+    done
+done
+bad large -display none -drive file=large,if=floppy,snapshot=on
+bad 2 -drive file=full,if=floppy,index=2
+bad CD -drive file=full,if=floppy,media=cdrom
+bad full -display none -fda full -fdb full
+bad full -fda full -fda full
+# Ports of chips that come before and after the drives: the images are closed once.
+for port in 0x3f5 0x510; do
+    bad "$port" -display none -hda short -fda full -device isa-debug-exit,iobase=$port
+done
 bad missing missing
 bad short short short
 bad missing -drive file=missing

@@ -4,9 +4,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hw/debugport.h"
 #include "hw/i8042.h"
+#include "hw/i82078.h"
 #include "hw/i8237.h"
 #include "hw/i8254.h"
 #include "hw/i8259.h"
@@ -16,6 +18,7 @@
 #include "hw/port61.h"
 #include "hw/port92.h"
 #include "hw/ps2.h"
+#include "tests/unit/board_fixture.h"
 #include "tests/unit/rig.h"
 
 struct machine {
@@ -23,6 +26,7 @@ struct machine {
     struct i8259 *pic; /* the chips that have functions of their own */
     struct i8254 *pit;
     struct i8237 *dma;
+    struct i82078 *fdc;
     struct port61 *port61;
     struct ps2_keyboard *kbd;
     struct ps2_mouse *mouse;
@@ -33,9 +37,9 @@ static const struct {
     u16 base;  /* first port */
     u16 count; /* how many */
 } ranges[] = {
-    {0x00, 16}, {0x20, 2},  {0x40, 4},  {0x60, 1},  {0x61, 1},  {0x64, 1},
-    {0x70, 2},  {0x80, 16}, {0x92, 1},  {0xa0, 2},  {0xc0, 32}, {0xe9, 1},
-    {0x2f8, 8}, {0x3f8, 8}, {0x402, 1}, {0x4d0, 2}, {0x501, 1},
+    {0x00, 16}, {0x20, 2},  {0x40, 4},  {0x60, 1},  {0x61, 1},  {0x64, 1},  {0x70, 2},
+    {0x80, 16}, {0x92, 1},  {0xa0, 2},  {0xc0, 32}, {0xe9, 1},  {0x2f8, 8}, {0x3f2, 4},
+    {0x3f5, 1}, {0x3f5, 1}, {0x3f7, 1}, {0x3f8, 8}, {0x402, 1}, {0x4d0, 2}, {0x501, 1},
 };
 
 /* xorshift64* */
@@ -64,6 +68,17 @@ static void move_bytes(void *dev)
     }
 }
 
+/* A disk of 360 KiB whose writes are forgotten. */
+static struct image *disk(void)
+{
+    static const u8 zero[368640];
+    char path[64];
+    fixture_temp_file(path, zero, sizeof zero);
+    struct image *image = image_open(path, "raw", IMAGE_SNAPSHOT, NULL);
+    unlink(path);
+    return image;
+}
+
 static void build(struct machine *m, u64 seed)
 {
     struct board *b = &(m->r = rig_new())->b;
@@ -87,6 +102,9 @@ static void build(struct machine *m, u64 seed)
     ck_assert_str_eq(m->r->err.text, "");
     for (unsigned channel = 0; channel < 8; channel++)
         i8237_attach(m->dma, channel, move_bytes, m);
+    m->fdc = i82078_create(b, 0x3f0, i8259_input(m->pic, 6), m->dma);
+    i82078_attach(m->fdc, 0, disk());
+    i82078_attach(m->fdc, 1, NULL);
 }
 
 static void save_damage_load(struct machine *m)
@@ -111,7 +129,7 @@ static void save_damage_load(struct machine *m)
 static void event(struct machine *m)
 {
     unsigned n = random_number(m, 256);
-    switch (random_number(m, 9)) {
+    switch (random_number(m, 10)) {
     case 0: ps2_keyboard_key(m->kbd, n, random_number(m, 2)); break;
     case 1:
         ps2_mouse_move(m->mouse, (int)(n << random_number(m, 24)),
@@ -129,8 +147,32 @@ static void event(struct machine *m)
         if (n < 8)
             board_reset(&m->r->b);
         break;
+    case 8:
+        if (n < 2)
+            i82078_change(m->fdc, 0, n ? NULL : disk(), NULL);
+        break;
     default: clock_run_due(&m->r->clock); break;
     }
+}
+
+/* Floppy commands that random bytes would not make. */
+static void floppy_command(struct machine *m)
+{
+    static const u8 bytes[][9] = {{0x46, 0, 0, 0, 1, 2, 9},
+                                  {0xc5, 0, 0, 0, 1, 2, 9},
+                                  {0x4d, 0, 2, 9, 0x54},
+                                  {0xf6, 0x80, 0, 0, 1, 2, 9, 0, 4},
+                                  {0x07, 0},
+                                  {0x0f, 0, 3},
+                                  {0x03, 0xdf, 0x02},
+                                  {0x03, 0xdf, 0x03}};
+    unsigned n = random_number(m, ARRAY_LEN(bytes));
+    rig_out(m->r, 0x3f2, 0x1c);
+    rig_out(m->r, 0x3f7, 2);
+    rig_run(m->r, 1000000);
+    for (unsigned i = 0; i < sizeof bytes[n]; i++)
+        rig_out(m->r, 0x3f5, random_number(m, 40) ? bytes[n][i] : (u8)random_number(m, 256));
+    rig_run(m->r, 1000000);
 }
 
 START_TEST(random_guest)
@@ -147,6 +189,8 @@ START_TEST(random_guest)
             ioport_read(m.r->b.io, port, size);
         if (random_number(&m, 4) == 0)
             event(&m);
+        if (random_number(&m, 200) == 0)
+            floppy_command(&m);
         if (random_number(&m, 2000) == 0)
             save_damage_load(&m);
     }
