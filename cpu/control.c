@@ -255,7 +255,8 @@ void exec_invlpg(struct cpu *cpu, const struct insn *i)
     require_cpl0(cpu, "INVLPG outside ring 0");
     u64 lin = cpu->seg[i->seg].base + insn_ea(cpu, i);
     space_flush_page(cpu->space, cpu->code_mode == MODE_64 ? lin : (u32)lin);
-    tell_flushed(cpu);
+    if (cpu->engine.page_flushed)
+        cpu->engine.page_flushed(cpu, lin);
 }
 
 void exec_invd(struct cpu *cpu, const struct insn *i)

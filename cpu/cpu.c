@@ -31,6 +31,8 @@ static void on_mark(void *opaque, u64 ram_offset)
 {
     struct cpu *cpu = opaque;
     space_protect(cpu->space, ram_offset);
+    if (cpu->engine.protected)
+        cpu->engine.protected(cpu, ram_offset);
 }
 
 static void on_marked_write(void *opaque, u64 ram_offset, unsigned size, u8 marks)

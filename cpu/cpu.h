@@ -147,8 +147,10 @@ struct engine_ops {
     void (*run)(struct cpu *cpu, u64 until);
     /* drop blocks that overlap */
     void (*code_written)(struct cpu *cpu, u64 ram_offset, unsigned size);
-    void (*flushed)(struct cpu *cpu);  /* the space was flushed or switched */
-    void (*remapped)(struct cpu *cpu); /* physical map changed: drop all blocks */
+    void (*flushed)(struct cpu *cpu);                   /* the space was flushed or switched */
+    void (*page_flushed)(struct cpu *cpu, u64 lin);     /* INVLPG */
+    void (*protected)(struct cpu *cpu, u64 ram_offset); /* a RAM page was marked */
+    void (*remapped)(struct cpu *cpu);                  /* physical map changed: drop all blocks */
 };
 
 struct interp;
@@ -156,6 +158,7 @@ struct block;
 struct debugger;
 struct translator;
 struct tjump;
+struct window;
 
 struct cpu {
     u64 regs[17]; /* general registers by enum gpr, always zero-extended; [REG_ZERO] is 0 */
@@ -219,11 +222,14 @@ struct cpu {
     struct interp *interp;         /* the interpreter's block cache */
     struct translator *translator; /* the code cache, or NULL */
     struct tjump *jump_table;      /* translated code: branch targets by linear address */
-    u64 jump_id;               /* upper half: which address space and mode the targets are for */
-    u64 branch_target;         /* translated code: where an indirect call goes, during its push */
-    s64 budget;                /* translated code that counts: instructions it may still start */
-    u64 xmm_absent;            /* translated code: 0 while the XMM registers are in the host */
-    u64 xmm_wanted;            /* translated code: load them again after this callout */
+    u64 jump_id;           /* upper half: which address space and mode the targets are for */
+    u64 branch_target;     /* translated code: where an indirect call goes, during its push */
+    u64 access_base;       /* translated code: what REG_BASE holds in the current mode */
+    struct window *window; /* translated user code of this address space may use it, or NULL */
+    u64 window_fault; /* the access that just missed the window: BIT64(32) + linear address, or 0 */
+    u64 xmm_absent;   /* translated code: 0 while the XMM registers are in the host */
+    u64 xmm_wanted;   /* translated code: load them again after this callout */
+    s64 budget;       /* translated code that counts: instructions it may still start */
     struct debugger *debugger; /* breakpoints from outside the guest, or NULL */
     bool explain;              /* tell each exception's why on stderr */
 };

@@ -371,6 +371,19 @@ bool mem_physical(struct cpu *cpu, u64 lin, u64 *pa)
     return r.ok;
 }
 
+bool mem_peek_direct(struct cpu *cpu, u32 lin, struct window_page *page)
+{
+    struct walk_result r = walk(cpu->mem, &cpu->walk, lin, ACCESS_READ, true, false);
+    if (!r.ok || watching(cpu) || !r.accessed)
+        return false;
+    struct phys_page p = physmem_page(cpu->mem, physmem_cpu_address(cpu->mem, r.pa) & PAGE_MASK);
+    if (!p.host || p.host != p.host_write)
+        return false;
+    bool writable = r.writable && r.dirty && !physmem_marks(cpu->mem, p.ram_offset);
+    *page = (struct window_page){p.ram_offset, writable, r.page_shift > PAGE_SHIFT};
+    return true;
+}
+
 unsigned mem_peek(struct cpu *cpu, u64 lin, void *buf, unsigned size)
 {
     unsigned done = 0;

@@ -5,6 +5,7 @@
 #define CPU_MEM_H
 
 #include "cpu/cpu.h"
+#include "mmu/window.h"
 
 /* Out of line: TLB misses, page crossings, MMIO, marked pages. lin wraps at 4 GiB outside 64-bit
  * mode. They raise #PF (and #AC for data accesses at CPL 3) before writing anything. size 1-8. */
@@ -104,6 +105,11 @@ void sys_probe_write(struct cpu *cpu, u64 lin, unsigned size);
 /* Translates the page of the next instruction for execution; returns its readable host address (RAM
  * or ROM), or NULL when it is in MMIO or unmapped space; *pa: its physical address. Raises #PF. */
 const u8 *mem_fetch_page(struct cpu *cpu, u64 lin, u64 *pa);
+
+/* May user code at lin access RAM directly, without any page table entry or mark changing by it?
+ * Then where, and whether it may write; what a direct window may map. Sets nothing in the guest's
+ * tables. */
+bool mem_peek_direct(struct cpu *cpu, u32 lin, struct window_page *page);
 
 /* For people (debugger, explainer): reads linear memory without faults or side effects; bytes that
  * were read. */

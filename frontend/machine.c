@@ -26,7 +26,7 @@
 #include "hw/pc.h"
 #include "translate/engine.h"
 
-enum { CODE_CACHE = 32 << 20, HOT_RUNS = 20 };
+enum { CODE_CACHE = 32 << 20 };
 enum { TSC_HZ = 1000000000, POLL_NS = 5000000, MAX_CHARDEVS = MAX_SERIALS + 1 };
 #define HOLE_START (3584ull << 20) /* RAM above 3.5 GiB moves behind 4 GiB */
 
@@ -467,7 +467,11 @@ static bool create(struct machine *m, struct error *err)
     m->cpu->explain = o->explain;
     interp_init(m->cpu);
     if (o->engine != ENGINE_INTERP &&
-        !translate_init(m->cpu, CODE_CACHE, o->engine == ENGINE_AUTO ? HOT_RUNS : 0, err))
+        !translate_init(m->cpu, CODE_CACHE,
+                        o->engine == ENGINE_AUTO     ? TRANSLATE_AUTO
+                        : o->engine == ENGINE_DIRECT ? TRANSLATE_DIRECT
+                                                     : TRANSLATE_CHECKED,
+                        err))
         return false;
     if (o->engine != ENGINE_INTERP && (o->limit || o->clock == CLOCK_ICOUNT))
         translate_count(m->cpu);

@@ -425,15 +425,17 @@ static bool opt_machine(struct options *o, const char *arg, struct error *err)
 
 static bool opt_engine(struct options *o, const char *arg, struct error *err)
 {
-    static const char *const names[] = {
-        [ENGINE_INTERP] = "interp", [ENGINE_CHECKED] = "checked", [ENGINE_AUTO] = "auto"};
+    static const char *const names[] = {[ENGINE_INTERP] = "interp",
+                                        [ENGINE_CHECKED] = "checked",
+                                        [ENGINE_DIRECT] = "direct",
+                                        [ENGINE_AUTO] = "auto"};
     for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
         if (!strcmp(arg, names[n])) {
             o->engine = n;
             return true;
         }
     }
-    return error_set(err, "-engine %s: interp, checked or auto", arg);
+    return error_set(err, "-engine %s: interp, checked, direct or auto", arg);
 }
 
 static bool opt_explain(struct options *o, const char *arg, struct error *err)
@@ -503,7 +505,7 @@ static const struct option option_table[] = {
      "a port that ends the program: status (value << 1) | 1", opt_device},
     {"machine", "pc", "machine type: i440FX + PIIX3", opt_machine},
     {"M", "pc", NULL, opt_machine},
-    {"engine", "interp|checked|auto", "how guest code runs", opt_engine},
+    {"engine", "interp|checked|direct|auto", "how guest code runs", opt_engine},
     {"explain", NULL, "tell on standard error why each exception happened", opt_explain},
     {"limit", "N", "stop after N guest instructions", opt_limit},
     {"screenshot", "FILE.png", "save the screen at exit, and on SIGUSR1", opt_screenshot},

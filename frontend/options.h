@@ -18,7 +18,7 @@ struct drive_option {
 };
 
 enum display_kind { DISPLAY_AUTO, DISPLAY_SDL, DISPLAY_NONE };
-enum engine_kind { ENGINE_INTERP, ENGINE_CHECKED, ENGINE_AUTO };
+enum engine_kind { ENGINE_INTERP, ENGINE_CHECKED, ENGINE_DIRECT, ENGINE_AUTO };
 enum clock_kind { CLOCK_HOST, CLOCK_ICOUNT };
 enum { MAX_DRIVES = 6, MAX_SERIALS = 2 };
 

@@ -68,6 +68,7 @@ static bool leaf(struct walker *w, u64 frame, unsigned shift)
     r->page_shift = shift;
     r->pa = frame | (w->lin & (BIT64(shift) - 1));
     r->global = (e & PTE_G) && (w->regs->cr4 & CR4_PGE);
+    r->accessed = (e & PTE_A) != 0;
     r->dirty = (e & PTE_D) != 0;
     return true;
 }
@@ -162,7 +163,7 @@ void walk_into(struct walk_result *r, struct physmem *pm, const struct walk_regs
     struct walker w = {pm, regs, lin, access, user, lma || pae, r};
     r->error = 0;
     r->user = r->writable = r->exec = true;
-    r->global = r->dirty = false;
+    r->global = r->accessed = r->dirty = false;
     r->page_shift = PAGE_SHIFT;
     r->pa = 0;
     r->levels = 0;

@@ -61,6 +61,7 @@ struct walk_result {
     bool writable;       /* user/supervisor R/W, all levels combined (CR0.WP not applied) */
     bool exec;           /* no NX on any level */
     bool global;         /* G, with CR4.PGE */
+    bool accessed;       /* A was set in the leaf before this walk */
     bool dirty;          /* D is set in the leaf (after this walk) */
     unsigned levels;     /* entries visited */
     u64 entry_pa[4];     /* where each was, root first */

@@ -18,7 +18,7 @@ struct host_mem guest_ea(const struct insn *i)
 }
 
 /* Linear address of the memory operand into SCRATCH_ADDR. */
-void lower_address(struct generator *g, const struct insn *i)
+static void lower_address(struct generator *g, const struct insn *i)
 {
     struct host_mem ea = guest_ea(i);
     struct emit *e = g->e;
@@ -38,13 +38,17 @@ void lower_address(struct generator *g, const struct insn *i)
     }
 }
 
-/* The one lowering of a memory access: TLB check of [SCRATCH_ADDR, +size); a miss goes to the
- * callout of instruction n. Returns the host operand. Flags are kept. */
-struct host_mem lower_access(struct generator *g, unsigned n, unsigned size, bool write)
+/* Tier 1: TLB check of [SCRATCH_ADDR, +size). */
+static struct host_mem lower_checked(struct generator *g, unsigned n, unsigned size, bool write)
 {
     struct emit *e = g->e;
     unsigned last = SCRATCH_ADDR;
-    emit_pext(e, false, SCRATCH_INDEX, SCRATCH_ADDR, REG_MASK);
+    unsigned mask = REG_BASE;
+    if (g->s->mode & MODE_WINDOW) {
+        mask = SCRATCH_TEST;
+        emit_mov32_imm(e, mask, TLB_INDEX_MASK);
+    }
+    emit_pext(e, false, SCRATCH_INDEX, SCRATCH_ADDR, mask);
     if (size > 1) {
         last = SCRATCH_HOST;
         emit_lea32(e, last, (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32)size - 1});
@@ -58,4 +62,48 @@ struct host_mem lower_access(struct generator *g, unsigned n, unsigned size, boo
     cold_add(g, emit_jmp_patchable(e))->insn = (s16)n;
     emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
     return (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0};
+}
+
+struct host_mem lower_access(struct generator *g, unsigned n, unsigned size, bool write)
+{
+    if (g->windowed)
+        return (struct host_mem){REG_BASE, SCRATCH_ADDR, 0, 0};
+    return lower_checked(g, n, size, write);
+}
+
+/* Tier 2: one register and a displacement are added to the window's base as they are; what leaves
+ * the 4 GiB ends in the guard zones. Other forms have to wrap first, which an addressing form of
+ * 32 bits does in the same instruction. */
+static struct host_mem direct_operand(const struct insn *i)
+{
+    struct host_mem ea = guest_ea(i);
+    bool near = ea.disp < 1 << 30 && ea.disp >= -(1 << 30);
+    if (ea.base == HOST_NONE && ea.index != HOST_NONE && !ea.scale) {
+        ea.base = ea.index;
+        ea.index = HOST_NONE;
+    }
+    if (near && ea.index == HOST_NONE && (ea.base != HOST_NONE || ea.disp >= 0))
+        return (struct host_mem){REG_BASE, ea.base, 0, ea.disp};
+    ea.scale |= MEM_GS32;
+    return ea;
+}
+
+struct host_mem lower_operand(struct generator *g, unsigned n, unsigned size, bool write)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    if (g->windowed && i->addrsize == 4 && i->seg != SEG_FS && i->seg != SEG_GS)
+        return direct_operand(i);
+    lower_address(g, i);
+    return lower_access(g, n, size, write);
+}
+
+struct host_mem lower_stack(struct generator *g, unsigned n, unsigned reg, s32 disp, bool write)
+{
+    if (g->windowed)
+        return (struct host_mem){REG_BASE, (u8)reg, 0, disp};
+    if (disp)
+        emit_lea32(g->e, SCRATCH_ADDR, (struct host_mem){(u8)reg, HOST_NONE, 0, disp});
+    else
+        emit_mov32(g->e, SCRATCH_ADDR, reg);
+    return lower_checked(g, n, 4, write);
 }

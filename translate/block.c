@@ -40,6 +40,7 @@ void tblock_insert(struct translator *t, struct tblock *b)
     t->hash[h] = b;
     b->page_next = *head;
     *head = b;
+    b->index = t->block_count;
     t->block[t->block_count++] = b;
     physmem_mark(t->cpu->mem, b->ram_offset & PAGE_MASK, PAGE_TRANSLATED);
 }
@@ -65,9 +66,7 @@ static void unlink_exit(struct translator *t, struct texit *x)
     emit_patch(x->place, t->emit.delta, x->stub);
 }
 
-/* Takes it out of everything that leads to it. It may be running: its memory stays until the next
- * reset. */
-static void tblock_drop(struct translator *t, struct tblock *b)
+void tblock_drop(struct translator *t, struct tblock *b)
 {
     struct tblock **at = &t->hash[hash_of(b->lin)];
     while (*at != b)
@@ -114,7 +113,7 @@ void tblock_reset(struct translator *t)
 {
     tblock_drop_all(t);
     for (u32 n = 0; n < t->block_count; n++) {
-        free(t->block[n]->fixup);
+        free(t->block[n]->map);
         free(t->block[n]);
     }
     t->block_count = 0;

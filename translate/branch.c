@@ -2,29 +2,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "translate/generate.h"
 
-/* Room for one doubleword on the stack: SCRATCH_ADDR = esp - 4, checked for writing. */
-static struct host_mem lower_push(struct generator *g, unsigned n)
+static void move_esp(struct generator *g, unsigned from, s32 by)
 {
-    emit_lea32(g->e, SCRATCH_ADDR, (struct host_mem){HOST_OF_ESP, HOST_NONE, 0, -4});
-    return lower_access(g, n, 4, true);
-}
-
-static struct host_mem lower_pop(struct generator *g, unsigned n, unsigned from)
-{
-    emit_mov32(g->e, SCRATCH_ADDR, from);
-    return lower_access(g, n, 4, false);
+    emit_lea32(g->e, HOST_OF_ESP, (struct host_mem){(u8)from, HOST_NONE, 0, by});
 }
 
 void gen_push(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
     unsigned colds = g->cold_count;
-    struct host_mem m = lower_push(g, n);
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -4, true);
     if (i->op[0].kind == OPND_REG)
         emit_store32(g->e, m, host_of_gpr(i->op[0].reg));
     else
         emit_store32_imm(g->e, m, (u32)i->imm);
-    emit_mov32(g->e, HOST_OF_ESP, SCRATCH_ADDR);
+    move_esp(g, HOST_OF_ESP, -4);
     cold_resume_here(g, n, colds);
 }
 
@@ -32,18 +24,20 @@ void gen_pop(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
     unsigned colds = g->cold_count, to = host_of_gpr(i->op[0].reg);
-    struct host_mem m = lower_pop(g, n, HOST_OF_ESP);
-    emit_lea32(g->e, HOST_OF_ESP, (struct host_mem){HOST_OF_ESP, HOST_NONE, 0, 4});
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, 0, false);
     emit_load32(g->e, to, m);
+    if (to != HOST_OF_ESP)
+        move_esp(g, HOST_OF_ESP, 4);
     cold_resume_here(g, n, colds);
 }
 
 void gen_leave(struct generator *g, unsigned n)
 {
     unsigned colds = g->cold_count;
-    struct host_mem m = lower_pop(g, n, HOST_RBP);
-    emit_lea32(g->e, HOST_OF_ESP, (struct host_mem){HOST_RBP, HOST_NONE, 0, 4});
-    emit_load32(g->e, HOST_RBP, m);
+    struct host_mem m = lower_stack(g, n, HOST_RBP, 0, false);
+    emit_load32(g->e, SCRATCH_ADDR, m);
+    move_esp(g, HOST_RBP, 4);
+    emit_mov32(g->e, HOST_RBP, SCRATCH_ADDR);
     cold_resume_here(g, n, colds);
 }
 
@@ -115,11 +109,17 @@ void gen_jmp(struct generator *g, unsigned n)
     gen_jump_to(g, branch_lin(g, n), 0);
 }
 
+/* Pushes the address of the next instruction; keeps SCRATCH_ADDR when nothing is to be checked. */
+static void gen_push_return(struct generator *g, unsigned n)
+{
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -4, true);
+    emit_store32_imm(g->e, m, next_lin(g, n));
+    move_esp(g, HOST_OF_ESP, -4);
+}
+
 void gen_call(struct generator *g, unsigned n)
 {
-    struct host_mem m = lower_push(g, n);
-    emit_store32_imm(g->e, m, next_lin(g, n));
-    emit_mov32(g->e, HOST_OF_ESP, SCRATCH_ADDR);
+    gen_push_return(g, n);
     gen_jump_to(g, branch_lin(g, n), 0);
 }
 
@@ -127,12 +127,10 @@ void gen_call(struct generator *g, unsigned n)
 static void gen_target(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    if (i->op[0].kind == OPND_REG) {
+    if (i->op[0].kind == OPND_REG)
         emit_mov32(g->e, SCRATCH_ADDR, host_of_gpr(i->op[0].reg));
-        return;
-    }
-    lower_address(g, i);
-    emit_load32(g->e, SCRATCH_ADDR, lower_access(g, n, 4, false));
+    else
+        emit_load32(g->e, SCRATCH_ADDR, lower_operand(g, n, 4, false));
 }
 
 void gen_jmp_ind(struct generator *g, unsigned n)
@@ -144,11 +142,11 @@ void gen_jmp_ind(struct generator *g, unsigned n)
 void gen_call_ind(struct generator *g, unsigned n)
 {
     gen_target(g, n);
-    emit_store32(g->e, CPU_MEM(branch_target), SCRATCH_ADDR);
-    struct host_mem m = lower_push(g, n);
-    emit_store32_imm(g->e, m, next_lin(g, n));
-    emit_mov32(g->e, HOST_OF_ESP, SCRATCH_ADDR);
-    emit_load32(g->e, SCRATCH_ADDR, CPU_MEM(branch_target));
+    if (!g->windowed)
+        emit_store32(g->e, CPU_MEM(branch_target), SCRATCH_ADDR);
+    gen_push_return(g, n);
+    if (!g->windowed)
+        emit_load32(g->e, SCRATCH_ADDR, CPU_MEM(branch_target));
     lookup_emit(g->e, g->t->exit_addr);
 }
 
@@ -156,8 +154,7 @@ void gen_ret(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
     s32 pops = i->op[0].kind == OPND_IMM ? (u16)i->imm : 0;
-    struct host_mem m = lower_pop(g, n, HOST_OF_ESP);
-    emit_load32(g->e, SCRATCH_ADDR, m);
-    emit_lea32(g->e, HOST_OF_ESP, (struct host_mem){HOST_OF_ESP, HOST_NONE, 0, 4 + pops});
+    emit_load32(g->e, SCRATCH_ADDR, lower_stack(g, n, HOST_OF_ESP, 0, false));
+    move_esp(g, HOST_OF_ESP, 4 + pops);
     lookup_emit(g->e, g->t->exit_addr);
 }

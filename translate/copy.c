@@ -154,8 +154,13 @@ bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct h
     if ((use.high && use.esp) || (use.ch && (m || by_cl)) || (bracket && m))
         return false;
     if (m && use.high) {
-        emit_lea64(e, SCRATCH_TEST, *m);
-        *m = (struct host_mem){SCRATCH_TEST, HOST_NONE, 0, 0};
+        u8 form = m->scale & MEM_GS32;
+        m->scale &= 3;
+        if (form)
+            emit_lea32(e, SCRATCH_TEST, *m);
+        else
+            emit_lea64(e, SCRATCH_TEST, *m);
+        *m = (struct host_mem){SCRATCH_TEST, HOST_NONE, form, 0};
         if (by_cl)
             return false;
     }

@@ -56,7 +56,7 @@ static void emit_modrm(struct emit *e, unsigned reg, struct host_mem m)
     emit_u8(e, (u8)(mod | field | (sib ? 4 : base)));
     if (sib) {
         u8 index = m.index == HOST_NONE ? 4 : m.index & 7;
-        emit_u8(e, (u8)(m.scale << 6 | index << 3 | base));
+        emit_u8(e, (u8)((m.scale & 3) << 6 | index << 3 | base));
     }
     if (mod == 0x40)
         emit_u8(e, (u8)m.disp);
@@ -71,6 +71,8 @@ static unsigned high_bit(u8 reg)
 
 void emit_op_mem(struct emit *e, const struct host_op *op, unsigned reg, struct host_mem m)
 {
+    if (m.scale & MEM_GS32)
+        emit_bytes(e, (const u8[]){0x65, 0x67}, 2);
     emit_opcode(e, op, reg >> 3, high_bit(m.index), high_bit(m.base));
     emit_modrm(e, reg, m);
 }

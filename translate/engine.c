@@ -3,7 +3,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "translate/engine.h"
 
-#include <cpuid.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,20 +15,27 @@
 #include "cpu/breakpoint.h"
 #include "cpu/interp.h"
 #include "cpu/mem.h"
+#include "mmu/window.h"
+#include "translate/host.h"
+#include "translate/regs.h"
 #include "translate/translate.h"
+
+enum { HOT_RUNS = 20 }; /* interpreted runs before a block is translated */
 
 /* The translator whose code runs on this thread: a signal handler has no argument to find it by. */
 static _Thread_local struct translator *running;
 
-void translate_set_jump_id(struct translator *t, unsigned mode)
+void translate_set_mode(struct translator *t, unsigned mode)
 {
-    u32 id = t->generation << 9 | mode | (t->cpu->cpl == 3 ? MODE_USER : 0);
+    u32 id = t->generation << MODE_BITS | mode | (t->cpu->cpl == 3 ? MODE_USER : 0);
     t->cpu->jump_id = (u64)id << 32;
+    t->cpu->access_base =
+        mode & MODE_WINDOW ? (uintptr_t)window_base(t->cpu->window) : (u64)TLB_INDEX_MASK;
 }
 
 u64 translate_peek(struct translator *t, unsigned mode)
 {
-    translate_set_jump_id(t, mode);
+    translate_set_mode(t, mode);
     u32 lin = (u32)t->cpu->rip;
     const struct tjump *j = &t->jump[lin % JUMP_ENTRIES];
     return j->tag + t->cpu->jump_id + lin == 0 ? j->code : 0;
@@ -105,6 +111,7 @@ static void run_translated(struct translator *t, u64 code, u64 until)
     const struct tsite *(*enter)(struct cpu *, u64) =
         (const struct tsite *(*)(struct cpu *, u64))(uintptr_t)t->enter;
     t->cpu->xmm_absent = 1;
+    t->cpu->xmm_wanted = (translate_mode(t->cpu) & MODE_WINDOW) != 0;
     interp_leave(t->cpu);
     const u64 icount = t->cpu->icount;
     if (t->counting)
@@ -124,6 +131,7 @@ static void translate_run(struct cpu *cpu, u64 until)
 {
     struct translator *t = cpu->translator;
     running = t;
+    direct_consider(t);
     do {
         /* Cleared first: what asks for attention from now on sets it again. */
         atomic_store(&cpu->poll, 0);
@@ -150,44 +158,72 @@ static void on_code_written(struct cpu *cpu, u64 ram_offset, unsigned size)
 static void on_remapped(struct cpu *cpu)
 {
     interp_remapped(cpu);
+    direct_remapped(cpu->translator);
     tblock_drop_all(cpu->translator);
     cpu->translator->generation++;
 }
 
 /* Cached targets are stale: the id that they carry is not used again until the table is cleared. */
-static void on_flushed(struct cpu *cpu)
+static void drop_targets(struct translator *t)
 {
-    struct translator *t = cpu->translator;
     t->generation++;
-    if (t->generation >> 22) {
+    if (t->generation >> (32 - MODE_BITS)) {
         t->generation = 0;
         memset(t->jump, 0xff, JUMP_ENTRIES * sizeof *t->jump);
     }
-    translate_set_jump_id(t, translate_mode(cpu));
+    translate_set_mode(t, translate_mode(t->cpu));
 }
 
-/* A native instruction of translated code has trapped (a misaligned SSE operand): its callout is
- * run instead. */
+static void on_flushed(struct cpu *cpu)
+{
+    direct_flushed(cpu->translator);
+    drop_targets(cpu->translator);
+}
+
+static void on_page_flushed(struct cpu *cpu, u64 lin)
+{
+    direct_page_dropped(cpu->translator, (u32)lin);
+    drop_targets(cpu->translator);
+}
+
+static void on_protected(struct cpu *cpu, u64 ram_offset)
+{
+    direct_protected(cpu->translator, ram_offset);
+}
+
+/* The instruction of block b whose code pc is in, or -1. */
+static int insn_at_pc(const struct tblock *b, u64 pc)
+{
+    u64 offset = pc - b->code;
+    unsigned n = 0;
+    while (n <= b->count && b->map[n].host <= offset)
+        n++;
+    return n <= b->count ? (int)n - 1 : -1;
+}
+
+/* A native instruction of translated code has trapped (it missed the window; a misaligned SSE
+ * operand): its callout is run instead. */
 static void on_trap(int sig, siginfo_t *info, void *context)
 {
-    ucontext_t *uc = context;
-    u64 pc = (u64)uc->uc_mcontext.gregs[REG_RIP];
-    struct tblock *b = running ? tblock_at_pc(running, pc) : NULL;
-    (void)info;
-    for (unsigned n = 0; b && n < b->fixup_count; n++) {
-        if (b->fixup[n].pc + (u64)(uintptr_t)running->rx == pc) {
-            uc->uc_mcontext.gregs[REG_RIP] =
-                (greg_t)((u64)(uintptr_t)running->rx + b->fixup[n].stub);
-            return;
-        }
+    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+    struct translator *t = running;
+    u64 pc = (u64)regs[REG_RIP], rx = t ? (u64)(uintptr_t)t->rx : 0;
+    struct tblock *b = t ? tblock_at_pc(t, pc) : NULL;
+    int n = b ? insn_at_pc(b, pc) : -1;
+    if (n < 0) {
+        signal(sig, SIG_DFL);
+        return;
     }
-    signal(sig, SIG_DFL);
-}
-
-static bool host_has_bmi2(void)
-{
-    unsigned a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2);
+    if (sig == SIGSEGV)
+        direct_fault(t, (u64)(uintptr_t)info->si_addr, regs[REG_ERR] & 2);
+    bool end = n + 1 == b->count && b->branches;
+    *t->trap_site = (struct tsite){.block = b->index,
+                                   .resume = (u32)(b->code + b->map[n + 1].host - rx),
+                                   .offset = b->map[n].guest,
+                                   .which = (u8)n,
+                                   .flags = (u8)((b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0))};
+    regs[REG_R8] = (greg_t)(uintptr_t)((u8 *)t->trap_site + t->emit.delta);
+    regs[REG_RIP] = (greg_t)t->trap;
 }
 
 /* One memfd mapped twice: writable, and executable. */
@@ -205,7 +241,7 @@ static bool map_cache(struct translator *t, struct error *err)
     return true;
 }
 
-bool translate_init(struct cpu *cpu, size_t cache_size, unsigned threshold, struct error *err)
+bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier, struct error *err)
 {
     if (!host_has_bmi2())
         return error_set(
@@ -213,7 +249,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, unsigned threshold, stru
     struct translator *t = xcalloc(1, sizeof *t);
     t->cpu = cpu;
     t->size = cache_size;
-    t->threshold = threshold;
+    t->threshold = tier == TRANSLATE_AUTO ? HOT_RUNS : 0;
     t->block_max = (u32)(cache_size / 64);
     t->insn_max = (u32)(cache_size / 256);
     cpu->translator = t;
@@ -221,6 +257,8 @@ bool translate_init(struct cpu *cpu, size_t cache_size, unsigned threshold, stru
         translate_free(cpu);
         return false;
     }
+    if (tier != TRANSLATE_CHECKED)
+        t->direct = direct_new(t, tier == TRANSLATE_DIRECT);
     t->block = xcalloc(t->block_max, sizeof *t->block);
     t->insn = xcalloc(t->insn_max, sizeof *t->insn);
     t->jump = xmalloc(JUMP_ENTRIES * sizeof *t->jump);
@@ -231,6 +269,8 @@ bool translate_init(struct cpu *cpu, size_t cache_size, unsigned threshold, stru
     sigaction(SIGSEGV, &action, NULL);
     cpu->engine = (struct engine_ops){.code_written = on_code_written,
                                       .flushed = on_flushed,
+                                      .page_flushed = on_page_flushed,
+                                      .protected = on_protected,
                                       .remapped = on_remapped,
                                       .run = translate_run};
     return true;
@@ -253,6 +293,7 @@ void translate_free(struct cpu *cpu)
         munmap(t->rw, t->size);
     if (t->rx && t->rx != MAP_FAILED)
         munmap(t->rx, t->size);
+    direct_free(t->direct);
     free(t->block);
     free(t->insn);
     free(t->jump);

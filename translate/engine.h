@@ -6,10 +6,17 @@
 
 #include "cpu/cpu.h"
 
+/* What runs how. */
+enum translate_tier {
+    TRANSLATE_CHECKED, /* all code is translated, every access checks the software TLB */
+    TRANSLATE_DIRECT,  /* all code is translated, user code accesses memory by a direct window */
+    TRANSLATE_AUTO,    /* cold code is interpreted; user code that keeps running gets a window */
+};
+
 /* Adds the translator to a CPU that has its interpreter. False with *err set when the host cannot:
- * no BMI2, or no memory for code. threshold: how often a block is interpreted before it is
- * translated. */
-bool translate_init(struct cpu *cpu, size_t cache_size, unsigned threshold, struct error *err);
+ * no BMI2, or no memory for code. */
+bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier,
+                    struct error *err);
 /* From now on cpu->icount counts every instruction and runs end exactly: blocks cost a little more.
  */
 void translate_count(struct cpu *cpu);

@@ -35,27 +35,17 @@ static void gen_copy(struct generator *g, unsigned n)
     struct host_mem m;
     u8 *start = g->e->at;
     unsigned colds = g->cold_count;
-    if (o && s->access) {
-        lower_address(g, &s->insn);
-        m = lower_access(g, n, o->size, s->access & SCAN_WRITE);
-    } else if (o) {
-        m = guest_ea(&s->insn);
-        if (s->insn.addrsize != 4) {
-            gen_callout(g, n);
-            return;
-        }
+    if (o && !s->access && s->insn.addrsize != 4) {
+        gen_callout(g, n);
+        return;
     }
-    u64 pc = emit_pc(g->e);
+    if (o)
+        m = s->access ? lower_operand(g, n, o->size, s->access & SCAN_WRITE) : guest_ea(&s->insn);
     if (!copy_insn(g->e, s, g->code + s->offset, o ? &m : NULL)) {
         g->e->at = start;
         g->cold_count = colds;
         gen_callout(g, n);
         return;
-    }
-    if (s->may_trap) {
-        struct cold *c = cold_add(g, NULL);
-        c->insn = (s16)n;
-        c->trap_pc = pc;
     }
     cold_resume_here(g, n, colds);
 }
@@ -96,15 +86,8 @@ static void emit_callout(struct generator *g, const struct cold *c)
     emit_site(g, (struct tsite){.resume = end ? 0 : (u32)(c->resume - (u64)(uintptr_t)g->t->rx),
                                 .offset = s->offset,
                                 .which = (u8)c->insn,
-                                .flags = (u8)((g->s->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) |
+                                .flags = (u8)((g->b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) |
                                               (s->verdict == VERDICT_CALLOUT ? SITE_MODE : 0))});
-}
-
-static void add_fixup(struct generator *g, u64 pc, u64 stub)
-{
-    struct tblock *b = g->b;
-    u64 base = (u64)(uintptr_t)g->t->rx;
-    b->fixup[b->fixup_count++] = (struct tfixup){(u32)(pc - base), (u32)(stub - base)};
 }
 
 /* The common stubs end with a jump to the resume address; exits tell which one they are. */
@@ -113,10 +96,7 @@ static void emit_cold(struct generator *g, const struct cold *c)
     u64 stub = emit_pc(g->e);
     if (g->e->full)
         return;
-    if (c->place)
-        emit_patch(c->place, g->e->delta, stub);
-    if (c->trap_pc)
-        add_fixup(g, c->trap_pc, stub);
+    emit_patch(c->place, g->e->delta, stub);
     if (c->insn >= 0) {
         emit_callout(g, c);
     } else if (c->exit >= 0) {
@@ -135,15 +115,17 @@ static void gen_block(struct generator *g)
     struct tblock *b = g->b;
     if (g->t->counting)
         count_emit(g);
-    if (g->s->sse) {
+    if (g->s->sse && !(g->s->mode & MODE_WINDOW)) {
         emit_load32(g->e, SCRATCH_TEST, CPU_MEM(xmm_absent));
         emit_jrcxz_over_jmp(g->e); /* jumps over the call, which is as long as a jmp */
         emit_call(g->e, g->t->load_xmm);
     }
-    for (unsigned n = 0; n < g->s->count; n++)
+    for (unsigned n = 0; n < g->s->count; n++) {
+        b->map[n] = (struct tplace){(u16)(emit_pc(g->e) - b->code), g->s->insn[n].offset};
         gen_insn(g, n);
-    const struct scanned *last = &g->s->insn[g->s->count - 1];
-    if (last->verdict < VERDICT_JMP || last->verdict == VERDICT_CALLOUT)
+    }
+    b->map[b->count] = (struct tplace){(u16)(emit_pc(g->e) - b->code), b->bytes};
+    if (!b->branches && g->s->insn[b->count - 1].verdict != VERDICT_CALLOUT_END)
         gen_jump_to(g, b->lin + b->bytes, 0);
     for (unsigned n = 0; n < g->cold_count; n++)
         emit_cold(g, &g->cold[n]);
@@ -157,23 +139,29 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     struct generator *g = xcalloc(1, sizeof *g);
     struct tblock *b = xcalloc(1, sizeof *b);
     u8 *start = t->emit.at;
-    b->fixup = xmalloc(SCAN_MAX_INSNS * sizeof *b->fixup);
+    u8 last = s->insn[s->count - 1].verdict;
     *b = (struct tblock){.lin = lin,
                          .mode = mode,
                          .ram_offset = ram_offset,
                          .bytes = (u16)s->bytes,
                          .count = (u16)s->count,
                          .code = emit_pc(&t->emit),
-                         .fixup = b->fixup};
-    *g = (struct generator){
-        .t = t, .e = &t->emit, .s = s, .code = physmem_ram(t->cpu->mem, ram_offset), .b = b};
+                         .sse = s->sse || (mode & MODE_WINDOW),
+                         .branches = last >= VERDICT_JMP && last < VERDICT_CALLOUT,
+                         .checked = !(mode & MODE_WINDOW) || direct_refused(t, lin, ram_offset),
+                         .map = xmalloc((s->count + 1) * sizeof *b->map)};
+    *g = (struct generator){.t = t,
+                            .e = &t->emit,
+                            .s = s,
+                            .code = physmem_ram(t->cpu->mem, ram_offset),
+                            .b = b,
+                            .windowed = !b->checked};
     gen_block(g);
     b->code_end = emit_pc(&t->emit);
-    b->fixup = xrealloc(b->fixup, b->fixup_count * sizeof *b->fixup);
     free(g);
     if (t->emit.full) {
         t->emit.at = start;
-        free(b->fixup);
+        free(b->map);
         free(b);
         return NULL;
     }

@@ -10,12 +10,11 @@ enum { MAX_COLD = 3 * SCAN_MAX_INSNS + 4 };
 
 /* A jump in the hot code that waits for its stub at the end of the block. */
 struct cold {
-    u8 *place;   /* rel32 in the writable view */
-    u64 resume;  /* executable address where the stub goes on; 0 for exits */
-    u64 trap_pc; /* address of the native instruction that may trap, 0 if none */
-    u32 target;  /* exits: linear address */
-    s16 insn;    /* index of the instruction, -1 for exits */
-    s8 exit;     /* exits: index in tblock.exit, -1: not linkable */
+    u8 *place;  /* rel32 in the writable view */
+    u64 resume; /* executable address where the stub goes on; 0 for exits */
+    u32 target; /* exits: linear address */
+    s16 insn;   /* index of the instruction, -1 for exits */
+    s8 exit;    /* exits: index in tblock.exit, -1: not linkable */
 };
 
 /* A block being generated. */
@@ -27,6 +26,7 @@ struct generator {
     struct tblock *b;           /* the record */
     struct cold cold[MAX_COLD]; /* waiting stubs */
     unsigned cold_count;        /* entries of cold */
+    bool windowed;              /* accesses go through the direct window */
 };
 
 /* A field of struct cpu as a host operand. */
@@ -38,12 +38,16 @@ struct cold *cold_add(struct generator *g, u8 *place);
 void cold_resume_here(struct generator *g, unsigned n, unsigned first_cold);
 void gen_callout(struct generator *g, unsigned n);
 
-/* access.c: the guest's effective address as host registers see it (32-bit addressing only); linear
- * address of the memory operand into SCRATCH_ADDR; the TLB check of [SCRATCH_ADDR, +size), which
- * goes to the callout of instruction n on a miss and gives the host operand. Flags are kept. */
+/* access.c: memory operands. All keep the flags and may use the scratch registers; a miss goes to
+ * the callout of instruction n, which must not have committed anything before.
+ * The guest's effective address as host registers see it (32-bit addressing only). */
 struct host_mem guest_ea(const struct insn *i);
-void lower_address(struct generator *g, const struct insn *i);
+/* The host operand of instruction n's memory operand, for an access of this kind. */
+struct host_mem lower_operand(struct generator *g, unsigned n, unsigned size, bool write);
+/* That of [linear address in SCRATCH_ADDR, +size). */
 struct host_mem lower_access(struct generator *g, unsigned n, unsigned size, bool write);
+/* That of the doubleword at SS:register + disp, for a flat stack of 32 bits. */
+struct host_mem lower_stack(struct generator *g, unsigned n, unsigned reg, s32 disp, bool write);
 
 /* branch.c: stack instructions and branches. */
 void gen_push(struct generator *g, unsigned n);

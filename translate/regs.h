@@ -37,8 +37,9 @@ static inline unsigned host_of_gpr(unsigned reg)
 
 #define REG_TLB                                                                                    \
     HOST_R14 /* current struct tlb + TLB_SHIFT: its low bits double as the shift count of shrx */
-#define REG_CPU  HOST_R15 /* struct cpu */
-#define REG_MASK HOST_R11 /* TLB_INDEX_MASK, for pext */
+#define REG_CPU HOST_R15 /* struct cpu */
+#define REG_BASE                                                                                   \
+    HOST_R11 /* cpu->access_base: the direct window's base; elsewhere TLB_INDEX_MASK, for pext */
 
 #define SCRATCH_TEST                                                                               \
     HOST_RCX /* compared with zero; pointer beside AH, BH, CH, DH; count of shifts */
@@ -46,6 +47,7 @@ static inline unsigned host_of_gpr(unsigned reg)
 #define SCRATCH_INDEX HOST_R9  /* index into a table */
 #define SCRATCH_HOST  HOST_R10 /* addend of the TLB entry */
 
-#define TLB_SHIFT 12
+#define TLB_SHIFT      12
+#define TLB_INDEX_MASK ((TLB_ENTRIES - 1) << PAGE_SHIFT)
 
 #endif

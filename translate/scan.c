@@ -32,6 +32,7 @@ unsigned translate_mode(const struct cpu *cpu)
     mode |= seg_open(&cpu->seg[SEG_GS]) ? MODE_OPEN_GS : 0;
     mode |= fpu && cpu->fpu.x87_quick ? MODE_X87 : 0;
     mode |= fpu && cpu->fpu.sse_quick && (cpu->cr4 & CR4_OSFXSR) ? MODE_SSE : 0;
+    mode |= cpu->window && cpu->cpl == 3 && cpu->tlb != cpu->strict ? MODE_WINDOW : 0;
     return mode;
 }
 

@@ -17,6 +17,7 @@ enum {
     MODE_OPEN_GS = 32, /* the same of GS */
     MODE_X87 = 64,     /* x87 and MMX instructions may run natively */
     MODE_SSE = 128,    /* SSE instructions may */
+    MODE_WINDOW = 512, /* user code with a direct window; XMM registers stay in the host */
 };
 
 /* The current mode. */

@@ -4,7 +4,7 @@
 #include "translate/regs.h"
 #include "translate/translate.h"
 
-enum { INDEX_MASK = (TLB_ENTRIES - 1) << PAGE_SHIFT, XMM_REGS = 8 };
+enum { XMM_REGS = 8 };
 
 #define CPU_MEM(field) ((struct host_mem){REG_CPU, HOST_NONE, 0, (s32)offsetof(struct cpu, field)})
 
@@ -56,12 +56,22 @@ static void emit_load_xmm(struct emit *e)
         emit_op_mem(e, &op_movaps_load, n, xmm_mem(n));
 }
 
+static void emit_load_xmm_if_wanted(struct emit *e)
+{
+    emit_load64(e, HOST_RCX, CPU_MEM(xmm_wanted));
+    emit_bytes(e, (const u8[]){0x48, 0x85, 0xc9}, 3); /* test rcx, rcx */
+    u8 *skip = emit_jcc(e, 4 /* z */, emit_pc(e));
+    emit_load_xmm(e);
+    emit_store_zero64(e, CPU_MEM(xmm_absent), 0);
+    emit_patch(skip, e->delta, emit_pc(e));
+}
+
 /* Everything that translated code expects in registers, from struct cpu; keeps r8. */
 static void emit_load_state(struct emit *e)
 {
     emit_load64(e, REG_TLB, CPU_MEM(tlb));
     emit_lea64(e, REG_TLB, (struct host_mem){REG_TLB, HOST_NONE, 0, TLB_SHIFT});
-    emit_mov32_imm(e, REG_MASK, INDEX_MASK);
+    emit_load64(e, REG_BASE, CPU_MEM(access_base));
     emit_load64(e, HOST_RCX, CPU_MEM(aflags));
     /* OF from bit 11 by an addition that overflows, the others by sahf. */
     static const u8 flags[] = {0x89, 0xc8,       /* mov eax, ecx */
@@ -86,6 +96,7 @@ static void emit_enter(struct emit *e)
                                   0x49, 0x89, 0xff,             /* mov r15, rdi */
                                   0x49, 0x89, 0xf0};            /* mov r8, rsi */
     emit_bytes(e, prologue, sizeof prologue);
+    emit_load_xmm_if_wanted(e);
     emit_load_state(e);
     emit_bytes(e, jmp_r8, sizeof jmp_r8);
 }
@@ -98,20 +109,17 @@ static void emit_epilogue(struct emit *e)
     emit_bytes(e, epilogue, sizeof epilogue);
 }
 
-static void emit_callout_stub(struct emit *e)
+static void emit_callout_stub(struct translator *t)
 {
+    struct emit *e = &t->emit;
     emit_bytes(e, pop_r8, sizeof pop_r8);
+    t->trap = emit_pc(e);
     emit_save_state(e);
     emit_bytes(e, (const u8[]){0x4c, 0x89, 0xff, 0x4c, 0x89, 0xc6},
                6); /* mov rdi, r15; mov rsi, r8 */
     emit_mov64_imm(e, HOST_RAX, (u64)(uintptr_t)translate_callout);
     emit_bytes(e, (const u8[]){0xff, 0xd0, 0x49, 0x89, 0xc0}, 5); /* call rax; mov r8, rax */
-    emit_load64(e, HOST_RCX, CPU_MEM(xmm_wanted));
-    emit_bytes(e, (const u8[]){0x48, 0x85, 0xc9}, 3); /* test rcx, rcx */
-    u8 *skip = emit_jcc(e, 4 /* z */, emit_pc(e));
-    emit_load_xmm(e);
-    emit_store_zero64(e, CPU_MEM(xmm_absent), 0);
-    emit_patch(skip, e->delta, emit_pc(e));
+    emit_load_xmm_if_wanted(e);
     emit_load_state(e);
     emit_bytes(e, jmp_r8, sizeof jmp_r8);
 }
@@ -141,7 +149,7 @@ void stubs_emit(struct translator *t)
     t->enter = emit_pc(e);
     emit_enter(e);
     t->callout = emit_pc(e);
-    emit_callout_stub(e);
+    emit_callout_stub(t);
     t->exit_site = emit_pc(e);
     emit_bytes(e, pop_r8, sizeof pop_r8);
     emit_save_state(e);
@@ -159,5 +167,9 @@ void stubs_emit(struct translator *t)
                 CPU_MEM(xmm_absent));
     emit_u32(e, 0);
     emit_u8(e, 0xc3);
+    while ((uintptr_t)e->at % 4)
+        emit_u8(e, 0xcc);
+    t->trap_site = (struct tsite *)e->at;
+    emit_bytes(e, (const u8[sizeof(struct tsite)]){0}, sizeof(struct tsite));
     t->stubs_end = (size_t)(e->at - t->rw);
 }

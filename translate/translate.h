@@ -8,6 +8,7 @@
 #include "translate/scan.h"
 
 struct tblock;
+struct direct;
 
 /* A direct exit of a block: a jmp or jcc whose rel32 is patched. */
 struct texit {
@@ -19,14 +20,15 @@ struct texit {
     struct tblock *from;   /* whose exit this is */
 };
 
-/* Where a native instruction may raise a host signal, and the callout to run instead. */
-struct tfixup {
-    u32 pc;   /* offset of the instruction in the code cache */
-    u32 stub; /* offset of its callout */
+/* Where the code of a guest instruction starts. */
+struct tplace {
+    u16 host;  /* bytes behind tblock.code */
+    u16 guest; /* bytes behind tblock.lin */
 };
 
 struct tblock {
     u32 lin;                  /* linear address of the first byte */
+    u32 index;                /* its place in translator.block */
     u32 mode;                 /* translate_mode it is for, and MODE_USER */
     u64 ram_offset;           /* place of the first byte in the memfd */
     u16 bytes;                /* length of the guest code */
@@ -38,17 +40,20 @@ struct tblock {
     struct tblock *page_next; /* next of the same RAM page */
     struct texit exit[2];     /* direct exits within the page */
     struct texit *in;         /* exits of others that are linked here */
-    struct tfixup *fixup;     /* by ascending pc, in the fixup arena */
-    unsigned fixup_count;     /* entries of fixup */
+    bool sse;                 /* needs the XMM registers in the host */
+    bool branches;            /* its last instruction is a translated branch */
+    bool checked;             /* does not use the window, though its mode has one */
+    u8 slow;                  /* accesses that its window could not serve */
+    struct tplace *map;       /* count + 1 entries: each instruction's code, and its end */
 };
-enum { MODE_USER = 256 }; /* beside scan.h's bits in a key: CPL 3 */
+enum { MODE_USER = 256, MODE_BITS = 10 }; /* beside scan.h's bits in a key: CPL 3 */
 
 /* What follows the call of a callout stub in the code, in the writable view filled at translation.
  */
 struct tsite {
     u32 block;  /* index into translator.block */
     u32 resume; /* offset in the code cache where to go on */
-    u32 insn;   /* index into translator.insn, if it is the owner there */
+    u32 insn;   /* index into translator.insn, if it is the owner there; [0] is the trap's */
     u16 offset; /* of the instruction in the block */
     u8 flags;   /* SITE_* */
     u8 which;   /* exit stubs: which of block's exits; callouts: which of its instructions */
@@ -77,25 +82,27 @@ enum translate_stop {
 };
 
 struct translator {
-    struct cpu *cpu;       /* whose code it is */
-    u8 *rw;                /* code cache, writable view */
-    u8 *rx;                /* the same memory, executable view */
-    size_t size;           /* its bytes */
-    struct emit emit;      /* where the next block goes */
-    size_t stubs_end;      /* offset of the first byte behind the common stubs */
-    u64 enter;             /* common stub: load the guest's registers and jump */
-    u64 callout;           /* common stub: run the interpreter's function of a site */
-    u64 exit_site;         /* common stub: leave, by a direct exit */
-    u64 exit_addr;         /* common stub: leave, going on at SCRATCH_ADDR */
-    u64 load_xmm;          /* common stub: XMM registers into the host */
-    u64 leave;             /* common stub: back to C; the guest's registers are saved */
-    bool counting;         /* blocks count their instructions */
-    u64 count_end;         /* while translated code runs: icount at which its budget is 0 */
-    bool reset_wanted;     /* every block was dropped: start anew before the next translation */
-    unsigned threshold;    /* interpreted runs before a block is translated */
-    u32 generation;        /* counts what makes jump table entries stale */
-    struct tjump *jump;    /* the jump table */
-    struct tblock **block; /* every block since the last reset */
+    struct cpu *cpu;         /* whose code it is */
+    u8 *rw;                  /* code cache, writable view */
+    u8 *rx;                  /* the same memory, executable view */
+    size_t size;             /* its bytes */
+    struct emit emit;        /* where the next block goes */
+    size_t stubs_end;        /* offset of the first byte behind the common stubs */
+    u64 enter;               /* common stub: load the guest's registers and jump */
+    u64 callout;             /* common stub: run the interpreter's function of a site */
+    u64 trap;                /* the same of trap_site: where a host signal goes on */
+    struct tsite *trap_site; /* in the writable view: the instruction that trapped */
+    u64 exit_site;           /* common stub: leave, by a direct exit */
+    u64 exit_addr;           /* common stub: leave, going on at SCRATCH_ADDR */
+    u64 load_xmm;            /* common stub: XMM registers into the host */
+    u64 leave;               /* common stub: back to C; the guest's registers are saved */
+    bool counting;           /* blocks count their instructions */
+    u64 count_end;           /* while translated code runs: icount at which its budget is 0 */
+    bool reset_wanted;       /* every block was dropped: start anew before the next translation */
+    unsigned threshold;      /* interpreted runs before a block is translated */
+    u32 generation;          /* counts what makes jump table entries stale */
+    struct tjump *jump;      /* the jump table */
+    struct tblock **block;   /* every block since the last reset */
     u32 block_count, block_max;   /* entries, room */
     struct tcallout *insn;        /* decoded instructions of sites that were run, a ring */
     u32 insn_next, insn_max;      /* next to be used, entries */
@@ -103,6 +110,7 @@ struct translator {
     struct tblock **page;         /* head of the list of blocks of each RAM page */
     u64 page_count;               /* entries of page */
     u64 stops[STOP_COUNT];        /* counters */
+    struct direct *direct;        /* direct windows */
     u64 translated_insns, translated_bytes; /* totals */
 };
 
@@ -114,6 +122,9 @@ void tblock_link(struct translator *t, struct texit *x, struct tblock *to);
 void tblock_drop_all(
     struct translator *t); /* drops everything; blocks may run on to their next callout */
 void tblock_reset(struct translator *t); /* drops everything; no block may run */
+/* Takes a block out of everything that leads to it. It may be running: its memory stays until the
+ * next reset. */
+void tblock_drop(struct translator *t, struct tblock *b);
 struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
 
 /* generate.c: translates a scanned block. NULL when the cache is full. */
@@ -130,8 +141,9 @@ void lookup_emit(struct emit *e, u64 exit_addr);
  * callout. */
 bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct host_mem *m);
 
-/* engine.c: the jump table's id for the current mode, and the code to run at cs:rip or 0. */
-void translate_set_jump_id(struct translator *t, unsigned mode);
+/* engine.c: what hangs on the current mode (the jump table's id, the base of accesses), and the
+ * code to run at cs:rip or 0. */
+void translate_set_mode(struct translator *t, unsigned mode);
 u64 translate_peek(struct translator *t, unsigned mode);
 
 /* count.c: instruction counting, when asked for. While translated code runs, cpu->icount is
@@ -145,6 +157,23 @@ void count_leave(struct translator *t);
 void count_suspend(struct translator *t, const struct tblock *b, unsigned which);
 void count_done(struct translator *t);
 void count_resume(struct translator *t, const struct tblock *b, unsigned which);
+/* direct.c: direct windows of user code. */
+struct direct *direct_new(struct translator *t, bool always);
+void direct_free(struct direct *d);
+/* The machine is about to run guest code again: user code that keeps running gets a window. */
+void direct_consider(struct translator *t);
+/* The address space was switched or all translations are stale; one is (INVLPG). */
+void direct_flushed(struct translator *t);
+void direct_page_dropped(struct translator *t, u32 lin);
+/* A RAM page was marked; the physical map changed. */
+void direct_protected(struct translator *t, u64 ram_offset);
+void direct_remapped(struct translator *t);
+/* A SIGSEGV at a host address: is it an access through the window? Notes it for direct_fill. */
+bool direct_fault(struct translator *t, u64 host, bool write);
+/* After the interpreter has done the access that faulted: maps it. */
+void direct_fill(struct translator *t, struct tblock *b);
+/* Should the block at lin, which has a window, check its accesses all the same? */
+bool direct_refused(const struct translator *t, u32 lin, u64 ram_offset);
 
 /* vmm.c: called from the callout stub; returns the host address where to go on. */
 u64 translate_callout(struct cpu *cpu, struct tsite *site);

@@ -10,9 +10,9 @@
 static const struct insn *site_insn(struct translator *t, const struct tblock *b,
                                     struct tsite *site)
 {
-    if (t->insn[site->insn].owner == site)
+    if (t->insn[site->insn].owner == site && site != t->trap_site)
         return &t->insn[site->insn].insn;
-    site->insn = t->insn_next++ % t->insn_max;
+    site->insn = site == t->trap_site ? 0 : 1 + t->insn_next++ % (t->insn_max - 1);
     t->insn[site->insn].owner = site;
     struct insn *i = &t->insn[site->insn].insn;
     const u8 *code = physmem_ram(t->cpu->mem, b->ram_offset + site->offset);
@@ -31,6 +31,7 @@ static u64 next_code(struct translator *t, const struct tblock *b, const struct 
     if (site->flags & SITE_END) {
         unsigned mode = translate_mode(cpu);
         u64 code = mode ? translate_peek(t, mode) : 0;
+        cpu->xmm_wanted = (mode & MODE_WINDOW) != 0;
         return code ? code : t->leave;
     }
     if (cpu->rip != expected || ((site->flags & SITE_MODE) && translate_mode(cpu) != b->mode))
@@ -45,7 +46,7 @@ u64 translate_callout(struct cpu *cpu, struct tsite *rx_site)
 {
     struct translator *t = cpu->translator;
     struct tsite *site = (struct tsite *)((u8 *)rx_site - t->emit.delta);
-    const struct tblock *b = t->block[site->block];
+    struct tblock *b = t->block[site->block];
     const struct insn *i = site_insn(t, b, site);
     u64 expected = (u32)(b->lin + site->offset + i->len);
     cpu->xmm_wanted = 0;
@@ -57,5 +58,7 @@ u64 translate_callout(struct cpu *cpu, struct tsite *rx_site)
     cpu->cur = NULL;
     if (t->counting)
         count_done(t);
+    if (cpu->window_fault)
+        direct_fill(t, b);
     return next_code(t, b, site, expected);
 }

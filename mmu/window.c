@@ -1,0 +1,359 @@
+/* Direct windows: filled on demand in runs, dropped by page, protected by RAM page. */
+/* SPDX-License-Identifier: MIT */
+#include "mmu/window.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { WINDOWS = 12, PAGES = 1 << 20, GROUP = 16, REGION_PAGES = 1024 };
+#define GUARD        BIT64(WINDOW_GUARD_SHIFT)
+#define WINDOW_BYTES BIT64(32)
+
+/* An entry of window.page: RAM page number + 1, and whether it is mapped for writing. */
+#define ENTRY_WRITABLE BIT(31)
+
+/* Where a RAM page is mapped: a list per RAM page, and back from the linear page. */
+struct place {
+    u32 lin_page; /* linear page number */
+    u32 window;   /* index of the window */
+    u32 next;     /* next place of the same RAM page, or next free one; 0: none */
+};
+
+struct window {
+    struct windows *set;              /* whose it is */
+    u8 *base;                         /* host address of linear 0; NULL: not made yet */
+    bool large[PAGES / REGION_PAGES]; /* regions of 4 MiB with parts of large guest pages */
+    u32 *page;                        /* by linear page: 0 or ENTRY_* + RAM page + 1 */
+    u64 key;                          /* address space */
+    u64 used;                         /* when it was last asked for */
+    u32 *mapped;                      /* linear pages that were mapped since the last drop */
+    u32 count, max;                   /* entries of mapped, room */
+    unsigned operations; /* mmap and mprotect calls since then: at most 2 areas more each */
+};
+
+struct windows {
+    struct physmem *pm; /* whose memfd is mapped */
+    struct window window[WINDOWS];
+    struct place *place;         /* pool; [0] is not used */
+    u32 place_count, place_max;  /* of the pool */
+    u32 place_free;              /* list of free ones */
+    u32 *head;                   /* by RAM page: first place */
+    u64 head_count;              /* entries of head */
+    u64 clock;                   /* counts windows_get */
+    unsigned budget;             /* operations that all windows together may have done */
+    struct window_counts counts; /* for people */
+};
+
+/* Half of the memory areas that the host allows the process, two for each operation. */
+static unsigned read_budget(void)
+{
+    unsigned long areas = 65530;
+    FILE *f = fopen("/proc/sys/vm/max_map_count", "r");
+    if (f) {
+        if (fscanf(f, "%lu", &areas) != 1)
+            areas = 65530;
+        fclose(f);
+    }
+    return (unsigned)(areas / 5 * 2);
+}
+
+struct windows *windows_new(struct physmem *pm)
+{
+    struct windows *ws = xcalloc(1, sizeof *ws);
+    ws->pm = pm;
+    ws->place_count = 1;
+    ws->budget = read_budget();
+    return ws;
+}
+
+static u8 *reserve(size_t size)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    u8 *p = mmap(NULL, size, PROT_NONE, flags, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static bool window_make(struct windows *ws, struct window *w)
+{
+    u8 *range = reserve(WINDOW_BYTES + 2 * GUARD);
+    if (!range)
+        return false;
+    u32 *page = mmap(NULL, PAGES * sizeof *page, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (page == MAP_FAILED) {
+        munmap(range, WINDOW_BYTES + 2 * GUARD);
+        return false;
+    }
+    w->set = ws;
+    w->base = range + GUARD;
+    w->page = page;
+    return true;
+}
+
+void windows_free(struct windows *ws)
+{
+    for (unsigned n = 0; ws && n < WINDOWS; n++) {
+        struct window *w = &ws->window[n];
+        if (w->base) {
+            munmap(w->base - GUARD, WINDOW_BYTES + 2 * GUARD);
+            munmap(w->page, PAGES * sizeof *w->page);
+        }
+        free(w->mapped);
+    }
+    if (ws) {
+        free(ws->place);
+        free(ws->head);
+    }
+    free(ws);
+}
+
+struct window *windows_get(struct windows *ws, u64 key)
+{
+    struct window *oldest = &ws->window[0];
+    ws->clock++;
+    for (unsigned n = 0; n < WINDOWS; n++) {
+        struct window *w = &ws->window[n];
+        if (w->base && w->key == key) {
+            w->used = ws->clock;
+            return w;
+        }
+        if (w->used < oldest->used)
+            oldest = w;
+    }
+    if (!oldest->base && !window_make(ws, oldest))
+        return NULL;
+    if (oldest->used)
+        ws->counts.evictions++;
+    window_drop(oldest);
+    oldest->key = key;
+    oldest->used = ws->clock;
+    return oldest;
+}
+
+u8 *window_base(const struct window *w)
+{
+    return w->base;
+}
+
+/* Places */
+
+static u32 *head_of(struct windows *ws, u64 ram_page)
+{
+    if (ram_page >= ws->head_count) {
+        u64 count = 2 * ram_page + 1024;
+        ws->head = xrealloc(ws->head, count * sizeof *ws->head);
+        memset(ws->head + ws->head_count, 0, (count - ws->head_count) * sizeof *ws->head);
+        ws->head_count = count;
+    }
+    return &ws->head[ram_page];
+}
+
+static u32 place_new(struct windows *ws)
+{
+    u32 n = ws->place_free;
+    if (n) {
+        ws->place_free = ws->place[n].next;
+        return n;
+    }
+    if (ws->place_count >= ws->place_max) {
+        ws->place_max = 2 * ws->place_max + 1024;
+        ws->place = xrealloc(ws->place, ws->place_max * sizeof *ws->place);
+    }
+    return ws->place_count++;
+}
+
+static void place_add(struct window *w, u32 lin_page, u32 ram_page)
+{
+    struct windows *ws = w->set;
+    u32 *head = head_of(ws, ram_page), n = place_new(ws);
+    ws->place[n] = (struct place){lin_page, (u32)(w - ws->window), *head};
+    *head = n;
+}
+
+static void place_remove(struct window *w, u32 lin_page, u32 ram_page)
+{
+    struct windows *ws = w->set;
+    u32 *at = head_of(ws, ram_page), window = (u32)(w - ws->window);
+    while (ws->place[*at].lin_page != lin_page || ws->place[*at].window != window) {
+        assert(*at);
+        at = &ws->place[*at].next;
+    }
+    u32 n = *at;
+    *at = ws->place[n].next;
+    ws->place[n].next = ws->place_free;
+    ws->place_free = n;
+}
+
+static u32 ram_page_of(u32 entry)
+{
+    return (entry & ~ENTRY_WRITABLE) - 1;
+}
+
+/* Host mappings */
+
+static bool map_none(struct window *w, u32 lin_page, u32 pages)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    w->operations++;
+    return mmap(w->base + ((u64)lin_page << PAGE_SHIFT), (u64)pages << PAGE_SHIFT, PROT_NONE, flags,
+                -1, 0) != MAP_FAILED;
+}
+
+static void forget(struct window *w, u32 lin_page)
+{
+    place_remove(w, lin_page, ram_page_of(w->page[lin_page]));
+    w->page[lin_page] = 0;
+    w->set->counts.drops++;
+}
+
+/* The host refuses to split an area when it has too many: then everything goes, which it does not
+ * refuse. */
+static void unmap(struct window *w, u32 lin_page)
+{
+    forget(w, lin_page);
+    if (!map_none(w, lin_page, 1))
+        window_drop(w);
+}
+
+/* Drops 4 MiB: INVLPG of a large page. */
+static void drop_region(struct window *w, u32 lin)
+{
+    u32 first = lin >> PAGE_SHIFT & ~(u32)(REGION_PAGES - 1);
+    for (u32 n = first; n < first + REGION_PAGES; n++) {
+        if (w->page[n])
+            forget(w, n);
+    }
+    w->large[first / REGION_PAGES] = false;
+    if (!map_none(w, first, REGION_PAGES))
+        window_drop(w);
+}
+
+void window_drop_page(struct window *w, u32 lin)
+{
+    if (w->large[(lin >> PAGE_SHIFT) / REGION_PAGES])
+        drop_region(w, lin);
+    else if (w->page[lin >> PAGE_SHIFT])
+        unmap(w, lin >> PAGE_SHIFT);
+}
+
+void window_drop(struct window *w)
+{
+    if (!w->count)
+        return;
+    for (u32 n = 0; n < w->count; n++) {
+        if (w->page[w->mapped[n]])
+            forget(w, w->mapped[n]);
+    }
+    w->count = 0;
+    memset(w->large, 0, sizeof w->large);
+    if (!map_none(w, 0, PAGES))
+        die("the host refuses to unmap guest memory");
+    w->operations = 0;
+}
+
+void windows_drop(struct windows *ws)
+{
+    for (unsigned n = 0; n < WINDOWS; n++)
+        window_drop(&ws->window[n]);
+}
+
+/* A place where the RAM page is mapped for writing, or 0. */
+static u32 writable_place(const struct windows *ws, u64 ram_page)
+{
+    u32 n = ws->head[ram_page];
+    while (n && !(ws->window[ws->place[n].window].page[ws->place[n].lin_page] & ENTRY_WRITABLE))
+        n = ws->place[n].next;
+    return n;
+}
+
+void windows_protect(struct windows *ws, u64 ram_offset)
+{
+    u64 ram_page = ram_offset >> PAGE_SHIFT;
+    u32 n;
+    if (ram_page >= ws->head_count)
+        return;
+    while ((n = writable_place(ws, ram_page)) != 0) {
+        ws->counts.protections++;
+        unmap(&ws->window[ws->place[n].window], ws->place[n].lin_page);
+    }
+}
+
+/* Keeps the number of memory areas below what the host allows. */
+static void keep_budget(struct windows *ws, struct window *w)
+{
+    unsigned sum = 0;
+    struct window *oldest = w;
+    for (unsigned n = 0; n < WINDOWS; n++) {
+        sum += ws->window[n].operations;
+        if (ws->window[n].operations && ws->window[n].used < oldest->used)
+            oldest = &ws->window[n];
+    }
+    if (sum < ws->budget)
+        return;
+    ws->counts.evictions++;
+    window_drop(oldest);
+}
+
+/* Maps pages [from, to) of a group, which lie in a row in the memfd and have equal rights. */
+static bool map_run(struct window *w, u32 first, const struct window_page *page, unsigned count)
+{
+    int rights = PROT_READ | (page->writable ? PROT_WRITE : 0);
+    void *at = w->base + ((u64)first << PAGE_SHIFT);
+    w->operations++;
+    if (mmap(at, (size_t)count << PAGE_SHIFT, rights, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
+             physmem_fd(w->set->pm), (off_t)page->ram_offset) == MAP_FAILED)
+        return false;
+    for (unsigned n = 0; n < count; n++) {
+        u32 ram_page = (u32)(page[n].ram_offset >> PAGE_SHIFT), lin_page = first + n;
+        if (w->page[lin_page])
+            place_remove(w, lin_page, ram_page_of(w->page[lin_page]));
+        place_add(w, lin_page, ram_page);
+        w->large[lin_page / REGION_PAGES] |= page[n].large;
+        w->page[lin_page] = (ram_page + 1) | (page[n].writable ? ENTRY_WRITABLE : 0);
+        if (w->count == w->max) {
+            w->max = 2 * w->max + 1024;
+            w->mapped = xrealloc(w->mapped, w->max * sizeof *w->mapped);
+        }
+        w->mapped[w->count++] = lin_page;
+    }
+    w->set->counts.pages += count;
+    return true;
+}
+
+static bool follows(const struct window_page *a, const struct window_page *b)
+{
+    return b->ram_offset == a->ram_offset + PAGE_SIZE && a->writable == b->writable;
+}
+
+bool window_fill(struct window *w, u32 lin, bool write, window_peek *peek, void *opaque)
+{
+    struct window_page page[GROUP];
+    u32 first = lin >> PAGE_SHIFT & ~(u32)(GROUP - 1), at = (lin >> PAGE_SHIFT) - first;
+    bool useful[GROUP];
+    keep_budget(w->set, w);
+    for (unsigned n = 0; n < GROUP; n++) {
+        u32 have = w->page[first + n];
+        useful[n] = (!have || (n == at && write && !(have & ENTRY_WRITABLE))) &&
+                    peek(opaque, (first + n) << PAGE_SHIFT, &page[n]);
+    }
+    for (unsigned n = 0, end; n < GROUP; n = end) {
+        for (end = n + 1;
+             end < GROUP && useful[n] && useful[end] && follows(&page[end - 1], &page[end]); end++)
+            ;
+        if (useful[n] && !map_run(w, first + n, page + n, end - n)) {
+            window_drop(w);
+            return false;
+        }
+    }
+    w->set->counts.fills++;
+    u32 have = w->page[first + at];
+    return write ? (have & ENTRY_WRITABLE) != 0 : have != 0;
+}
+
+struct window_counts windows_counts(const struct windows *ws)
+{
+    return ws->counts;
+}

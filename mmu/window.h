@@ -1,0 +1,51 @@
+/* Direct windows: ranges of host addresses in which guest linear address L of one address space, as
+ * user code sees it, is host address base + L; RAM is mapped there with the guest's own rights. */
+/* SPDX-License-Identifier: MIT */
+#ifndef MMU_WINDOW_H
+#define MMU_WINDOW_H
+
+#include "mmu/physmem.h"
+
+struct windows;
+struct window;
+
+/* What a window may map at a linear page; false: nothing, or nothing directly. */
+struct window_page {
+    u64 ram_offset; /* place of the page in the memfd */
+    bool writable;  /* user code may write it, and nobody wants to hear of it */
+    bool large;     /* part of a guest page of 2 or 4 MiB */
+};
+typedef bool window_peek(void *opaque, u32 lin, struct window_page *page);
+
+/* Bytes on each side of the 4 GiB in which nothing is ever mapped: a displacement of 32 bits ends
+ * there. */
+enum { WINDOW_GUARD_SHIFT = 31 };
+
+/* The windows of a machine; costs nothing until one is asked for. */
+struct windows *windows_new(struct physmem *pm);
+void windows_free(struct windows *ws);
+
+/* The window of the address space with this key, made or taken from the space that has not been
+ * used for longest. NULL: the host has no room. */
+struct window *windows_get(struct windows *ws, u64 key);
+u8 *window_base(const struct window *w);
+/* Maps the page of lin and what `peek` allows of the 15 beside it (they share a page table). False
+ * if the page of lin is still not mapped with the right that is wanted. */
+bool window_fill(struct window *w, u32 lin, bool write, window_peek *peek, void *opaque);
+/* Translations that changed: the page of lin, be it large or small; everything. */
+void window_drop_page(struct window *w, u32 lin);
+void window_drop(struct window *w);
+/* The same in all windows. */
+void windows_drop(struct windows *ws);
+/* The RAM page at ram_offset was marked: nobody may write it directly any more. */
+void windows_protect(struct windows *ws, u64 ram_offset);
+
+/* What it cost so far. */
+struct window_counts {
+    u64 fills, pages;       /* calls of window_fill that mapped something; pages mapped */
+    u64 drops, protections; /* pages unmapped one by one or with their window; made read-only */
+    u64 evictions;          /* windows taken from another space, or emptied for lack of budget */
+};
+struct window_counts windows_counts(const struct windows *ws);
+
+#endif

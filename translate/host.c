@@ -1,0 +1,27 @@
+/* The host CPU: features (SDM vol. 2, CPUID), the base of GS. */
+/* SPDX-License-Identifier: MIT */
+#include "translate/host.h"
+
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef HWCAP2_FSGSBASE
+#define HWCAP2_FSGSBASE 2
+#endif
+
+bool host_has_bmi2(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2);
+}
+
+void host_set_gs_base(const void *base)
+{
+    if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
+        __asm__ volatile("wrgsbase %0" : : "r"(base));
+    else
+        syscall(SYS_arch_prctl, ARCH_SET_GS, base);
+}
