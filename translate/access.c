@@ -1,4 +1,5 @@
-/* Memory operands of translated code: the linear address, and the check of the software TLB. */
+/* Memory operands of translated code: the offset, the check of the segment, and that of the
+ * software TLB (SDM vol. 3, chapters 3 to 5). */
 /* SPDX-License-Identifier: MIT */
 #include "translate/generate.h"
 
@@ -9,7 +10,6 @@ enum { TLB_STRIDE_SHIFT = 5 };
                        (s32)(offsetof(struct tlb, entry) + offsetof(struct tlb_entry, field)) -    \
                            TLB_SHIFT})
 
-/* The guest's effective address as host registers see it. */
 struct host_mem guest_ea(const struct insn *i)
 {
     return (struct host_mem){i->base == REG_ZERO ? HOST_NONE : (u8)host_of_gpr(i->base),
@@ -17,25 +17,66 @@ struct host_mem guest_ea(const struct insn *i)
                              (s32)i->disp};
 }
 
-/* Linear address of the memory operand into SCRATCH_ADDR. */
-static void lower_address(struct generator *g, const struct insn *i)
+void lower_offset(struct generator *g, const struct insn *i)
 {
     struct host_mem ea = guest_ea(i);
     struct emit *e = g->e;
-    if (ea.base == HOST_NONE && ea.index == HOST_NONE)
+    if (ea.base == HOST_NONE && ea.index == HOST_NONE) {
         emit_mov32_imm(e, SCRATCH_ADDR, i->addrsize == 2 ? (u16)i->disp : (u32)i->disp);
-    else
-        emit_lea32(e, SCRATCH_ADDR, ea);
+        return;
+    }
+    emit_lea32(e, SCRATCH_ADDR, ea);
     if (i->addrsize == 2)
         emit_movzx16(e, SCRATCH_ADDR, SCRATCH_ADDR);
-    if (i->seg == SEG_FS || i->seg == SEG_GS) {
-        emit_load32(
-            e, SCRATCH_HOST,
-            (struct host_mem){REG_CPU, HOST_NONE, 0,
-                              (s32)(offsetof(struct cpu, seg) + i->seg * sizeof(struct segment) +
-                                    offsetof(struct segment, base))});
-        emit_lea32(e, SCRATCH_ADDR, (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0});
+}
+
+/* [SCRATCH_ADDR, +size) must end below 64 KiB. */
+static void gen_check_64k(struct generator *g, unsigned n, unsigned size)
+{
+    if (size == 1)
+        return;
+    emit_lea32(g->e, SCRATCH_TEST, (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32)size - 1});
+    emit_mov32_imm(g->e, SCRATCH_INDEX, 16);
+    emit_shrx(g->e, false, SCRATCH_TEST, SCRATCH_TEST, SCRATCH_INDEX);
+    gen_unless_zero(g, n);
+}
+
+/* What mem.h's seg_read_lin checks: span - (offset - lo) - (size - 1) must not be negative. -x is
+ * computed as ~x + 1, because NOT keeps the flags. */
+static void gen_check_limit(struct generator *g, unsigned n, unsigned seg, unsigned size,
+                            bool write)
+{
+    struct emit *e = g->e;
+    if (g->s->mode & MODE_EXPAND_DOWN) {
+        emit_load32(e, SCRATCH_INDEX, SEG_MEM(seg, lo));
+        emit_not64(e, SCRATCH_INDEX);
+        emit_lea32(e, SCRATCH_HOST, (struct host_mem){SCRATCH_ADDR, SCRATCH_INDEX, 0, 1});
+    } else {
+        emit_mov32(e, SCRATCH_HOST, SCRATCH_ADDR);
     }
+    emit_not64(e, SCRATCH_HOST);
+    emit_load64(e, SCRATCH_TEST, write ? SEG_MEM(seg, write_span) : SEG_MEM(seg, read_span));
+    emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 2 - (s32)size});
+    emit_mov32_imm(e, SCRATCH_INDEX, 63);
+    emit_shrx(e, true, SCRATCH_TEST, SCRATCH_TEST, SCRATCH_INDEX);
+    gen_unless_zero(g, n);
+}
+
+/* SCRATCH_ADDR from an offset to the linear address. */
+static void lower_segment(struct generator *g, unsigned n, unsigned seg, unsigned width,
+                          unsigned size, bool write)
+{
+    enum seg_reach reach = mode_reach(g->s->mode, seg);
+    if (seg == SEG_CS && write)
+        reach = REACH_CHECKED;
+    if (reach == REACH_FLAT)
+        return;
+    if (reach == REACH_64K && width == 2)
+        gen_check_64k(g, n, size);
+    else if (reach != REACH_OPEN)
+        gen_check_limit(g, n, seg, size, write);
+    emit_load32(g->e, SCRATCH_HOST, SEG_MEM(seg, base));
+    emit_lea32(g->e, SCRATCH_ADDR, (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0});
 }
 
 /* Tier 1: TLB check of [SCRATCH_ADDR, +size). */
@@ -58,14 +99,15 @@ static struct host_mem lower_checked(struct generator *g, unsigned n, unsigned s
                (struct host_mem){HOST_NONE, SCRATCH_INDEX, TLB_STRIDE_SHIFT - 3, 0});
     emit_load64(e, SCRATCH_TEST, write ? TLB_MEM(tag[ACCESS_WRITE]) : TLB_MEM(tag[ACCESS_READ]));
     emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
-    emit_jrcxz_over_jmp(e);
-    cold_add(g, emit_jmp_patchable(e))->insn = (s16)n;
+    gen_unless_zero(g, n);
     emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
     return (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0};
 }
 
-struct host_mem lower_access(struct generator *g, unsigned n, unsigned size, bool write)
+struct host_mem lower_access(struct generator *g, unsigned n, unsigned seg, unsigned width,
+                             unsigned size, bool write)
 {
+    lower_segment(g, n, seg, width, size, write);
     if (g->windowed)
         return (struct host_mem){REG_BASE, SCRATCH_ADDR, 0, 0};
     return lower_checked(g, n, size, write);
@@ -91,19 +133,30 @@ static struct host_mem direct_operand(const struct insn *i)
 struct host_mem lower_operand(struct generator *g, unsigned n, unsigned size, bool write)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    if (g->windowed && i->addrsize == 4 && i->seg != SEG_FS && i->seg != SEG_GS)
+    bool flat = mode_reach(g->s->mode, i->seg) == REACH_FLAT && !(i->seg == SEG_CS && write);
+    if (g->windowed && i->addrsize == 4 && flat)
         return direct_operand(i);
-    lower_address(g, i);
-    return lower_access(g, n, size, write);
+    lower_offset(g, i);
+    return lower_access(g, n, i->seg, i->addrsize, size, write);
 }
 
-struct host_mem lower_stack(struct generator *g, unsigned n, unsigned reg, s32 disp, bool write)
+bool stack_direct(const struct generator *g)
 {
-    if (g->windowed)
+    return g->windowed && !(g->s->mode & MODE_STACK16) &&
+           mode_reach(g->s->mode, SEG_SS) == REACH_FLAT;
+}
+
+struct host_mem lower_stack(struct generator *g, unsigned n, unsigned reg, s32 disp, unsigned size,
+                            bool write)
+{
+    unsigned width = mode_stack_width(g->s->mode);
+    if (stack_direct(g))
         return (struct host_mem){REG_BASE, (u8)reg, 0, disp};
     if (disp)
         emit_lea32(g->e, SCRATCH_ADDR, (struct host_mem){(u8)reg, HOST_NONE, 0, disp});
-    else
+    if (width == 2)
+        emit_movzx16(g->e, SCRATCH_ADDR, disp ? SCRATCH_ADDR : reg);
+    else if (!disp)
         emit_mov32(g->e, SCRATCH_ADDR, reg);
-    return lower_checked(g, n, 4, write);
+    return lower_access(g, n, SEG_SS, width, size, write);
 }

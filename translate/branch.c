@@ -1,45 +1,6 @@
-/* Stack instructions and branches of translated code. */
+/* Near branches of translated code. */
 /* SPDX-License-Identifier: MIT */
 #include "translate/generate.h"
-
-static void move_esp(struct generator *g, unsigned from, s32 by)
-{
-    emit_lea32(g->e, HOST_OF_ESP, (struct host_mem){(u8)from, HOST_NONE, 0, by});
-}
-
-void gen_push(struct generator *g, unsigned n)
-{
-    const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count;
-    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -4, true);
-    if (i->op[0].kind == OPND_REG)
-        emit_store32(g->e, m, host_of_gpr(i->op[0].reg));
-    else
-        emit_store32_imm(g->e, m, (u32)i->imm);
-    move_esp(g, HOST_OF_ESP, -4);
-    cold_resume_here(g, n, colds);
-}
-
-void gen_pop(struct generator *g, unsigned n)
-{
-    const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count, to = host_of_gpr(i->op[0].reg);
-    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, 0, false);
-    emit_load32(g->e, to, m);
-    if (to != HOST_OF_ESP)
-        move_esp(g, HOST_OF_ESP, 4);
-    cold_resume_here(g, n, colds);
-}
-
-void gen_leave(struct generator *g, unsigned n)
-{
-    unsigned colds = g->cold_count;
-    struct host_mem m = lower_stack(g, n, HOST_RBP, 0, false);
-    emit_load32(g->e, SCRATCH_ADDR, m);
-    move_esp(g, HOST_RBP, 4);
-    emit_mov32(g->e, HOST_RBP, SCRATCH_ADDR);
-    cold_resume_here(g, n, colds);
-}
 
 /* Leaves the block when attention is wanted: at every backward branch, so that loops can be
  * stopped. */
@@ -50,10 +11,16 @@ static void gen_poll(struct generator *g, u32 target)
     cold_add(g, emit_jmp_patchable(g->e))->target = target;
 }
 
-/* A jmp to a linear address: linkable within the page, else by the jump table. */
-void gen_jump_to(struct generator *g, u32 target, unsigned exit)
+/* Linear address of an instruction pointer. */
+static u32 lin_of(const struct generator *g, u32 ip)
 {
-    u32 here = g->b->lin;
+    return g->b->lin + (ip - g->s->ip);
+}
+
+/* A jmp: linkable within the page, else by the jump table. */
+void gen_jump_to(struct generator *g, u32 ip, unsigned exit)
+{
+    u32 here = g->b->lin, target = lin_of(g, ip);
     if ((target ^ here) & PAGE_MASK) {
         emit_mov32_imm(g->e, SCRATCH_ADDR, target);
         lookup_emit(g->e, g->t->exit_addr);
@@ -66,15 +33,10 @@ void gen_jump_to(struct generator *g, u32 target, unsigned exit)
     c->exit = (s8)exit;
 }
 
-static u32 next_lin(const struct generator *g, unsigned n)
+static void patch_here(struct generator *g, u8 *place)
 {
-    const struct scanned *s = &g->s->insn[n];
-    return g->b->lin + s->offset + s->insn.len;
-}
-
-static u32 branch_lin(const struct generator *g, unsigned n)
-{
-    return next_lin(g, n) + (u32)g->s->insn[n].insn.imm;
+    if (!g->e->full)
+        emit_patch(place, g->e->delta, emit_pc(g->e));
 }
 
 void gen_jcc(struct generator *g, unsigned n)
@@ -83,54 +45,108 @@ void gen_jcc(struct generator *g, unsigned n)
     struct emit *e = g->e;
     /* The condition reversed, over the taken path. */
     u8 *over = emit_jcc(e, (i->opcode & 15) ^ 1, emit_pc(e));
-    gen_jump_to(g, branch_lin(g, n), 0);
-    if (!e->full)
-        emit_patch(over, e->delta, emit_pc(e));
-    gen_jump_to(g, next_lin(g, n), 1);
+    gen_jump_to(g, scan_target_ip(g->s, n), 0);
+    patch_here(g, over);
+    gen_jump_to(g, scan_next_ip(g->s, n), 1);
 }
 
-/* jecxz and loop: SCRATCH_TEST zero or not decides, without flags. */
-void gen_count_branch(struct generator *g, unsigned n, bool loop)
+/* rCX by address size, less one if it is a LOOP, into SCRATCH_TEST as well. */
+static void gen_count(struct generator *g, const struct insn *i, bool loop)
 {
     struct emit *e = g->e;
-    if (loop)
-        emit_lea32(e, HOST_OF_ECX, (struct host_mem){HOST_OF_ECX, HOST_NONE, 0, -1});
-    emit_mov32(e, SCRATCH_TEST, HOST_OF_ECX);
+    struct host_mem less = {HOST_OF_ECX, HOST_NONE, 0, -1};
+    if (i->addrsize != 2) {
+        if (loop)
+            emit_lea32(e, HOST_OF_ECX, less);
+        emit_mov32(e, SCRATCH_TEST, HOST_OF_ECX);
+        return;
+    }
+    if (loop) {
+        emit_lea32(e, SCRATCH_TEST, less);
+        emit_mov16(e, HOST_OF_ECX, SCRATCH_TEST);
+    }
+    emit_movzx16(e, SCRATCH_TEST, HOST_OF_ECX);
+}
+
+/* JCXZ and the LOOPs, whose opcodes are LOOPNE, LOOPE, LOOP, JCXZ from E0 on: SCRATCH_TEST zero or
+ * not decides, without flags, and then ZF. */
+void gen_count_branch(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned kind = i->opcode & 3;
+    bool loop = kind != 3;
+    u32 target = scan_target_ip(g->s, n), next = scan_next_ip(g->s, n);
+    struct emit *e = g->e;
+    gen_count(g, i, loop);
     emit_jrcxz_over_jmp(e);
     u8 *nonzero = emit_jmp_patchable(e);
-    gen_jump_to(g, loop ? next_lin(g, n) : branch_lin(g, n), 0);
-    if (!e->full)
-        emit_patch(nonzero, e->delta, emit_pc(e));
-    gen_jump_to(g, loop ? branch_lin(g, n) : next_lin(g, n), 1);
+    u64 zero = emit_pc(e);
+    gen_jump_to(g, loop ? next : target, 0);
+    patch_here(g, nonzero);
+    if (kind < 2) /* LOOPNE ends on Z, LOOPE on NZ */
+        emit_jcc(e, kind ? 5 : 4, zero);
+    gen_jump_to(g, loop ? target : next, 1);
 }
 
 void gen_jmp(struct generator *g, unsigned n)
 {
-    gen_jump_to(g, branch_lin(g, n), 0);
+    gen_jump_to(g, scan_target_ip(g->s, n), 0);
 }
 
-/* Pushes the address of the next instruction; keeps SCRATCH_ADDR when nothing is to be checked. */
+/* Pushes the instruction pointer of the next instruction; keeps SCRATCH_ADDR when nothing is to be
+ * checked. */
 static void gen_push_return(struct generator *g, unsigned n)
 {
-    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -4, true);
-    emit_store32_imm(g->e, m, next_lin(g, n));
-    move_esp(g, HOST_OF_ESP, -4);
+    unsigned size = g->s->insn[n].insn.opsize;
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -(s32)size, size, true);
+    if (size == 2)
+        emit_store16_imm(g->e, m, (u16)scan_next_ip(g->s, n));
+    else
+        emit_store32_imm(g->e, m, scan_next_ip(g->s, n));
+    gen_move_stack(g, -(s32)size);
 }
 
 void gen_call(struct generator *g, unsigned n)
 {
     gen_push_return(g, n);
-    gen_jump_to(g, branch_lin(g, n), 0);
+    gen_jump_to(g, scan_target_ip(g->s, n), 0);
 }
 
-/* Target of an indirect branch into SCRATCH_ADDR. */
+/* SCRATCH_ADDR from an instruction pointer to its linear address. */
+static void gen_to_linear(struct generator *g)
+{
+    u32 base = g->b->lin - g->s->ip;
+    if (base)
+        emit_lea32(g->e, SCRATCH_ADDR, (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32)base});
+}
+
+/* The instruction pointer beyond CS's limit goes to the callout, which raises the fault. */
+static void gen_check_ip(struct generator *g, unsigned n)
+{
+    struct emit *e = g->e;
+    if (g->s->cs_limit >= (g->s->insn[n].insn.opsize == 2 ? UINT16_MAX : UINT32_MAX))
+        return;
+    emit_mov32(e, SCRATCH_HOST, SCRATCH_ADDR);
+    emit_not64(e, SCRATCH_HOST);
+    emit_mov32_imm(e, SCRATCH_TEST, g->s->cs_limit);
+    emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 1});
+    emit_mov32_imm(e, SCRATCH_INDEX, 63);
+    emit_shrx(e, true, SCRATCH_TEST, SCRATCH_TEST, SCRATCH_INDEX);
+    gen_unless_zero(g, n);
+}
+
+/* Target of an indirect branch into SCRATCH_ADDR: its instruction pointer. */
 static void gen_target(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    if (i->op[0].kind == OPND_REG)
-        emit_mov32(g->e, SCRATCH_ADDR, host_of_gpr(i->op[0].reg));
+    if (i->op[0].kind == OPND_MEM)
+        emit_load(g->e, i->opsize, SCRATCH_ADDR, lower_operand(g, n, i->opsize, false));
+    else if (i->opsize == 2)
+        emit_movzx16(g->e, SCRATCH_ADDR, host_of_gpr(i->op[0].reg));
     else
-        emit_load32(g->e, SCRATCH_ADDR, lower_operand(g, n, 4, false));
+        emit_mov32(g->e, SCRATCH_ADDR, host_of_gpr(i->op[0].reg));
+    gen_check_ip(g, n);
+    gen_to_linear(g);
 }
 
 void gen_jmp_ind(struct generator *g, unsigned n)
@@ -141,11 +157,12 @@ void gen_jmp_ind(struct generator *g, unsigned n)
 
 void gen_call_ind(struct generator *g, unsigned n)
 {
+    bool checked = !stack_direct(g);
     gen_target(g, n);
-    if (!g->windowed)
+    if (checked)
         emit_store32(g->e, CPU_MEM(branch_target), SCRATCH_ADDR);
     gen_push_return(g, n);
-    if (!g->windowed)
+    if (checked)
         emit_load32(g->e, SCRATCH_ADDR, CPU_MEM(branch_target));
     lookup_emit(g->e, g->t->exit_addr);
 }
@@ -154,7 +171,10 @@ void gen_ret(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
     s32 pops = i->op[0].kind == OPND_IMM ? (u16)i->imm : 0;
-    emit_load32(g->e, SCRATCH_ADDR, lower_stack(g, n, HOST_OF_ESP, 0, false));
-    move_esp(g, HOST_OF_ESP, 4 + pops);
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, 0, i->opsize, false);
+    emit_load(g->e, i->opsize, SCRATCH_ADDR, m);
+    gen_check_ip(g, n);
+    gen_move_stack(g, i->opsize + pops);
+    gen_to_linear(g);
     lookup_emit(g->e, g->t->exit_addr);
 }

@@ -37,19 +37,32 @@ static bool opcode_has_modrm(const struct host_op *op)
            c == 0xf6 || c == 0xf7 || c == 0xfe || c == 0xff;
 }
 
+static bool is_prefix(u8 c)
+{
+    return c == 0x26 || c == 0x2e || c == 0x36 || c == 0x3e || c == 0x64 || c == 0x65 ||
+           c == 0x66 || c == 0x67 || c == 0xf0 || c == 0xf2 || c == 0xf3;
+}
+
+/* Prefixes that select the instruction are kept. Integer code gets 66 by its operand size, for 16-
+ * and 32-bit code differ in what it means; F2 and F3 mean nothing there to the guest, but TZCNT or
+ * LZCNT to a newer host. */
+static const u8 *parse_prefixes(struct parts *p, const struct insn *i, const u8 *at)
+{
+    bool selects = insn_info(i->row)->class == CLASS_FPU;
+    for (; is_prefix(*at); at++) {
+        if (selects && (*at == 0x66 || *at == 0xf2 || *at == 0xf3))
+            p->op.prefix[p->op.prefix_count < 3 ? p->op.prefix_count++ : 2] = *at;
+    }
+    if (!selects && i->opsize == 2 && i->op[0].size != 1)
+        p->op.prefix[p->op.prefix_count++] = 0x66;
+    return at;
+}
+
 static void parse(struct parts *p, const struct insn *i, const u8 *code)
 {
     const u8 *at = code, *end = code + i->len;
-    /* On integer code F2 and F3 mean nothing to the guest, but TZCNT or LZCNT to a newer host. */
-    bool selects = insn_info(i->row)->class == CLASS_FPU;
     *p = (struct parts){0};
-    for (;; at++) {
-        if (*at == 0x66 || (selects && (*at == 0xf2 || *at == 0xf3)))
-            p->op.prefix[p->op.prefix_count < 3 ? p->op.prefix_count++ : 2] = *at;
-        else if (*at != 0x26 && *at != 0x2e && *at != 0x36 && *at != 0x3e && *at != 0x64 &&
-                 *at != 0x65 && *at != 0x67 && *at != 0xf0 && *at != 0xf2 && *at != 0xf3)
-            break;
-    }
+    at = parse_prefixes(p, i, at);
     p->op.opcode[p->op.opcode_count++] = *at++;
     if (p->op.opcode[0] == 0x0f) {
         p->op.opcode[p->op.opcode_count++] = *at++;

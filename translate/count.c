@@ -46,6 +46,11 @@ void count_done(struct translator *t)
     t->cpu->icount++;
 }
 
+void count_again(struct translator *t)
+{
+    t->cpu->budget = (s64)(t->count_end - t->cpu->icount);
+}
+
 void count_resume(struct translator *t, const struct tblock *b, unsigned which)
 {
     t->cpu->budget -= b->count - which - 1;

@@ -46,7 +46,7 @@ void direct_consider(struct translator *t)
 {
     struct direct *d = t->direct;
     struct cpu *cpu = t->cpu;
-    if (!d || cpu->window || cpu->cpl != 3 || !(cpu->cr0 & CR0_PG) || !translate_mode(cpu))
+    if (!d || cpu->window || cpu->cpl != 3 || !(cpu->cr0 & CR0_PG) || cpu->code_mode == MODE_64)
         return;
     if (!d->always && ++d->runs < RUNS_WANTED)
         return;

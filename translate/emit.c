@@ -123,6 +123,11 @@ static const struct host_op op_store_imm = {.opcode = {0xc7}, .opcode_count = 1}
 static const struct host_op op_lea32 = {.opcode = {0x8d}, .opcode_count = 1};
 static const struct host_op op_lea64 = {.opcode = {0x8d}, .opcode_count = 1, .w = true};
 static const struct host_op op_movzx16 = {.opcode = {0x0f, 0xb7}, .opcode_count = 2};
+static const struct host_op op_load16 = {
+    .prefix = {0x66}, .prefix_count = 1, .opcode = {0x8b}, .opcode_count = 1};
+static const struct host_op op_store16_imm = {
+    .prefix = {0x66}, .prefix_count = 1, .opcode = {0xc7}, .opcode_count = 1};
+static const struct host_op op_group3_64 = {.opcode = {0xf7}, .opcode_count = 1, .w = true};
 static const struct host_op op_group5 = {.opcode = {0xff}, .opcode_count = 1};
 
 void emit_mov32(struct emit *e, unsigned to, unsigned from)
@@ -154,6 +159,48 @@ void emit_store32_imm(struct emit *e, struct host_mem m, u32 v)
 {
     emit_op_mem(e, &op_store_imm, 0, m);
     emit_u32(e, v);
+}
+
+void emit_load16(struct emit *e, unsigned to, struct host_mem m)
+{
+    emit_op_mem(e, &op_movzx16, to, m);
+}
+
+void emit_mov16(struct emit *e, unsigned to, unsigned from)
+{
+    emit_op_reg(e, &op_load16, to, from);
+}
+
+void emit_load(struct emit *e, unsigned size, unsigned to, struct host_mem m)
+{
+    emit_op_mem(e, size == 2 ? &op_movzx16 : &op_load32, to, m);
+}
+
+void emit_load_part(struct emit *e, unsigned size, unsigned to, struct host_mem m)
+{
+    emit_op_mem(e, size == 2 ? &op_load16 : &op_load32, to, m);
+}
+
+void emit_store(struct emit *e, unsigned size, struct host_mem m, unsigned from)
+{
+    emit_op_mem(e, size == 2 ? &op_store16 : &op_store32, from, m);
+}
+
+void emit_mov(struct emit *e, unsigned size, unsigned to, unsigned from)
+{
+    emit_op_reg(e, size == 2 ? &op_load16 : &op_load32, to, from);
+}
+
+void emit_not64(struct emit *e, unsigned reg)
+{
+    emit_op_reg(e, &op_group3_64, 2, reg);
+}
+
+void emit_store16_imm(struct emit *e, struct host_mem m, u16 v)
+{
+    emit_op_mem(e, &op_store16_imm, 0, m);
+    emit_u8(e, (u8)v);
+    emit_u8(e, (u8)(v >> 8));
 }
 
 void emit_lea32(struct emit *e, unsigned to, struct host_mem m)

@@ -59,6 +59,15 @@ void emit_load32(struct emit *e, unsigned to, struct host_mem m);
 void emit_load64(struct emit *e, unsigned to, struct host_mem m);
 void emit_store32(struct emit *e, struct host_mem m, unsigned from);
 void emit_store16(struct emit *e, struct host_mem m, unsigned from);
+void emit_load16(struct emit *e, unsigned to, struct host_mem m); /* zero-extends */
+void emit_mov16(struct emit *e, unsigned to, unsigned from);      /* keeps the rest of to */
+void emit_not64(struct emit *e, unsigned reg);                    /* keeps the flags */
+void emit_store16_imm(struct emit *e, struct host_mem m, u16 v);
+/* By operand size, 2 or 4: loads zero-extend; 16-bit moves keep the rest of the register. */
+void emit_load(struct emit *e, unsigned size, unsigned to, struct host_mem m);
+void emit_load_part(struct emit *e, unsigned size, unsigned to, struct host_mem m);
+void emit_store(struct emit *e, unsigned size, struct host_mem m, unsigned from);
+void emit_mov(struct emit *e, unsigned size, unsigned to, unsigned from);
 void emit_store32_imm(struct emit *e, struct host_mem m, u32 v);
 void emit_lea32(struct emit *e, unsigned to, struct host_mem m);
 void emit_lea64(struct emit *e, unsigned to, struct host_mem m);

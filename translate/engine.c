@@ -27,16 +27,20 @@ static _Thread_local struct translator *running;
 
 void translate_set_mode(struct translator *t, unsigned mode)
 {
-    u32 id = t->generation << MODE_BITS | mode | (t->cpu->cpl == 3 ? MODE_USER : 0);
-    t->cpu->jump_id = (u64)id << 32;
-    t->cpu->access_base =
-        mode & MODE_WINDOW ? (uintptr_t)window_base(t->cpu->window) : (u64)TLB_INDEX_MASK;
+    bool window = t->mode[mode].bits & MODE_WINDOW;
+    t->cpu->jump_id = (u64)(t->generation * TMODES | mode) << 32;
+    t->cpu->access_base = window ? (uintptr_t)window_base(t->cpu->window) : (u64)TLB_INDEX_MASK;
+}
+
+static u32 current_lin(const struct cpu *cpu)
+{
+    return (u32)(cpu->seg[SEG_CS].base + cpu->rip);
 }
 
 u64 translate_peek(struct translator *t, unsigned mode)
 {
     translate_set_mode(t, mode);
-    u32 lin = (u32)t->cpu->rip;
+    u32 lin = current_lin(t->cpu);
     const struct tjump *j = &t->jump[lin % JUMP_ENTRIES];
     return j->tag + t->cpu->jump_id + lin == 0 ? j->code : 0;
 }
@@ -55,11 +59,11 @@ static struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode,
 {
     struct scan s;
     unsigned room = breakpoint_room(t->cpu, lin, PAGE_SIZE - (unsigned)(place & ~PAGE_MASK));
-    if (breakpoint_planted(t->cpu, lin) ||
-        !scan_block(&s, physmem_ram(t->cpu->mem, place), room, mode)) {
-        t->stops[STOP_FIRST]++;
+    if (breakpoint_planted(t->cpu, lin)) {
+        t->stops[STOP_BREAKPOINT]++;
         return NULL;
     }
+    scan_block(&s, physmem_ram(t->cpu->mem, place), room, &t->mode[mode], (u32)t->cpu->rip);
     struct tblock *b = t->reset_wanted ? NULL : translate_block(t, &s, lin, mode, place);
     if (!b) {
         t->stops[STOP_FULL]++;
@@ -75,7 +79,9 @@ static struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode,
 static struct tblock *find_block(struct translator *t, unsigned mode)
 {
     struct cpu *cpu = t->cpu;
-    u32 lin = (u32)cpu->rip;
+    u32 lin = current_lin(cpu);
+    if (cpu->rip > cpu->seg[SEG_CS].limit)
+        return NULL; /* the interpreter raises the fault */
     u64 place = code_place(cpu, lin);
     if (place == UINT64_MAX) {
         t->stops[STOP_NO_RAM]++;
@@ -99,7 +105,7 @@ static void follow_exit(struct translator *t, const struct tsite *rx_site)
     struct tblock *from = t->block[site->block];
     struct texit *x = &from->exit[site->which];
     t->stops[STOP_EXIT]++;
-    t->cpu->rip = x->target;
+    t->cpu->rip = from->ip + (x->target - from->lin);
     u64 place = (from->ram_offset & PAGE_MASK) | (x->target & ~PAGE_MASK);
     struct tblock *to = from->dropped ? NULL : tblock_find(t, x->target, from->mode, place);
     if (to && !x->to)
@@ -111,7 +117,7 @@ static void run_translated(struct translator *t, u64 code, u64 until)
     const struct tsite *(*enter)(struct cpu *, u64) =
         (const struct tsite *(*)(struct cpu *, u64))(uintptr_t)t->enter;
     t->cpu->xmm_absent = 1;
-    t->cpu->xmm_wanted = (translate_mode(t->cpu) & MODE_WINDOW) != 0;
+    t->cpu->xmm_wanted = (t->mode[t->mode_now].bits & MODE_WINDOW) != 0;
     interp_leave(t->cpu);
     const u64 icount = t->cpu->icount;
     if (t->counting)
@@ -137,7 +143,7 @@ static void translate_run(struct cpu *cpu, u64 until)
         atomic_store(&cpu->poll, 0);
         if (cpu_must_stop(cpu))
             atomic_store(&cpu->poll, 1);
-        unsigned mode = translate_mode(cpu);
+        unsigned mode = translate_mode(t);
         u64 code = mode ? translate_peek(t, mode) : 0;
         struct tblock *b = mode && !code ? find_block(t, mode) : NULL;
         code = b ? b->code : code;
@@ -160,18 +166,23 @@ static void on_remapped(struct cpu *cpu)
     interp_remapped(cpu);
     direct_remapped(cpu->translator);
     tblock_drop_all(cpu->translator);
-    cpu->translator->generation++;
+    translate_forget_targets(cpu->translator);
 }
 
-/* Cached targets are stale: the id that they carry is not used again until the table is cleared. */
-static void drop_targets(struct translator *t)
+/* The id that cached targets carry is not used again until the table is cleared. */
+void translate_forget_targets(struct translator *t)
 {
     t->generation++;
-    if (t->generation >> (32 - MODE_BITS)) {
+    if (t->generation >= UINT32_MAX / TMODES) {
         t->generation = 0;
         memset(t->jump, 0xff, JUMP_ENTRIES * sizeof *t->jump);
     }
-    translate_set_mode(t, translate_mode(t->cpu));
+}
+
+static void drop_targets(struct translator *t)
+{
+    translate_forget_targets(t);
+    translate_set_mode(t, translate_mode(t));
 }
 
 static void on_flushed(struct cpu *cpu)
@@ -216,7 +227,7 @@ static void on_trap(int sig, siginfo_t *info, void *context)
     }
     if (sig == SIGSEGV)
         direct_fault(t, (u64)(uintptr_t)info->si_addr, regs[REG_ERR] & 2);
-    bool end = n + 1 == b->count && b->branches;
+    bool end = n + 1 == b->count && b->ends;
     *t->trap_site = (struct tsite){.block = b->index,
                                    .resume = (u32)(b->code + b->map[n + 1].host - rx),
                                    .offset = b->map[n].guest,

@@ -12,6 +12,12 @@ struct cold *cold_add(struct generator *g, u8 *place)
     return c;
 }
 
+void gen_unless_zero(struct generator *g, unsigned n)
+{
+    emit_jrcxz_over_jmp(g->e);
+    cold_add(g, emit_jmp_patchable(g->e))->insn = (s16)n;
+}
+
 /* After instruction n is complete: its misses come back here. */
 void cold_resume_here(struct generator *g, unsigned n, unsigned first_cold)
 {
@@ -35,10 +41,6 @@ static void gen_copy(struct generator *g, unsigned n)
     struct host_mem m;
     u8 *start = g->e->at;
     unsigned colds = g->cold_count;
-    if (o && !s->access && s->insn.addrsize != 4) {
-        gen_callout(g, n);
-        return;
-    }
     if (o)
         m = s->access ? lower_operand(g, n, o->size, s->access & SCAN_WRITE) : guest_ea(&s->insn);
     if (!copy_insn(g->e, s, g->code + s->offset, o ? &m : NULL)) {
@@ -54,13 +56,16 @@ static void gen_insn(struct generator *g, unsigned n)
 {
     switch ((enum verdict)g->s->insn[n].verdict) {
     case VERDICT_COPY: gen_copy(g, n); break;
+    case VERDICT_NOTHING: break;
+    case VERDICT_LEA: gen_lea(g, n); break;
+    case VERDICT_SREG_STORE: gen_sreg_store(g, n); break;
     case VERDICT_PUSH: gen_push(g, n); break;
+    case VERDICT_PUSH_SREG: gen_push_sreg(g, n); break;
     case VERDICT_POP: gen_pop(g, n); break;
     case VERDICT_LEAVE: gen_leave(g, n); break;
     case VERDICT_JMP: gen_jmp(g, n); break;
     case VERDICT_JCC: gen_jcc(g, n); break;
-    case VERDICT_JCXZ: gen_count_branch(g, n, false); break;
-    case VERDICT_LOOP: gen_count_branch(g, n, true); break;
+    case VERDICT_COUNT: gen_count_branch(g, n); break;
     case VERDICT_CALL: gen_call(g, n); break;
     case VERDICT_JMP_IND: gen_jmp_ind(g, n); break;
     case VERDICT_CALL_IND: gen_call_ind(g, n); break;
@@ -81,22 +86,36 @@ static void emit_site(struct generator *g, struct tsite site)
 static void emit_callout(struct generator *g, const struct cold *c)
 {
     const struct scanned *s = &g->s->insn[c->insn];
-    bool end = s->verdict >= VERDICT_JMP && s->verdict != VERDICT_CALLOUT;
+    bool end = verdict_ends(s->verdict);
     emit_call(g->e, g->t->callout);
-    emit_site(g, (struct tsite){.resume = end ? 0 : (u32)(c->resume - (u64)(uintptr_t)g->t->rx),
-                                .offset = s->offset,
-                                .which = (u8)c->insn,
-                                .flags = (u8)((g->b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) |
-                                              (s->verdict == VERDICT_CALLOUT ? SITE_MODE : 0))});
+    emit_site(
+        g, (struct tsite){.resume = end ? 0 : (u32)(c->resume - (u64)(uintptr_t)g->t->rx),
+                          .offset = s->offset,
+                          .which = (u8)c->insn,
+                          .flags = (u8)((g->b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) |
+                                        (s->verdict == VERDICT_CALLOUT ? SITE_MODE : 0) |
+                                        (s->verdict == VERDICT_INTERPRET ? SITE_INTERPRET : 0))});
+}
+
+/* Jumps of one instruction that go on at the same place share their stub. */
+static bool cold_shares(const struct generator *g, unsigned n)
+{
+    const struct cold *c = &g->cold[n];
+    return n && c->insn >= 0 && c[-1].insn == c->insn && c[-1].resume == c->resume;
 }
 
 /* The common stubs end with a jump to the resume address; exits tell which one they are. */
-static void emit_cold(struct generator *g, const struct cold *c)
+static void emit_cold(struct generator *g, unsigned n)
 {
-    u64 stub = emit_pc(g->e);
+    const struct cold *c = &g->cold[n];
+    bool shares = cold_shares(g, n);
+    u64 stub = shares ? g->last_stub : emit_pc(g->e);
+    g->last_stub = stub;
     if (g->e->full)
         return;
     emit_patch(c->place, g->e->delta, stub);
+    if (shares)
+        return;
     if (c->insn >= 0) {
         emit_callout(g, c);
     } else if (c->exit >= 0) {
@@ -125,10 +144,10 @@ static void gen_block(struct generator *g)
         gen_insn(g, n);
     }
     b->map[b->count] = (struct tplace){(u16)(emit_pc(g->e) - b->code), b->bytes};
-    if (!b->branches && g->s->insn[b->count - 1].verdict != VERDICT_CALLOUT_END)
-        gen_jump_to(g, b->lin + b->bytes, 0);
+    if (!b->ends)
+        gen_jump_to(g, scan_next_ip(g->s, b->count - 1), 0);
     for (unsigned n = 0; n < g->cold_count; n++)
-        emit_cold(g, &g->cold[n]);
+        emit_cold(g, n);
 }
 
 struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
@@ -139,16 +158,18 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     struct generator *g = xcalloc(1, sizeof *g);
     struct tblock *b = xcalloc(1, sizeof *b);
     u8 *start = t->emit.at;
-    u8 last = s->insn[s->count - 1].verdict;
+    const bool window = s->mode & MODE_WINDOW;
     *b = (struct tblock){.lin = lin,
+                         .ip = s->ip,
+                         .code_mode = mode_code(s->mode),
                          .mode = mode,
                          .ram_offset = ram_offset,
                          .bytes = (u16)s->bytes,
                          .count = (u16)s->count,
                          .code = emit_pc(&t->emit),
-                         .sse = s->sse || (mode & MODE_WINDOW),
-                         .branches = last >= VERDICT_JMP && last < VERDICT_CALLOUT,
-                         .checked = !(mode & MODE_WINDOW) || direct_refused(t, lin, ram_offset),
+                         .sse = s->sse || window,
+                         .ends = verdict_ends(s->insn[s->count - 1].verdict),
+                         .checked = !window || direct_refused(t, lin, ram_offset),
                          .map = xmalloc((s->count + 1) * sizeof *b->map)};
     *g = (struct generator){.t = t,
                             .e = &t->emit,

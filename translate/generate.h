@@ -6,7 +6,7 @@
 #include "translate/regs.h"
 #include "translate/translate.h"
 
-enum { MAX_COLD = 3 * SCAN_MAX_INSNS + 4 };
+enum { MAX_COLD = 6 * SCAN_MAX_INSNS };
 
 /* A jump in the hot code that waits for its stub at the end of the block. */
 struct cold {
@@ -26,41 +26,64 @@ struct generator {
     struct tblock *b;           /* the record */
     struct cold cold[MAX_COLD]; /* waiting stubs */
     unsigned cold_count;        /* entries of cold */
+    u64 last_stub;              /* the stub emitted last */
     bool windowed;              /* accesses go through the direct window */
 };
 
 /* A field of struct cpu as a host operand. */
 #define CPU_MEM(field) ((struct host_mem){REG_CPU, HOST_NONE, 0, (s32)offsetof(struct cpu, field)})
 
-/* generate.c: a jump at `place` that gets a stub; that stubs of instruction n made since first_cold
- * go on here; the instruction as a call of the interpreter's function. */
+/* A field of struct segment of a segment register. */
+#define SEG_MEM(n, field)                                                                          \
+    ((struct host_mem){REG_CPU, HOST_NONE, 0,                                                      \
+                       (s32)(offsetof(struct cpu, seg) + (n) * sizeof(struct segment) +            \
+                             offsetof(struct segment, field))})
+
+/* generate.c: a jump at `place` that gets a stub; jumps to the callout of instruction n unless
+ * SCRATCH_TEST is zero; stubs of instruction n made since first_cold go on here; the instruction
+ * as a call of the interpreter's function. */
 struct cold *cold_add(struct generator *g, u8 *place);
+void gen_unless_zero(struct generator *g, unsigned n);
 void cold_resume_here(struct generator *g, unsigned n, unsigned first_cold);
 void gen_callout(struct generator *g, unsigned n);
 
 /* access.c: memory operands. All keep the flags and may use the scratch registers; a miss goes to
  * the callout of instruction n, which must not have committed anything before.
- * The guest's effective address as host registers see it (32-bit addressing only). */
+ * The guest's effective address as host registers see it, before it is cut to the address size. */
 struct host_mem guest_ea(const struct insn *i);
+/* The offset of the memory operand into SCRATCH_ADDR. */
+void lower_offset(struct generator *g, const struct insn *i);
 /* The host operand of instruction n's memory operand, for an access of this kind. */
 struct host_mem lower_operand(struct generator *g, unsigned n, unsigned size, bool write);
-/* That of [linear address in SCRATCH_ADDR, +size). */
-struct host_mem lower_access(struct generator *g, unsigned n, unsigned size, bool write);
-/* That of the doubleword at SS:register + disp, for a flat stack of 32 bits. */
-struct host_mem lower_stack(struct generator *g, unsigned n, unsigned reg, s32 disp, bool write);
+/* That of seg:[offset in SCRATCH_ADDR, +size); width: bytes that the offset was cut to. */
+struct host_mem lower_access(struct generator *g, unsigned n, unsigned seg, unsigned width,
+                             unsigned size, bool write);
+/* That of the stack at register + disp, cut to the stack pointer's width. */
+struct host_mem lower_stack(struct generator *g, unsigned n, unsigned reg, s32 disp, unsigned size,
+                            bool write);
 
-/* branch.c: stack instructions and branches. */
+bool stack_direct(const struct generator *g); /* it needs no scratch register for that */
+
+/* stack.c: instructions that push or pop; what commits it: uses SCRATCH_TEST. */
+void gen_move_stack(struct generator *g, s32 by);
 void gen_push(struct generator *g, unsigned n);
+void gen_push_sreg(struct generator *g, unsigned n);
 void gen_pop(struct generator *g, unsigned n);
 void gen_leave(struct generator *g, unsigned n);
+
+/* move.c: moves that are not copied. */
+void gen_lea(struct generator *g, unsigned n);
+void gen_sreg_store(struct generator *g, unsigned n);
+
+/* branch.c: near branches. */
 void gen_jcc(struct generator *g, unsigned n);
-void gen_count_branch(struct generator *g, unsigned n, bool loop);
+void gen_count_branch(struct generator *g, unsigned n);
 void gen_jmp(struct generator *g, unsigned n);
 void gen_call(struct generator *g, unsigned n);
 void gen_jmp_ind(struct generator *g, unsigned n);
 void gen_call_ind(struct generator *g, unsigned n);
 void gen_ret(struct generator *g, unsigned n);
-/* A jmp to a linear address, by block exit `exit` when it is in the same page. */
-void gen_jump_to(struct generator *g, u32 target, unsigned exit);
+/* A jmp to an instruction pointer, by block exit `exit` when it is in the same page. */
+void gen_jump_to(struct generator *g, u32 ip, unsigned exit);
 
 #endif

@@ -7,35 +7,6 @@
 #include "cpu/exec.h"
 #include "cpu/interp.h"
 
-static bool seg_open(const struct segment *s)
-{
-    return s->lo == 0 && s->read_span >= UINT32_MAX && s->write_span >= UINT32_MAX;
-}
-
-static bool seg_flat(const struct segment *s)
-{
-    return s->base == 0 && seg_open(s);
-}
-
-unsigned translate_mode(const struct cpu *cpu)
-{
-    const struct segment *cs = &cpu->seg[SEG_CS];
-    if (!cpu_protected(cpu) || cpu->code_mode != MODE_32 || cpu->stack_mask != UINT32_MAX ||
-        cs->base || cs->limit != UINT32_MAX)
-        return 0;
-    unsigned mode = MODE_VALID;
-    bool fpu = !(cpu->cr0 & (CR0_EM | CR0_TS));
-    mode |= seg_flat(&cpu->seg[SEG_DS]) ? MODE_FLAT_DS : 0;
-    mode |= seg_flat(&cpu->seg[SEG_ES]) ? MODE_FLAT_ES : 0;
-    mode |= seg_flat(&cpu->seg[SEG_SS]) ? MODE_FLAT_SS : 0;
-    mode |= seg_open(&cpu->seg[SEG_FS]) ? MODE_OPEN_FS : 0;
-    mode |= seg_open(&cpu->seg[SEG_GS]) ? MODE_OPEN_GS : 0;
-    mode |= fpu && cpu->fpu.x87_quick ? MODE_X87 : 0;
-    mode |= fpu && cpu->fpu.sse_quick && (cpu->cr4 & CR4_OSFXSR) ? MODE_SSE : 0;
-    mode |= cpu->window && cpu->cpl == 3 && cpu->tlb != cpu->strict ? MODE_WINDOW : 0;
-    return mode;
-}
-
 /* Integer instructions that are copied, and what they do to a memory operand. */
 static const struct {
     insn_exec *exec;
@@ -61,22 +32,7 @@ static bool copy_refused(const struct insn *i, insn_exec *exec)
         return mem && i->op[1].kind == OPND_REG; /* the bit may lie outside the operand */
     if (exec == exec_bswap)
         return i->opsize != 4;
-    if (exec == exec_nop)
-        return i->opcode !=
-               0x90; /* hints read no memory and mean something else where they are newer */
     return false;
-}
-
-static bool seg_usable(const struct insn *i, unsigned mode)
-{
-    switch (i->seg) {
-    case SEG_DS: return mode & MODE_FLAT_DS;
-    case SEG_ES: return mode & MODE_FLAT_ES;
-    case SEG_SS: return mode & MODE_FLAT_SS;
-    case SEG_FS: return mode & MODE_OPEN_FS;
-    case SEG_GS: return mode & MODE_OPEN_GS;
-    default: return false; /* CS may be readable or not, and is never writable */
-    }
 }
 
 const struct operand *scan_mem_operand(const struct insn *i)
@@ -157,36 +113,40 @@ static bool judge_fpu(struct scanned *s, insn_exec *exec, unsigned mode)
     return true;
 }
 
-static u8 judge_stack(struct scanned *s, insn_exec *exec, unsigned mode)
+static u8 judge_stack(struct scanned *s, insn_exec *exec)
 {
     const struct insn *i = &s->insn;
-    if (i->opsize != 4 || !(mode & MODE_FLAT_SS))
-        return VERDICT_CALLOUT;
     if (exec == exec_push && i->op[0].kind != OPND_MEM)
         return VERDICT_PUSH;
+    if (exec == exec_push_sreg)
+        return VERDICT_PUSH_SREG;
     if (exec == exec_pop && i->op[0].kind == OPND_REG)
         return VERDICT_POP;
     return exec == exec_leave ? VERDICT_LEAVE : VERDICT_CALLOUT;
 }
 
-static u8 judge_branch(struct scanned *s, insn_exec *exec, unsigned mode)
+u32 scan_target_ip(const struct scan *s, unsigned n)
 {
-    const struct insn *i = &s->insn;
-    bool pushes = exec == exec_call || exec == exec_call_ind || exec == exec_ret;
-    const struct operand *m = scan_mem_operand(i);
-    if (i->opsize != 4 || (pushes && !(mode & MODE_FLAT_SS)) || (m && !seg_usable(i, mode)))
+    u32 to = scan_next_ip(s, n) + (u32)s->insn[n].insn.imm;
+    return s->insn[n].insn.opsize == 2 ? (u16)to : to;
+}
+
+static u8 judge_direct(const struct scan *s, insn_exec *exec)
+{
+    if (scan_target_ip(s, s->count) > s->cs_limit)
         return VERDICT_CALLOUT_END;
-    s->access = SCAN_READ;
     if (exec == exec_jmp)
         return VERDICT_JMP;
     if (exec == exec_jcc)
         return VERDICT_JCC;
-    if (exec == exec_jcxz && i->addrsize == 4)
-        return VERDICT_JCXZ;
-    if (exec == exec_loop && i->addrsize == 4)
-        return VERDICT_LOOP;
-    if (exec == exec_call)
-        return VERDICT_CALL;
+    return exec == exec_call ? VERDICT_CALL : VERDICT_COUNT;
+}
+
+static u8 judge_branch(const struct scan *s, insn_exec *exec)
+{
+    const struct insn *i = &s->insn[s->count].insn;
+    if (i->op[0].kind == OPND_REL)
+        return judge_direct(s, exec);
     if (exec == exec_call_ind)
         return VERDICT_CALL_IND;
     if (exec == exec_jmp_ind)
@@ -194,46 +154,68 @@ static u8 judge_branch(struct scanned *s, insn_exec *exec, unsigned mode)
     return exec == exec_ret ? VERDICT_RET : VERDICT_CALLOUT_END;
 }
 
-static u8 judge(struct scanned *s, unsigned mode)
+/* Moves and the like that are neither copied nor called: VERDICT_COPY if it is none. */
+static u8 judge_move(struct scanned *s, insn_exec *exec)
 {
-    insn_exec *exec = insn_exec_of(s->insn.row);
-    u8 class = insn_info(s->insn.row)->class;
-    const struct operand *m = scan_mem_operand(&s->insn);
-    bool copy = false;
-    if (class == CLASS_BRANCH)
-        return judge_branch(s, exec, mode);
-    if (class == CLASS_STACK && !insn_ends_block(&s->insn))
-        return judge_stack(s, exec, mode);
-    if (class == CLASS_COPY || class == CLASS_MEM)
-        copy = judge_integer(s, exec);
-    else if (class == CLASS_FPU)
-        copy = judge_fpu(s, exec, mode);
-    if (m && s->access &&
-        (!seg_usable(&s->insn, mode) || ((s->access & SCAN_WRITE) && s->insn.seg == SEG_CS)))
-        copy = false;
-    if (copy && !insn_ends_block(&s->insn))
-        return VERDICT_COPY;
-    s->sse = false;
-    return insn_ends_block(&s->insn) ? VERDICT_CALLOUT_END : VERDICT_CALLOUT;
+    const struct insn *i = &s->insn;
+    if (exec == exec_nop)
+        return VERDICT_NOTHING;
+    if (exec == exec_lea && i->addrsize < i->opsize)
+        return VERDICT_LEA;
+    if (exec == exec_mov_sreg_store && i->op[1].reg <= SEG_GS)
+        return VERDICT_SREG_STORE;
+    return VERDICT_COPY;
 }
 
-bool scan_block(struct scan *s, const u8 *code, size_t avail, unsigned mode)
+/* Instruction s->count, which has been decoded. */
+static u8 judge(struct scan *s)
 {
-    s->mode = mode;
+    struct scanned *i = &s->insn[s->count];
+    insn_exec *exec = i->insn.exec;
+    u8 class = insn_info(i->insn.row)->class, other = judge_move(i, exec);
+    bool copy = false, ends = insn_ends_block(&i->insn);
+    if (class == CLASS_BRANCH)
+        return judge_branch(s, exec);
+    if (class == CLASS_STACK && !ends)
+        return judge_stack(i, exec);
+    if (other != VERDICT_COPY)
+        return other;
+    if (class == CLASS_COPY || class == CLASS_MEM)
+        copy = judge_integer(i, exec);
+    else if (class == CLASS_FPU)
+        copy = judge_fpu(i, exec, s->mode);
+    if (copy && !ends)
+        return VERDICT_COPY;
+    i->sse = false;
+    return ends ? VERDICT_CALLOUT_END : VERDICT_CALLOUT;
+}
+
+void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode *mode, u32 ip)
+{
+    const u64 room = (u64)mode->cs_limit - ip + 1;
+    s->mode = mode->bits;
+    s->ip = ip;
+    s->cs_limit = mode->cs_limit;
     s->count = s->bytes = 0;
     s->sse = false;
+    avail = avail < room ? avail : room;
     while (s->count < SCAN_MAX_INSNS && s->bytes < avail) {
         struct scanned *i = &s->insn[s->count];
         *i = (struct scanned){.offset = (u16)s->bytes};
-        if (decode(code + s->bytes, avail - s->bytes, MODE_32, &i->insn) != DECODE_OK)
-            break;
+        if (decode(code + s->bytes, avail - s->bytes, mode_code(s->mode), &i->insn) != DECODE_OK) {
+            if (s->count)
+                break;
+            i->verdict = VERDICT_INTERPRET;
+            s->bytes = (unsigned)(avail < INSN_MAX_LEN ? avail : INSN_MAX_LEN);
+            s->count = 1;
+            return;
+        }
         i->insn.exec = insn_exec_of(i->insn.row);
-        i->verdict = judge(i, mode);
+        i->verdict = judge(s);
         s->sse |= i->sse;
         s->bytes += i->insn.len;
         s->count++;
-        if (insn_ends_block(&i->insn))
+        if (verdict_ends(i->verdict))
             break;
     }
-    return s->count > 0;
 }

@@ -3,44 +3,39 @@
 #ifndef TRANSLATE_SCAN_H
 #define TRANSLATE_SCAN_H
 
-#include "cpu/cpu.h"
+#include "translate/mode.h"
 
 enum { SCAN_MAX_INSNS = 64 };
 
-/* What the CPU's state means for translated code; part of a block's key. Zero: not translatable. */
-enum {
-    MODE_VALID = 1,    /* 32-bit protected mode, CS flat, SS 32-bit */
-    MODE_FLAT_DS = 2,  /* DS: base 0, all 4 GiB readable and writable */
-    MODE_FLAT_ES = 4,  /* the same of ES */
-    MODE_FLAT_SS = 8,  /* the same of SS */
-    MODE_OPEN_FS = 16, /* FS: any base, all 4 GiB accessible */
-    MODE_OPEN_GS = 32, /* the same of GS */
-    MODE_X87 = 64,     /* x87 and MMX instructions may run natively */
-    MODE_SSE = 128,    /* SSE instructions may */
-    MODE_WINDOW = 512, /* user code with a direct window; XMM registers stay in the host */
-};
-
-/* The current mode. */
-unsigned translate_mode(const struct cpu *cpu);
-
 /* How an instruction is translated. */
 enum verdict {
-    VERDICT_COPY,        /* the same instruction, registers renamed, memory operand lowered */
-    VERDICT_PUSH,        /* push register or immediate */
-    VERDICT_POP,         /* pop register */
-    VERDICT_LEAVE,       /* leave */
+    VERDICT_COPY,       /* the same instruction, registers renamed, memory operand lowered */
+    VERDICT_NOTHING,    /* it does nothing */
+    VERDICT_LEA,        /* lea whose address is cut to fewer bits than its register has */
+    VERDICT_PUSH,       /* push register or immediate */
+    VERDICT_PUSH_SREG,  /* push segment register */
+    VERDICT_POP,        /* pop register */
+    VERDICT_LEAVE,      /* leave */
+    VERDICT_SREG_STORE, /* mov from a segment register */
+    VERDICT_CALLOUT,    /* the interpreter's function; the block goes on */
+    /* from here on, the block ends */
     VERDICT_JMP,         /* jmp rel */
     VERDICT_JCC,         /* jcc rel */
-    VERDICT_JCXZ,        /* jecxz rel */
-    VERDICT_LOOP,        /* loop rel */
+    VERDICT_COUNT,       /* jcxz, loop, loope, loopne */
     VERDICT_CALL,        /* call rel */
     VERDICT_JMP_IND,     /* jmp register or memory */
     VERDICT_CALL_IND,    /* call register or memory */
     VERDICT_RET,         /* ret, ret imm */
-    VERDICT_CALLOUT,     /* the interpreter's function; the block goes on */
-    VERDICT_CALLOUT_END, /* the same; the block ends */
-    VERDICT_COUNT
+    VERDICT_CALLOUT_END, /* the interpreter's function */
+    VERDICT_INTERPRET,   /* the interpreter fetches it, too: it crosses the page or CS's limit, or
+                            is none */
 };
+
+/* Does the block end with it? */
+static inline bool verdict_ends(unsigned verdict)
+{
+    return verdict >= VERDICT_JMP;
+}
 
 struct scanned {
     struct insn insn; /* decoded, exec set */
@@ -53,7 +48,9 @@ struct scanned {
 enum { SCAN_READ = 1, SCAN_WRITE = 2 };
 
 struct scan {
-    unsigned mode;  /* translate_mode */
+    u32 mode;       /* MODE_* */
+    u32 ip;         /* instruction pointer of the first byte */
+    u32 cs_limit;   /* the code segment's limit */
     unsigned count; /* instructions */
     unsigned bytes; /* their length; the block never crosses its page */
     bool sse;       /* one of them needs the XMM registers */
@@ -63,8 +60,15 @@ struct scan {
 /* The instruction's memory operand, or NULL. */
 const struct operand *scan_mem_operand(const struct insn *i);
 
-/* Scans code[0..avail), which ends at the end of the page. False when not even one instruction
- * fits. */
-bool scan_block(struct scan *s, const u8 *code, size_t avail, unsigned mode);
+/* The instruction pointer after instruction n, and where its relative branch leads. */
+static inline u32 scan_next_ip(const struct scan *s, unsigned n)
+{
+    return s->ip + s->insn[n].offset + s->insn[n].insn.len;
+}
+u32 scan_target_ip(const struct scan *s, unsigned n);
+
+/* Scans code[0..avail), which ends at the end of the page and starts at instruction pointer ip,
+ * within CS's limit. */
+void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode *mode, u32 ip);
 
 #endif

@@ -157,6 +157,8 @@ void stubs_emit(struct translator *t)
     emit_epilogue(e);
     t->exit_addr = emit_pc(e);
     emit_save_state(e);
+    static const struct host_op sub = {.opcode = {0x2b}, .opcode_count = 1};
+    emit_op_mem(e, &sub, SCRATCH_ADDR, CPU_MEM(seg[SEG_CS].base));
     emit_op_mem(e, &op_store64, SCRATCH_ADDR, CPU_MEM(rip));
     t->leave = emit_pc(e);
     emit_bytes(e, (const u8[]){0x31, 0xc0}, 2); /* xor eax, eax */

@@ -29,10 +29,12 @@ struct tplace {
 struct tblock {
     u32 lin;                  /* linear address of the first byte */
     u32 index;                /* its place in translator.block */
-    u32 mode;                 /* translate_mode it is for, and MODE_USER */
+    u32 ip;                   /* instruction pointer of the first byte */
+    u32 mode;                 /* number of the mode it is for */
     u64 ram_offset;           /* place of the first byte in the memfd */
     u16 bytes;                /* length of the guest code */
     u16 count;                /* instructions */
+    u8 code_mode;             /* enum code_mode it was decoded in */
     bool dropped;             /* no longer what memory holds; leaves at its next callout */
     u64 code;                 /* host address of its code, executable view */
     u64 code_end;             /* one past it, cold stubs included */
@@ -41,12 +43,11 @@ struct tblock {
     struct texit exit[2];     /* direct exits within the page */
     struct texit *in;         /* exits of others that are linked here */
     bool sse;                 /* needs the XMM registers in the host */
-    bool branches;            /* its last instruction is a translated branch */
+    bool ends;                /* nothing is reached by falling out of it */
     bool checked;             /* does not use the window, though its mode has one */
     u8 slow;                  /* accesses that its window could not serve */
     struct tplace *map;       /* count + 1 entries: each instruction's code, and its end */
 };
-enum { MODE_USER = 256, MODE_BITS = 10 }; /* beside scan.h's bits in a key: CPL 3 */
 
 /* What follows the call of a callout stub in the code, in the writable view filled at translation.
  */
@@ -58,7 +59,12 @@ struct tsite {
     u8 flags;   /* SITE_* */
     u8 which;   /* exit stubs: which of block's exits; callouts: which of its instructions */
 } __attribute__((packed));
-enum { SITE_SSE = 1, SITE_END = 2, SITE_MODE = 4 /* the instruction may change translate_mode */ };
+enum {
+    SITE_SSE = 1,       /* what follows needs the XMM registers in the host */
+    SITE_END = 2,       /* the block ends with it */
+    SITE_MODE = 4,      /* the instruction may change the mode */
+    SITE_INTERPRET = 8, /* the interpreter fetches and decodes it, too */
+};
 
 /* The decoded instruction of a site. */
 struct tcallout {
@@ -82,27 +88,30 @@ enum translate_stop {
 };
 
 struct translator {
-    struct cpu *cpu;         /* whose code it is */
-    u8 *rw;                  /* code cache, writable view */
-    u8 *rx;                  /* the same memory, executable view */
-    size_t size;             /* its bytes */
-    struct emit emit;        /* where the next block goes */
-    size_t stubs_end;        /* offset of the first byte behind the common stubs */
-    u64 enter;               /* common stub: load the guest's registers and jump */
-    u64 callout;             /* common stub: run the interpreter's function of a site */
-    u64 trap;                /* the same of trap_site: where a host signal goes on */
-    struct tsite *trap_site; /* in the writable view: the instruction that trapped */
-    u64 exit_site;           /* common stub: leave, by a direct exit */
-    u64 exit_addr;           /* common stub: leave, going on at SCRATCH_ADDR */
-    u64 load_xmm;            /* common stub: XMM registers into the host */
-    u64 leave;               /* common stub: back to C; the guest's registers are saved */
-    bool counting;           /* blocks count their instructions */
-    u64 count_end;           /* while translated code runs: icount at which its budget is 0 */
-    bool reset_wanted;       /* every block was dropped: start anew before the next translation */
-    unsigned threshold;      /* interpreted runs before a block is translated */
-    u32 generation;          /* counts what makes jump table entries stale */
-    struct tjump *jump;      /* the jump table */
-    struct tblock **block;   /* every block since the last reset */
+    struct cpu *cpu;           /* whose code it is */
+    u8 *rw;                    /* code cache, writable view */
+    u8 *rx;                    /* the same memory, executable view */
+    size_t size;               /* its bytes */
+    struct emit emit;          /* where the next block goes */
+    size_t stubs_end;          /* offset of the first byte behind the common stubs */
+    u64 enter;                 /* common stub: load the guest's registers and jump */
+    u64 callout;               /* common stub: run the interpreter's function of a site */
+    u64 trap;                  /* the same of trap_site: where a host signal goes on */
+    struct tsite *trap_site;   /* in the writable view: the instruction that trapped */
+    u64 exit_site;             /* common stub: leave, by a direct exit */
+    u64 exit_addr;             /* common stub: leave, going on at SCRATCH_ADDR */
+    u64 load_xmm;              /* common stub: XMM registers into the host */
+    u64 leave;                 /* common stub: back to C; the guest's registers are saved */
+    bool counting;             /* blocks count their instructions */
+    u64 count_end;             /* while translated code runs: icount at which its budget is 0 */
+    bool reset_wanted;         /* every block was dropped: start anew before the next translation */
+    unsigned threshold;        /* interpreted runs before a block is translated */
+    u32 generation;            /* counts what makes jump table entries stale */
+    struct tjump *jump;        /* the jump table */
+    struct tmode mode[TMODES]; /* by number, a hash table; 0 stands for what is interpreted */
+    unsigned mode_count;       /* entries in use */
+    unsigned mode_now;         /* number of the mode that was looked at last */
+    struct tblock **block;     /* every block since the last reset */
     u32 block_count, block_max;   /* entries, room */
     struct tcallout *insn;        /* decoded instructions of sites that were run, a ring */
     u32 insn_next, insn_max;      /* next to be used, entries */
@@ -141,8 +150,13 @@ void lookup_emit(struct emit *e, u64 exit_addr);
  * callout. */
 bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct host_mem *m);
 
-/* engine.c: what hangs on the current mode (the jump table's id, the base of accesses), and the
- * code to run at cs:rip or 0. */
+/* mode.c: the number of the current mode, 0 for one that must be interpreted. May drop all blocks,
+ * even while one runs. */
+unsigned translate_mode(struct translator *t);
+
+/* engine.c: makes the jump table's entries stale; what hangs on the current mode (the jump table's
+ * id, the base of accesses); the code to run at cs:rip or 0. */
+void translate_forget_targets(struct translator *t);
 void translate_set_mode(struct translator *t, unsigned mode);
 u64 translate_peek(struct translator *t, unsigned mode);
 
@@ -152,10 +166,11 @@ struct generator;
 void count_emit(struct generator *g); /* at the start of a block: takes them, or leaves */
 void count_enter(struct translator *t, u64 until);
 void count_leave(struct translator *t);
-/* Around a callout: icount as instruction `which` of the block sees it; it is complete; the rest of
- * the block goes on. */
+/* Around a callout: icount as instruction `which` of the block sees it; it is complete; icount was
+ * moved on by others; the rest of the block goes on. */
 void count_suspend(struct translator *t, const struct tblock *b, unsigned which);
 void count_done(struct translator *t);
+void count_again(struct translator *t);
 void count_resume(struct translator *t, const struct tblock *b, unsigned which);
 /* direct.c: direct windows of user code. */
 struct direct *direct_new(struct translator *t, bool always);

@@ -16,25 +16,26 @@ static const struct insn *site_insn(struct translator *t, const struct tblock *b
     t->insn[site->insn].owner = site;
     struct insn *i = &t->insn[site->insn].insn;
     const u8 *code = physmem_ram(t->cpu->mem, b->ram_offset + site->offset);
-    decode(code, b->bytes - site->offset, MODE_32, i);
+    decode(code, b->bytes - site->offset, b->code_mode, i);
     i->exec = insn_exec_of(i->row);
     return i;
 }
 
-/* Where to go on after the instruction; the leave stub when something wants the dispatcher. */
+/* Where to go on after the instruction; the leave stub when something wants the dispatcher. Sites
+ * that need not look at the mode pass the block's own. */
 static u64 next_code(struct translator *t, const struct tblock *b, const struct tsite *site,
                      u64 expected)
 {
     struct cpu *cpu = t->cpu;
+    unsigned mode = site->flags & (SITE_END | SITE_MODE) ? translate_mode(t) : b->mode;
     if (cpu_must_stop(cpu) || cpu->inhibit || cpu->halted || b->dropped)
         return t->leave;
-    if (site->flags & SITE_END) {
-        unsigned mode = translate_mode(cpu);
+    if (site->flags & SITE_END || mode != b->mode) {
         u64 code = mode ? translate_peek(t, mode) : 0;
-        cpu->xmm_wanted = (mode & MODE_WINDOW) != 0;
+        cpu->xmm_wanted = (t->mode[mode].bits & MODE_WINDOW) != 0;
         return code ? code : t->leave;
     }
-    if (cpu->rip != expected || ((site->flags & SITE_MODE) && translate_mode(cpu) != b->mode))
+    if (cpu->rip != expected)
         return t->leave;
     cpu->xmm_wanted = site->flags & SITE_SSE;
     if (t->counting)
@@ -42,14 +43,31 @@ static u64 next_code(struct translator *t, const struct tblock *b, const struct 
     return (u64)(uintptr_t)t->rx + site->resume;
 }
 
+/* One instruction that the interpreter fetches by itself, with a block of its own. */
+static u64 interpret(struct translator *t, const struct tblock *b, const struct tsite *site)
+{
+    struct cpu *cpu = t->cpu;
+    t->stops[STOP_CROSSING]++;
+    cpu->rip = b->ip;
+    if (t->counting)
+        count_suspend(t, b, 0);
+    interp_one_block(cpu, t->counting ? t->count_end : UINT64_MAX);
+    interp_leave(cpu);
+    if (t->counting)
+        count_again(t);
+    return next_code(t, b, site, 0);
+}
+
 u64 translate_callout(struct cpu *cpu, struct tsite *rx_site)
 {
     struct translator *t = cpu->translator;
     struct tsite *site = (struct tsite *)((u8 *)rx_site - t->emit.delta);
     struct tblock *b = t->block[site->block];
-    const struct insn *i = site_insn(t, b, site);
-    u64 expected = (u32)(b->lin + site->offset + i->len);
     cpu->xmm_wanted = 0;
+    if (site->flags & SITE_INTERPRET)
+        return interpret(t, b, site);
+    const struct insn *i = site_insn(t, b, site);
+    u64 expected = (u32)(b->ip + site->offset + i->len);
     cpu->rip = expected;
     cpu->cur = i;
     if (t->counting)

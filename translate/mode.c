@@ -1,0 +1,81 @@
+/* Modes: what of the CPU's state translated code was made for (SDM vol. 3, chapters 3, 5 and 20).
+ */
+/* SPDX-License-Identifier: MIT */
+#include "translate/mode.h"
+
+#include <string.h>
+
+#include "translate/translate.h"
+
+static enum seg_reach reach_of(const struct segment *s, s64 span)
+{
+    if (s->lo || span < UINT16_MAX)
+        return REACH_CHECKED;
+    if (span < UINT32_MAX)
+        return REACH_64K;
+    return s->base ? REACH_OPEN : REACH_FLAT;
+}
+
+/* FS and GS change often and are read seldom: a base of 0 makes no mode of its own. */
+static u32 reach_bits(const struct cpu *cpu)
+{
+    u32 bits = 0;
+    for (unsigned n = SEG_ES; n <= SEG_GS; n++) {
+        const struct segment *s = &cpu->seg[n];
+        bool readable = n == SEG_CS || s->read_span < s->write_span;
+        enum seg_reach reach = reach_of(s, readable ? s->read_span : s->write_span);
+        if (reach == REACH_FLAT && n >= SEG_FS)
+            reach = REACH_OPEN;
+        if (reach == REACH_CHECKED && s->lo)
+            bits |= MODE_EXPAND_DOWN;
+        bits |= (u32)reach << (MODE_REACH_SHIFT + 2 * n);
+    }
+    return bits;
+}
+
+struct tmode mode_of(const struct cpu *cpu)
+{
+    const struct segment *cs = &cpu->seg[SEG_CS];
+    bool fpu = !(cpu->cr0 & (CR0_EM | CR0_TS));
+    if (cpu->code_mode == MODE_64)
+        return (struct tmode){0};
+    u32 bits = MODE_VALID | reach_bits(cpu);
+    bits |= cpu->code_mode == MODE_16 ? MODE_CODE16 : 0;
+    bits |= cpu->stack_mask == UINT16_MAX ? MODE_STACK16 : 0;
+    bits |= cpu->cpl == 3 ? MODE_USER : 0;
+    bits |= fpu && cpu->fpu.x87_quick ? MODE_X87 : 0;
+    bits |= fpu && cpu->fpu.sse_quick && (cpu->cr4 & CR4_OSFXSR) ? MODE_SSE : 0;
+    bits |= cpu->window && cpu->cpl == 3 && cpu->tlb != cpu->strict ? MODE_WINDOW : 0;
+    return (struct tmode){bits, (u32)cs->base, cs->limit};
+}
+
+static bool mode_is(const struct tmode *a, const struct tmode *b)
+{
+    return a->bits == b->bits && a->cs_base == b->cs_base && a->cs_limit == b->cs_limit;
+}
+
+/* The table is at most half full, so that a search ends soon. Number 0 is never given. */
+static unsigned mode_number(struct translator *t, const struct tmode *m)
+{
+    u32 h = (m->bits * 0x9e3779b1u ^ m->cs_base * 0x85ebca6bu ^ m->cs_limit) * 0xc2b2ae35u;
+    unsigned n = (h >> 16) % TMODES;
+    if (t->mode_count >= TMODES / 2) {
+        memset(t->mode, 0, sizeof t->mode);
+        t->mode_count = 0;
+        tblock_drop_all(t);
+        translate_forget_targets(t);
+    }
+    while (!n || (t->mode[n].bits && !mode_is(&t->mode[n], m)))
+        n = (n + 1) % TMODES;
+    t->mode_count += !t->mode[n].bits;
+    t->mode[n] = *m;
+    return n;
+}
+
+unsigned translate_mode(struct translator *t)
+{
+    const struct tmode now = mode_of(t->cpu);
+    if (unlikely(!mode_is(&t->mode[t->mode_now], &now)))
+        t->mode_now = now.bits ? mode_number(t, &now) : 0;
+    return t->mode_now;
+}

@@ -1,0 +1,75 @@
+/* Stack instructions of translated code, for both widths of the stack pointer (SDM vol. 1, 6.2). */
+/* SPDX-License-Identifier: MIT */
+#include "translate/generate.h"
+
+/* SP or ESP from a host register plus `by`; the bits above SP stay. */
+static void gen_stack_from(struct generator *g, unsigned from, s32 by)
+{
+    struct host_mem sum = {(u8)from, HOST_NONE, 0, by};
+    if (g->s->mode & MODE_STACK16) {
+        emit_lea32(g->e, SCRATCH_TEST, sum);
+        emit_mov16(g->e, HOST_OF_ESP, SCRATCH_TEST);
+    } else {
+        emit_lea32(g->e, HOST_OF_ESP, sum);
+    }
+}
+
+void gen_move_stack(struct generator *g, s32 by)
+{
+    gen_stack_from(g, HOST_OF_ESP, by);
+}
+
+void gen_push(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned colds = g->cold_count, size = i->opsize;
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -(s32)size, size, true);
+    if (i->op[0].kind == OPND_REG)
+        emit_store(g->e, size, m, host_of_gpr(i->op[0].reg));
+    else if (size == 2)
+        emit_store16_imm(g->e, m, (u16)i->imm);
+    else
+        emit_store32_imm(g->e, m, (u32)i->imm);
+    gen_move_stack(g, -(s32)size);
+    cold_resume_here(g, n, colds);
+}
+
+/* Only 16 bits are written, whatever the operand size. */
+void gen_push_sreg(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned colds = g->cold_count;
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -(s32)i->opsize, 2, true);
+    emit_load16(g->e, SCRATCH_TEST, SEG_MEM(i->op[0].reg, selector));
+    emit_store16(g->e, m, SCRATCH_TEST);
+    gen_move_stack(g, -(s32)i->opsize);
+    cold_resume_here(g, n, colds);
+}
+
+/* The load comes first, as it may miss the window. */
+void gen_pop(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned colds = g->cold_count, to = host_of_gpr(i->op[0].reg);
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, 0, i->opsize, false);
+    if (to == HOST_OF_ESP) {
+        emit_load(g->e, i->opsize, SCRATCH_ADDR, m);
+        gen_move_stack(g, i->opsize);
+        emit_mov(g->e, i->opsize, to, SCRATCH_ADDR);
+    } else {
+        emit_load_part(g->e, i->opsize, to, m);
+        gen_move_stack(g, i->opsize);
+    }
+    cold_resume_here(g, n, colds);
+}
+
+void gen_leave(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned colds = g->cold_count;
+    struct host_mem m = lower_stack(g, n, HOST_RBP, 0, i->opsize, false);
+    emit_load(g->e, i->opsize, SCRATCH_ADDR, m);
+    gen_stack_from(g, HOST_RBP, i->opsize);
+    emit_mov(g->e, i->opsize, HOST_RBP, SCRATCH_ADDR);
+    cold_resume_here(g, n, colds);
+}
