@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "cpu/fpu.h"
 #include "hw/bootport.h"
 #include "hw/debugport.h"
 #include "hw/floppy.h"
@@ -134,6 +135,21 @@ static void cpu_ferr(void *opaque, bool level)
     irq_set(&irq13, level);
 }
 
+/* IGNNE# falls by itself when FERR# does. */
+static void on_ignore_error(void *opaque)
+{
+    struct pc *pc = opaque;
+    if (!pc->cpu->fpu.ferr)
+        return;
+    cpu_ferr(pc, false);
+    fpu_set_ignne(pc->cpu, true);
+}
+
+static void on_smi(void *opaque)
+{
+    cpu_attention(((struct pc *)opaque)->cpu, ATTENTION_SMI);
+}
+
 /* The CPU's INTR pin. */
 static void set_intr(void *opaque, unsigned n, bool level)
 {
@@ -198,7 +214,8 @@ static void on_nmi(void *opaque)
 static bool create_interrupts(struct pc *pc)
 {
     struct board *b = pc->board;
-    struct lapic_pins pins = {.intr = {set_intr, pc, 0}, .nmi = on_nmi, .opaque = pc};
+    struct lapic_pins pins = {
+        .intr = {set_intr, pc, 0}, .nmi = on_nmi, .smi = on_smi, .opaque = pc};
     struct apic_bus *bus = apic_bus_create(b);
     if (!bus || !(pc->lapic = lapic_create(b, bus, 0, &pins)))
         return false;
@@ -216,15 +233,18 @@ static void on_power_off(void *opaque)
 static bool create_bridges(struct pc *pc)
 {
     struct board *b = pc->board;
-    struct piix3_pins pins = {.reset = on_cf9_reset, .opaque = pc};
+    struct piix3_pins pins = {.reset = on_cf9_reset, .ignore_error = on_ignore_error, .opaque = pc};
     for (unsigned n = 0; n < 16; n++)
         pins.isa[n] = isa_irq(pc, n);
     pc->pci = pci_bus_create(b);
     if (!pc->pci || !(pc->i440fx = i440fx_create(b, pc->pci)) ||
         !(pc->piix3 = piix3_create(b, pc->pci, &pins)))
         return false;
-    struct piix4_pm_pins pm = {
-        .sci = piix3_sci(pc->piix3), .power_off = on_power_off, .opaque = pc, .cpus = 1};
+    struct piix4_pm_pins pm = {.sci = piix3_sci(pc->piix3),
+                               .power_off = on_power_off,
+                               .smi = on_smi,
+                               .opaque = pc,
+                               .cpus = 1};
     pc->pm = piix4_pm_create(b, pc->pci, &pm);
     return pc->pm != NULL;
 }

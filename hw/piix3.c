@@ -1,5 +1,5 @@
 /* South bridge, ISA part: Intel 82371SB PIIX3 function 0 (datasheet 290550): PCI interrupt routing,
- * reset control. */
+ * reset control, coprocessor errors. */
 /* SPDX-License-Identifier: MIT */
 #include "hw/piix3.h"
 
@@ -20,7 +20,7 @@ enum {
     RC_RCPU = 0x04         /* reset control: 0 -> 1 resets */
 };
 
-enum { PIRQS = 4, SCI_IRQ = 9 };
+enum { PIRQS = 4, SCI_IRQ = 9, COPROCESSOR_ERROR = 0xf0 };
 
 /* PIRQs can be routed to IRQ 3-7, 9-12, 14, 15; other values are reserved. */
 static const u16 routable = 0xdef8;
@@ -105,6 +105,17 @@ static void reset_control_write(void *opaque, u8 value)
         p->pins.reset(p->pins.opaque, value & RC_SRST);
 }
 
+/* Any write lowers IRQ 13 and asserts IGNNE#, as long as FERR# is asserted. */
+static void coprocessor_write(void *dev, u16 port, u32 value, unsigned size)
+{
+    struct piix3 *p = dev;
+    (void)port, (void)value, (void)size;
+    if (p->pins.ignore_error)
+        p->pins.ignore_error(p->pins.opaque);
+}
+
+static const struct ioport_ops coprocessor_ops = {.write = coprocessor_write, .max_size = 1};
+
 static void piix3_written(void *dev, unsigned offset, unsigned size)
 {
     if (offset < PIRQRC + PIRQS && offset + size > PIRQRC)
@@ -170,5 +181,7 @@ struct piix3 *piix3_create(struct board *b, struct pci_bus *bus, const struct pi
     pci_set_cf9(bus, reset_control_read, reset_control_write, p);
     board_add(b, &piix3_ops, p);
     piix3_reset(p);
-    return p;
+    return ioport_add(b->io, COPROCESSOR_ERROR, 1, &coprocessor_ops, p, "coprocessor error", b->err)
+               ? p
+               : NULL;
 }

@@ -75,6 +75,7 @@ main:
     call memory
     call clock
     call keyboard
+    call coprocessor
 
     movw $done, %si
     call say
@@ -269,6 +270,42 @@ kbd_ready:
     jnz kbd_ready
     ret
 
+/* An unmasked x87 error: IRQ 13, whose BIOS handler writes port F0h and calls int 2. There IGNNE# lets
+ * x87 instructions run that would wait for the error to go. */
+coprocessor:
+    movw 2 * 4, %ax
+    movw 2 * 4 + 2, %bx
+    pushw %ax
+    pushw %bx
+    movw $nmi, 2 * 4
+    movw %cs, 2 * 4 + 2
+    movl %cr0, %eax
+    andb $~0x20, %al /* NE off: FERR# */
+    movl %eax, %cr0
+    inb $0xa1, %al
+    andb $~0x20, %al
+    outb %al, $0xa1
+    fninit
+    movw $0x037b, BUFFER /* divisions by zero are not masked */
+    fldcw BUFFER
+    fld1
+    fldz
+    fdivrp
+    fwait
+    popw %bx
+    popw %ax
+    movw %ax, 2 * 4
+    movw %bx, 2 * 4 + 2
+    fninit
+    cmpl $1, errors
+    movw $coprocessor_name, %si
+    jmp report
+nmi:
+    incl errors
+    fldl2e /* not the waiting kind, but it would report the error */
+    fnclex
+    iret
+
 load_name:
     .asciz "load"
 text_name:
@@ -295,10 +332,14 @@ date_name:
     .asciz "date"
 key_name:
     .asciz "key"
+coprocessor_name:
+    .asciz "coprocessor"
 done:
     .asciz "DONE\r\n"
 
     .balign 4
+errors:
+    .long 0
 packet: /* disk address packet */
     .byte 16, 0
     .word 1, BUFFER, 0

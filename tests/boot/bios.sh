@@ -11,6 +11,6 @@ guest_wait DONE 120
 guest_end 30
 tr -d '\r' <"$out" | grep -a FAIL && fail "a check failed"
 n=$(tr -d '\r' <"$out" | grep -ac ' ok$')
-[ "$n" = 13 ] || fail "$n checks of 13"
+[ "$n" = 14 ] || fail "$n checks of 14"
 # The written sector has reached the image.
 [ "$(od -An -tx2 -j $((2880 * 512)) -N 2 "$image" | tr -d ' ')" = 5aa5 ] || fail "nothing written"
