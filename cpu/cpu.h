@@ -153,6 +153,14 @@ struct engine_ops {
     void (*remapped)(struct cpu *cpu);                  /* physical map changed: drop all blocks */
 };
 
+/* Sees what instructions do to memory, for whoever wants to undo it: set in cpu->tap. */
+struct mem_tap {
+    /* n bytes of RAM at to are about to be written */
+    void (*ram_write)(struct mem_tap *tap, u8 *to, unsigned n);
+    /* a device is about to be read or written; may escape */
+    void (*device)(struct mem_tap *tap);
+};
+
 struct interp;
 struct block;
 struct debugger;
@@ -230,6 +238,7 @@ struct cpu {
     u64 xmm_absent;   /* translated code: 0 while the XMM registers are in the host */
     u64 xmm_wanted;   /* translated code: load them again after this callout */
     s64 budget;       /* translated code that counts: instructions it may still start */
+    struct mem_tap *tap;       /* told of accesses that do not hit cpu->tlb, or NULL */
     struct debugger *debugger; /* breakpoints from outside the guest, or NULL */
     bool explain;              /* tell each exception's why on stderr */
 };

@@ -106,6 +106,24 @@ static __attribute__((noinline)) void run_rest(struct cpu *cpu, u64 until)
         step_run(cpu);
 }
 
+unsigned interp_few(struct cpu *cpu, unsigned count)
+{
+    const struct block *b = block_find(cpu, cpu->interp->blocks);
+    u64 pa = b->pa, next = cpu->rip;
+    unsigned n = 0;
+    cpu->block = b;
+    while (n < count && n < b->count && cpu->rip == next && b->pa == pa && !cpu->halted &&
+           !cpu->inhibit && !cpu_must_stop(cpu)) {
+        const struct insn *i = &b->insn[n++];
+        cpu->cur = i;
+        cpu->rip = next = cpu->rip + i->len;
+        i->exec(cpu, i);
+    }
+    cpu->cur = NULL;
+    cpu->icount += n;
+    return n;
+}
+
 /* Links b to the block at pa, which is the one at cs:rip. */
 static __attribute__((noinline)) struct block *link_block(struct cpu *cpu, struct block *b, u64 pa)
 {

@@ -152,12 +152,30 @@ static void check_alignment(struct cpu *cpu, u64 lin, unsigned size, bool user)
 
 /* Moving bytes */
 
+/* Tells the tap when the access goes to a device, or nowhere. */
+static void tap_bus(struct cpu *cpu, const struct piece *p, enum access access)
+{
+    if (likely(!cpu->tap))
+        return;
+    struct phys_page page = physmem_page(cpu->mem, p->pa);
+    if (access == ACCESS_WRITE || !page.host)
+        cpu->tap->device(cpu->tap);
+}
+
+static void ram_write(struct cpu *cpu, u8 *to, const u8 *from, unsigned n)
+{
+    if (unlikely(cpu->tap))
+        cpu->tap->ram_write(cpu->tap, to, n);
+    memcpy(to, from, n);
+}
+
 static void piece_read(struct cpu *cpu, const struct piece *p, u8 *to)
 {
     if (p->host) {
         memcpy(to, p->host, p->n);
         return;
     }
+    tap_bus(cpu, p, ACCESS_READ);
     u64 pa = p->pa;
     for (unsigned at = 0; at < p->n;) {
         unsigned left = p->n - at, n = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
@@ -184,14 +202,15 @@ static void piece_announce(struct cpu *cpu, const struct piece *p)
 static void piece_write(struct cpu *cpu, const struct piece *p, const u8 *from)
 {
     if (p->host) {
-        memcpy(p->host, from, p->n);
+        ram_write(cpu, p->host, from, p->n);
         return;
     }
     struct phys_page page = physmem_page(cpu->mem, p->pa);
     if (page.host_write) {
-        memcpy(page.host_write + (p->pa & (PAGE_SIZE - 1)), from, p->n);
+        ram_write(cpu, page.host_write + (p->pa & (PAGE_SIZE - 1)), from, p->n);
         return;
     }
+    tap_bus(cpu, p, ACCESS_WRITE);
     for (unsigned at = 0; at < p->n;) {
         unsigned left = p->n - at, n = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
         u64 v = 0;

@@ -22,11 +22,11 @@
 #include "frontend/files.h"
 #include "frontend/loader.h"
 #include "frontend/screenshot.h"
+#include "frontend/trace.h"
 #include "hw/floppy.h"
 #include "hw/pc.h"
 #include "translate/engine.h"
 
-enum { CODE_CACHE = 32 << 20 };
 enum { TSC_HZ = 1000000000, POLL_NS = 5000000, MAX_CHARDEVS = MAX_SERIALS + 1 };
 #define HOLE_START (3584ull << 20) /* RAM above 3.5 GiB moves behind 4 GiB */
 
@@ -45,6 +45,7 @@ struct machine {
     struct board board;                         /* the chips */
     struct physmem *mem;                        /* guest-physical memory */
     struct cpu *cpu;                            /* the processor */
+    struct trace *trace;                        /* -d and -verify, or NULL */
     struct pc *pc;                              /* the wiring */
     struct boot_image boot;                     /* what -kernel boots */
     struct blob bios, vga_bios, boot_rom, dsdt; /* firmware files */
@@ -441,6 +442,11 @@ static s64 rtc_epoch(const struct options *o)
     return (s64)now;
 }
 
+static void on_difference(void *opaque)
+{
+    machine_quit(opaque, 1);
+}
+
 static bool create(struct machine *m, struct error *err)
 {
     const struct options *o = m->options;
@@ -467,7 +473,7 @@ static bool create(struct machine *m, struct error *err)
     m->cpu->explain = o->explain;
     interp_init(m->cpu);
     if (o->engine != ENGINE_INTERP &&
-        !translate_init(m->cpu, CODE_CACHE,
+        !translate_init(m->cpu, o->code_cache,
                         o->engine == ENGINE_AUTO     ? TRANSLATE_AUTO
                         : o->engine == ENGINE_DIRECT ? TRANSLATE_DIRECT
                                                      : TRANSLATE_CHECKED,
@@ -475,6 +481,8 @@ static bool create(struct machine *m, struct error *err)
         return false;
     if (o->engine != ENGINE_INTERP && (o->limit || o->clock == CLOCK_ICOUNT))
         translate_count(m->cpu);
+    if (!trace_new(&m->trace, m->cpu, o, on_difference, m, err))
+        return false;
     if (!open_chardevs(m, &config, err))
         return false;
     m->board = (struct board){
@@ -516,6 +524,7 @@ void machine_free(struct machine *m)
 {
     board_destroy(&m->board);
     pc_free(m->pc);
+    trace_free(m->trace);
     if (m->cpu) {
         translate_free(m->cpu);
         interp_free(m->cpu);

@@ -444,6 +444,44 @@ static bool opt_explain(struct options *o, const char *arg, struct error *err)
     return o->explain = true;
 }
 
+static bool opt_codecache(struct options *o, const char *arg, struct error *err)
+{
+    u64 mib;
+    if (!parse_number(arg, 10, 1024, &mib) || !mib)
+        return error_set(err, "-codecache %s: 1 to 1024 MiB", arg);
+    o->code_cache = mib << 20;
+    return true;
+}
+
+static bool opt_verify(struct options *o, const char *arg, struct error *err)
+{
+    (void)arg, (void)err;
+    if (o->engine == ENGINE_INTERP)
+        o->engine = ENGINE_CHECKED;
+    return o->verify = true;
+}
+
+static bool opt_debug(struct options *o, const char *arg, struct error *err)
+{
+    (void)err;
+    set_string(&o->debug, arg);
+    return true;
+}
+
+static bool opt_debug_file(struct options *o, const char *arg, struct error *err)
+{
+    (void)err;
+    set_string(&o->debug_file, arg);
+    return true;
+}
+
+static bool opt_debug_filter(struct options *o, const char *arg, struct error *err)
+{
+    (void)err;
+    set_string(&o->debug_filter, arg);
+    return true;
+}
+
 static bool opt_limit(struct options *o, const char *arg, struct error *err)
 {
     if (!parse_number(arg, 10, UINT64_MAX, &o->limit) || !o->limit)
@@ -507,6 +545,13 @@ static const struct option option_table[] = {
     {"M", "pc", NULL, opt_machine},
     {"engine", "interp|checked|direct|auto", "how guest code runs", opt_engine},
     {"explain", NULL, "tell on standard error why each exception happened", opt_explain},
+    {"codecache", "MIB", "memory for translated code (default 32)", opt_codecache},
+    {"verify", NULL, "run each translated block beside the interpreter, stop where they differ",
+     opt_verify},
+    {"d", "ITEM[,ITEM...]", "log in_asm, op, out_asm, exec, int, mmu, cpu, translate", opt_debug},
+    {"D", "FILE", "where -d and -verify write (default: standard error)", opt_debug_file},
+    {"dfilter", "FIRST..LAST|FIRST+SIZE[,...]", "only code at these addresses in the log",
+     opt_debug_filter},
     {"limit", "N", "stop after N guest instructions", opt_limit},
     {"screenshot", "FILE.png", "save the screen at exit, and on SIGUSR1", opt_screenshot},
     {"no-reboot", NULL, "a guest reset ends the program", opt_no_reboot},
@@ -528,7 +573,10 @@ static const struct option *option_find(const char *name)
 
 bool options_parse(int argc, char **argv, struct options *o, struct error *err)
 {
-    *o = (struct options){.ram_size = 512ull << 20, .rtc_start = -1, .debug_exit_port = 0x501};
+    *o = (struct options){.ram_size = 512ull << 20,
+                          .rtc_start = -1,
+                          .debug_exit_port = 0x501,
+                          .code_cache = 32ull << 20};
     for (int n = 1; n < argc; n++) {
         const char *name = argv[n];
         if (name[0] != '-') {
@@ -556,8 +604,9 @@ void options_free(struct options *o)
         free(o->drive[n].file);
         free(o->drive[n].format);
     }
-    char *texts[] = {o->cpu,       o->boot,      o->kernel,   o->initrd,  o->append, o->bios,
-                     o->serial[0], o->serial[1], o->debugcon, o->monitor, o->name,   o->screenshot};
+    char *texts[] = {o->debug,     o->debug_file, o->debug_filter, o->cpu,  o->boot,
+                     o->kernel,    o->initrd,     o->append,       o->bios, o->serial[0],
+                     o->serial[1], o->debugcon,   o->monitor,      o->name, o->screenshot};
     for (size_t n = 0; n < ARRAY_LEN(texts); n++)
         free(texts[n]);
 }

@@ -52,6 +52,11 @@ struct options {
     u16 debug_exit_port;       /* its iobase */
     enum engine_kind engine;   /* -engine */
     bool explain;              /* tell why each exception happened */
+    u64 code_cache;            /* bytes of host code that translations may take */
+    bool verify;               /* run each translated block beside the interpreter */
+    char *debug;               /* -d: what to log, comma-separated, or NULL */
+    char *debug_file;          /* -D: where to; NULL: standard error */
+    char *debug_filter;        /* -dfilter: code addresses, or NULL: all */
     u64 limit;                 /* stop after that many instructions; 0: none */
     bool help;                 /* -help */
     bool version;              /* -version */

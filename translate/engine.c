@@ -17,8 +17,8 @@
 #include "cpu/mem.h"
 #include "mmu/window.h"
 #include "translate/host.h"
+#include "translate/lockstep.h"
 #include "translate/regs.h"
-#include "translate/translate.h"
 
 enum { HOT_RUNS = 20 }; /* interpreted runs before a block is translated */
 
@@ -64,6 +64,10 @@ static struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode,
         return NULL;
     }
     scan_block(&s, physmem_ram(t->cpu->mem, place), room, &t->mode[mode], (u32)t->cpu->rip);
+    if (t->verify)
+        verify_cut(&s);
+    if (!s.count)
+        return NULL;
     struct tblock *b = t->reset_wanted ? NULL : translate_block(t, &s, lin, mode, place);
     if (!b) {
         t->stops[STOP_FULL]++;
@@ -94,35 +98,59 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
         t->stops[STOP_COLD]++;
         return NULL;
     }
-    t->jump[lin % JUMP_ENTRIES] = (struct tjump){-(cpu->jump_id + lin), b->code};
+    if (!t->verify)
+        t->jump[lin % JUMP_ENTRIES] = (struct tjump){-(cpu->jump_id + lin), b->code};
     return b;
+}
+
+static struct texit *exit_taken(const struct translator *t, const struct tsite *rx_site)
+{
+    const struct tsite *site = (const struct tsite *)((const u8 *)rx_site - t->emit.delta);
+    return &t->block[site->block]->exit[site->which];
+}
+
+static u64 exit_ip(const struct tblock *from, const struct texit *x)
+{
+    return from->ip + (x->target - from->lin);
 }
 
 /* Links the exit that was just taken, when its target has been translated. */
 static void follow_exit(struct translator *t, const struct tsite *rx_site)
 {
-    const struct tsite *site = (const struct tsite *)((const u8 *)rx_site - t->emit.delta);
-    struct tblock *from = t->block[site->block];
-    struct texit *x = &from->exit[site->which];
+    struct texit *x = exit_taken(t, rx_site);
+    struct tblock *from = x->from;
     t->stops[STOP_EXIT]++;
-    t->cpu->rip = from->ip + (x->target - from->lin);
+    t->cpu->rip = exit_ip(from, x);
     u64 place = (from->ram_offset & PAGE_MASK) | (x->target & ~PAGE_MASK);
     struct tblock *to = from->dropped ? NULL : tblock_find(t, x->target, from->mode, place);
     if (to && !x->to)
         tblock_link(t, x, to);
 }
 
-static void run_translated(struct translator *t, u64 code, u64 until)
+static const struct tsite *enter(struct translator *t, u64 code, u64 until)
 {
-    const struct tsite *(*enter)(struct cpu *, u64) =
+    const struct tsite *(*stub)(struct cpu *, u64) =
         (const struct tsite *(*)(struct cpu *, u64))(uintptr_t)t->enter;
     t->cpu->xmm_absent = 1;
     t->cpu->xmm_wanted = (t->mode[t->mode_now].bits & MODE_WINDOW) != 0;
     interp_leave(t->cpu);
-    const u64 icount = t->cpu->icount;
     if (t->counting)
         count_enter(t, until);
-    const struct tsite *site = enter(t->cpu, code);
+    return stub(t->cpu, code);
+}
+
+void translate_run_one(struct translator *t, struct tblock *b)
+{
+    const struct tsite *site = enter(t, b->code, UINT64_MAX);
+    if (site)
+        t->cpu->rip = exit_ip(b, exit_taken(t, site));
+    count_leave(t);
+}
+
+static void run_translated(struct translator *t, u64 code, u64 until)
+{
+    const u64 icount = t->cpu->icount;
+    const struct tsite *site = enter(t, code, until);
     if (site)
         follow_exit(t, site);
     if (!t->counting)
@@ -147,7 +175,11 @@ static void translate_run(struct cpu *cpu, u64 until)
         u64 code = mode ? translate_peek(t, mode) : 0;
         struct tblock *b = mode && !code ? find_block(t, mode) : NULL;
         code = b ? b->code : code;
-        if (code)
+        if (unlikely(t->verify && b))
+            verify_block(t->verify, b, until);
+        else if (unlikely(t->verify && mode))
+            verify_other(t->verify);
+        else if (code)
             run_translated(t, code, until);
         else
             interp_one_block(cpu, until);
@@ -158,7 +190,8 @@ static void translate_run(struct cpu *cpu, u64 until)
 static void on_code_written(struct cpu *cpu, u64 ram_offset, unsigned size)
 {
     interp_code_written(cpu, ram_offset, size);
-    tblock_written(cpu->translator, ram_offset, size);
+    if (!cpu->translator->verify || !cpu->translator->verify->first_pass)
+        tblock_written(cpu->translator, ram_offset, size);
 }
 
 static void on_remapped(struct cpu *cpu)
@@ -305,6 +338,7 @@ void translate_free(struct cpu *cpu)
     if (t->rx && t->rx != MAP_FAILED)
         munmap(t->rx, t->size);
     direct_free(t->direct);
+    verify_free(t->verify);
     free(t->block);
     free(t->insn);
     free(t->jump);

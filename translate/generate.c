@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/decode.h"
+
 struct cold *cold_add(struct generator *g, u8 *place)
 {
     struct cold *c = &g->cold[g->cold_count++];
@@ -141,6 +143,7 @@ static void gen_block(struct generator *g)
     }
     for (unsigned n = 0; n < g->s->count; n++) {
         b->map[n] = (struct tplace){(u16)(emit_pc(g->e) - b->code), g->s->insn[n].offset};
+        b->fpu |= insn_info(g->s->insn[n].insn.row)->class == CLASS_FPU;
         gen_insn(g, n);
     }
     b->map[b->count] = (struct tplace){(u16)(emit_pc(g->e) - b->code), b->bytes};

@@ -9,6 +9,7 @@
 
 struct tblock;
 struct direct;
+struct verify;
 
 /* A direct exit of a block: a jmp or jcc whose rel32 is patched. */
 struct texit {
@@ -35,6 +36,7 @@ struct tblock {
     u16 bytes;                /* length of the guest code */
     u16 count;                /* instructions */
     u8 code_mode;             /* enum code_mode it was decoded in */
+    bool fpu;                 /* has x87, MMX or SSE instructions */
     bool dropped;             /* no longer what memory holds; leaves at its next callout */
     u64 code;                 /* host address of its code, executable view */
     u64 code_end;             /* one past it, cold stubs included */
@@ -104,6 +106,7 @@ struct translator {
     u64 leave;                 /* common stub: back to C; the guest's registers are saved */
     bool counting;             /* blocks count their instructions */
     u64 count_end;             /* while translated code runs: icount at which its budget is 0 */
+    struct verify *verify;     /* blocks are checked against the interpreter, or NULL */
     bool reset_wanted;         /* every block was dropped: start anew before the next translation */
     unsigned threshold;        /* interpreted runs before a block is translated */
     u32 generation;            /* counts what makes jump table entries stale */

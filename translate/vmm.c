@@ -3,7 +3,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/decode.h"
 #include "cpu/interp.h"
-#include "translate/translate.h"
+#include "translate/lockstep.h"
 
 /* The decoded instruction of a site; the guest's bytes are unchanged, else the block would be gone.
  */
@@ -63,6 +63,11 @@ u64 translate_callout(struct cpu *cpu, struct tsite *rx_site)
     struct translator *t = cpu->translator;
     struct tsite *site = (struct tsite *)((u8 *)rx_site - t->emit.delta);
     struct tblock *b = t->block[site->block];
+    if (t->verify && site->which >= t->verify->stop) {
+        count_suspend(t, b, site->which);
+        cpu->rip = b->ip + site->offset;
+        return t->leave;
+    }
     cpu->xmm_wanted = 0;
     if (site->flags & SITE_INTERPRET)
         return interpret(t, b, site);

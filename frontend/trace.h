@@ -1,0 +1,18 @@
+/* What -d, -D, -dfilter and -verify ask for. */
+/* SPDX-License-Identifier: MIT */
+#ifndef FRONTEND_TRACE_H
+#define FRONTEND_TRACE_H
+
+#include "cpu/cpu.h"
+#include "frontend/options.h"
+
+struct trace;
+
+/* Sets up the CPU, whose engine is there, for what the options want; *trace is NULL if that is
+ * nothing. on_difference is called when -verify has found and told one. */
+bool trace_new(struct trace **trace, struct cpu *cpu, const struct options *o,
+               void (*on_difference)(void *opaque), void *opaque, struct error *err);
+/* Writes what is told at the end, and lets the CPU go. */
+void trace_free(struct trace *t);
+
+#endif
