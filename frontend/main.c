@@ -2,10 +2,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config.h"
 #include "frontend/display.h"
 #include "frontend/files.h"
+#include "frontend/img.h"
 #include "frontend/machine.h"
 #include "frontend/options.h"
 
@@ -55,6 +57,8 @@ int main(int argc, char **argv)
     struct options options;
     struct error err = {{0}};
     int status = 0;
+    if (argc > 1 && !strcmp(argv[1], "img"))
+        return img_main(argc - 1, argv + 1);
     bool good = options_parse(argc, argv, &options, &err);
     if (good && options.help)
         options_print_help();

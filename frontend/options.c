@@ -519,7 +519,8 @@ static const struct option option_table[] = {
     {"fda", "FILE", "floppy image", opt_fda},
     {"fdb", "FILE", "floppy image of the second drive", opt_fdb},
     {"drive",
-     "file=FILE[,format=raw][,if=ide|floppy][,media=disk|cdrom][,index=N][,snapshot=on][,readonly="
+     "file=FILE[,format=raw|qcow2][,if=ide|floppy][,media=disk|cdrom][,index=N][,snapshot=on][,"
+     "readonly="
      "on]",
      "any drive", opt_drive},
     {"snapshot", NULL, "write to temporary files, never to the images", opt_snapshot},

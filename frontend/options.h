@@ -9,7 +9,7 @@ enum drive_bus { DRIVE_IDE, DRIVE_FLOPPY };
 
 struct drive_option {
     char *file;         /* path; NULL: empty drive */
-    char *format;       /* "raw", or NULL: the default */
+    char *format;       /* "raw", "qcow2", or NULL: told by the contents */
     enum drive_bus bus; /* where it is attached */
     unsigned index;     /* IDE 0-3, floppy 0-1 */
     bool cdrom;         /* an ATAPI drive */

@@ -1,4 +1,4 @@
-/* The guest's screen as a PNG file (ISO 15948), compressed by zlib. */
+/* The guest's screen as a PNG file (ISO 15948). */
 /* SPDX-License-Identifier: MIT */
 #include "frontend/screenshot.h"
 
@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
+#include "hw/image/deflate.h"
 #include "hw/vga.h"
 
 static void store_be32(u8 *p, u32 v)
@@ -23,8 +23,7 @@ static bool chunk_write(FILE *f, const char *type, const u8 *data, size_t size)
     u8 head[8], tail[4];
     store_be32(head, (u32)size);
     memcpy(head + 4, type, 4);
-    uLong crc = crc32(crc32(0, head + 4, 4), data, (uInt)size);
-    store_be32(tail, (u32)(size ? crc : crc32(0, head + 4, 4)));
+    store_be32(tail, crc32_add(crc32_add(0, head + 4, 4), data, size));
     return fwrite(head, 1, 8, f) == 8 && fwrite(data, 1, size, f) == size &&
            fwrite(tail, 1, 4, f) == 4;
 }
@@ -60,9 +59,8 @@ bool picture_save_png(const struct picture *p, const char *path, struct error *e
 {
     size_t size;
     u8 *rows = rows_of(p, &size);
-    uLongf packed_size = compressBound(size);
-    u8 *packed = xmalloc(packed_size);
-    compress2(packed, &packed_size, rows, size, 6);
+    u8 *packed;
+    size_t packed_size = deflate_zlib(&packed, rows, size, 6);
     free(rows);
     FILE *f = fopen(path, "wb");
     bool good = f && write_all(f, p, packed, packed_size);

@@ -59,7 +59,12 @@ void ata_submit(struct ata_drive *d, enum image_op op, u64 sector, u32 count)
 {
     d->phase = ATA_BUSY;
     d->reg[ATA_STATUS] = ATA_BSY;
-    d->request = (struct image_request){op, sector, count, d->buf, 0, request_done, d};
+    d->request = (struct image_request){.op = op,
+                                        .sector = sector,
+                                        .count = count,
+                                        .buf = d->buf,
+                                        .done = request_done,
+                                        .opaque = d};
     image_submit(d->image, &d->request);
 }
 

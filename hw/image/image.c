@@ -1,19 +1,13 @@
 /* Opening images by format, and the checks that every request goes through. */
 /* SPDX-License-Identifier: MIT */
 #include "hw/image/image.h"
+#include "hw/image/file.h"
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
-/* One row a format that image_open knows by name. */
-static const struct format {
-    const char *name; /* what the user calls it */
-    struct image *(*open)(const char *path, bool read_only, struct error *err); /* its opener */
-} formats[] = {
-    {"raw", raw_open},
-};
-
-static int run(struct image *img, const struct image_request *req)
+int image_run(struct image *img, const struct image_request *req)
 {
     if (req->sector > img->sectors || req->count > img->sectors - req->sector)
         return ERANGE;
@@ -34,15 +28,26 @@ static int run(struct image *img, const struct image_request *req)
 
 void image_submit(struct image *img, struct image_request *req)
 {
-    req->status = run(img, req);
+    if (img->worker) {
+        worker_submit(img, req);
+        return;
+    }
+    req->status = image_run(img, req);
     if (req->done)
         req->done(req);
+}
+
+/* With a worker, its thread must be idle first: formats have no locks. */
+static int run_now(struct image *img, const struct image_request *req)
+{
+    image_drain(img);
+    return image_run(img, req);
 }
 
 int image_read(struct image *img, u64 sector, void *buf, u32 count)
 {
     struct image_request req = {.op = IMAGE_READ, .sector = sector, .count = count, .buf = buf};
-    return run(img, &req);
+    return run_now(img, &req);
 }
 
 int image_write(struct image *img, u64 sector, const void *buf, u32 count)
@@ -50,37 +55,89 @@ int image_write(struct image *img, u64 sector, const void *buf, u32 count)
     /* A write request only reads its buffer. */
     struct image_request req = {
         .op = IMAGE_WRITE, .sector = sector, .count = count, .buf = (void *)buf};
-    return run(img, &req);
+    return run_now(img, &req);
 }
 
 int image_flush(struct image *img)
 {
     struct image_request req = {.op = IMAGE_FLUSH};
-    return run(img, &req);
+    return run_now(img, &req);
+}
+
+int image_discard(struct image *img, u64 sector, u32 count)
+{
+    struct image_request req = {.op = IMAGE_DISCARD, .sector = sector, .count = count};
+    return run_now(img, &req);
+}
+
+enum image_extent image_extent(struct image *img, u64 sector, u32 count, u32 *run)
+{
+    image_drain(img);
+    if (img->ops->extent)
+        return img->ops->extent(img, sector, count, run);
+    *run = count;
+    return IMAGE_DATA;
+}
+
+const char *image_magic(const u8 *sector)
+{
+    return !memcmp(sector, "QFI\xfb", 4) ? "qcow2" : NULL;
+}
+
+/* The opener by format; the descriptor's lock is already held. */
+static struct image *open_format(int fd, u64 size, const char *path, const char *format,
+                                 unsigned flags, unsigned depth, struct error *err)
+{
+    u8 sector[SECTOR_SIZE];
+    int status = file_read(fd, 0, sector, sizeof sector);
+    if (status) {
+        error_set(err, "%s: %s", path, strerror(status));
+        return NULL;
+    }
+    const char *magic = image_magic(sector), *name = format ? format : magic ? magic : "raw";
+    if (!strcmp(name, "raw"))
+        return raw_new(fd, size, flags & IMAGE_READ_ONLY, !format);
+    return qcow2_new(fd, path, flags, depth, err);
+}
+
+struct image *image_open_at(const char *path, const char *format, unsigned flags, unsigned depth,
+                            struct error *err)
+{
+    u64 size = 0;
+    if (format && strcmp(format, "raw") && strcmp(format, "qcow2")) {
+        error_set(err, "%s: image format '%s' is not known (known: raw, qcow2)", path, format);
+        return NULL;
+    }
+    int fd = file_open(path, flags & IMAGE_READ_ONLY, &size, err);
+    if (fd < 0)
+        return NULL;
+    struct image *img = NULL;
+    if (size)
+        img = open_format(fd, size, path, format, flags, depth, err);
+    else
+        error_set(err, "%s: the image is empty", path);
+    if (!img)
+        close(fd);
+    return img;
 }
 
 struct image *image_open(const char *path, const char *format, unsigned flags, struct error *err)
 {
-    const struct format *f = NULL;
-    for (size_t n = 0; n < ARRAY_LEN(formats); n++) {
-        if (!strcmp(formats[n].name, format ? format : "raw"))
-            f = &formats[n];
-    }
-    if (!f) {
-        error_set(err, "%s: image format '%s' is not known (known: raw)", path, format);
-        return NULL;
-    }
-    struct image *img = f->open(path, flags & (IMAGE_READ_ONLY | IMAGE_SNAPSHOT), err);
-    if (!img || !(flags & IMAGE_SNAPSHOT) || (flags & IMAGE_READ_ONLY))
+    bool over = flags & IMAGE_SNAPSHOT && !(flags & IMAGE_READ_ONLY);
+    struct image *img = image_open_at(path, format, flags | (over ? IMAGE_READ_ONLY : 0), 0, err);
+    if (!img || !over)
         return img;
-    struct image *over = overlay_new(img, err);
-    if (!over)
+    struct image *top = overlay_new(img, err);
+    if (!top)
         image_close(img);
-    return over;
+    return top;
 }
 
 void image_close(struct image *img)
 {
-    if (img)
-        img->ops->close(img);
+    if (!img)
+        return;
+    if (img->worker)
+        worker_stop(img);
+    img->ops->close(img);
 }

@@ -2,10 +2,10 @@
  * file. */
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include "hw/image/file.h"
 #include "hw/image/image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,67 +22,62 @@ static struct overlay *overlay_of(struct image *img)
     return container_of(img, struct overlay, image);
 }
 
-static bool is_written(const struct overlay *o, u64 sector)
+/* How many of the next sectors, from 1 to count, are in the same place as the first. */
+static u32 same_place(const struct overlay *o, u64 sector, u32 count, bool *ours)
 {
-    return o->written[sector / 8] >> sector % 8 & 1;
-}
-
-static int file_read(int fd, u64 sector, u8 *p, u32 count)
-{
-    size_t left = (size_t)count << SECTOR_SHIFT;
-    u64 at = sector << SECTOR_SHIFT;
-    while (left > 0) {
-        ssize_t n = pread(fd, p, left, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? errno : EIO;
-        p += n;
-        at += (u64)n;
-        left -= (size_t)n;
+    u32 run = 0;
+    *ours = o->written[sector / 8] >> sector % 8 & 1;
+    while (run < count) {
+        u64 at = sector + run;
+        if (at % 8 == 0 && count - run >= 8 && o->written[at / 8] == (*ours ? 0xff : 0))
+            run += 8;
+        else if ((o->written[at / 8] >> at % 8 & 1) == *ours)
+            run++;
+        else
+            break;
     }
-    return 0;
+    return run;
 }
 
-/* Reads in runs of sectors that come from the same place. */
 static int overlay_read(struct image *img, u64 sector, void *buf, u32 count)
 {
     struct overlay *o = overlay_of(img);
     u8 *p = buf;
     while (count > 0) {
-        u32 run = 1;
-        bool ours = is_written(o, sector);
-        while (run < count && is_written(o, sector + run) == ours)
-            run++;
-        int status = ours ? file_read(o->fd, sector, p, run) : image_read(o->base, sector, p, run);
+        bool ours;
+        u32 run = same_place(o, sector, count, &ours);
+        size_t size = (size_t)run << SECTOR_SHIFT;
+        int status = ours ? file_read(o->fd, sector << SECTOR_SHIFT, p, size)
+                          : image_read(o->base, sector, p, run);
         if (status)
             return status;
-        p += (size_t)run << SECTOR_SHIFT;
+        p += size;
         sector += run;
         count -= run;
     }
     return 0;
 }
 
+static void mark(struct overlay *o, u64 sector, u32 count)
+{
+    for (u64 s = sector; s < sector + count; s++)
+        o->written[s / 8] |= (u8)(1u << s % 8);
+}
+
 static int overlay_write(struct image *img, u64 sector, const void *buf, u32 count)
 {
     struct overlay *o = overlay_of(img);
-    const u8 *p = buf;
-    size_t left = (size_t)count << SECTOR_SHIFT;
-    u64 at = sector << SECTOR_SHIFT;
-    while (left > 0) {
-        ssize_t n = pwrite(o->fd, p, left, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? errno : EIO;
-        p += n;
-        at += (u64)n;
-        left -= (size_t)n;
-    }
-    for (u64 s = sector; s < sector + count; s++)
-        o->written[s / 8] |= (u8)(1u << s % 8);
-    return 0;
+    int status = file_write(o->fd, sector << SECTOR_SHIFT, buf, (size_t)count << SECTOR_SHIFT);
+    if (!status)
+        mark(o, sector, count);
+    return status;
+}
+
+/* Gives back the space of what was written here; it may read as anything but what lies under it
+ * stays hidden. */
+static int overlay_discard(struct image *img, u64 sector, u32 count)
+{
+    return file_punch(overlay_of(img)->fd, sector << SECTOR_SHIFT, (u64)count << SECTOR_SHIFT);
 }
 
 static void overlay_close(struct image *img)
@@ -94,39 +89,29 @@ static void overlay_close(struct image *img)
     free(o);
 }
 
-static const struct image_ops overlay_ops = {"overlay", overlay_read, overlay_write,
-                                             NULL,      NULL,         overlay_close};
-
-/* A new file without a name in $TMPDIR, else /var/tmp, which is on disk where /tmp may be memory.
- */
-static int unnamed_file(const char **dir)
-{
-    *dir = getenv("TMPDIR");
-    if (!*dir || !**dir)
-        *dir = "/var/tmp";
-    int fd = open(*dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        return fd;
-    char *name = xasprintf("%s/prescient-XXXXXX", *dir);
-    fd = mkostemp(name, O_CLOEXEC);
-    if (fd >= 0)
-        unlink(name);
-    free(name);
-    return fd;
-}
+static const struct image_ops overlay_ops = {
+    .format = "overlay",
+    .read = overlay_read,
+    .write = overlay_write,
+    .discard = overlay_discard,
+    .close = overlay_close,
+};
 
 struct image *overlay_new(struct image *base, struct error *err)
 {
-    const char *dir;
-    int fd = unnamed_file(&dir);
-    if (fd < 0) {
-        error_set(err, "-snapshot: no temporary file in %s: %s (set TMPDIR)", dir, strerror(errno));
+    int fd = file_unnamed("-snapshot", err);
+    if (fd < 0)
+        return NULL;
+    u8 *written = calloc(base->sectors / 8 + 1, 1);
+    if (!written) {
+        error_set(err, "-snapshot: no memory to note what is written to so large an image");
+        close(fd);
         return NULL;
     }
     struct overlay *o = xcalloc(1, sizeof *o);
-    o->image = (struct image){&overlay_ops, base->sectors, false};
+    o->image = (struct image){.ops = &overlay_ops, .sectors = base->sectors};
     o->base = base;
     o->fd = fd;
-    o->written = xcalloc(base->sectors / 8 + 1, 1);
+    o->written = written;
     return &o->image;
 }

@@ -1,21 +1,18 @@
 /* Raw images: a file or block device whose bytes are the disk's. */
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include "hw/image/file.h"
 #include "hw/image/image.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct raw {
     struct image image; /* what users see */
-    int fd;             /* the file or device, flock()ed while open */
+    int fd;             /* the file or device, locked while open */
+    bool guessed;       /* the user did not say that it is raw */
 };
 
 static struct raw *raw_of(struct image *img)
@@ -25,59 +22,36 @@ static struct raw *raw_of(struct image *img)
 
 static int raw_read(struct image *img, u64 sector, void *buf, u32 count)
 {
-    u8 *p = buf;
-    size_t left = (size_t)count << SECTOR_SHIFT;
-    u64 at = sector << SECTOR_SHIFT;
-    while (left > 0) {
-        ssize_t n = pread(raw_of(img)->fd, p, left, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        if (n == 0) { /* the last sector may be cut short: the rest of it reads as zero */
-            memset(p, 0, left);
-            return 0;
-        }
-        p += n;
-        at += (u64)n;
-        left -= (size_t)n;
-    }
-    return 0;
+    return file_read(raw_of(img)->fd, sector << SECTOR_SHIFT, buf, (size_t)count << SECTOR_SHIFT);
 }
 
+/* An image whose format was guessed must not become one of another format by the guest's hand: it
+ * would name files of the host at the next start. */
 static int raw_write(struct image *img, u64 sector, const void *buf, u32 count)
 {
-    const u8 *p = buf;
-    size_t left = (size_t)count << SECTOR_SHIFT;
-    u64 at = sector << SECTOR_SHIFT;
-    while (left > 0) {
-        ssize_t n = pwrite(raw_of(img)->fd, p, left, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? errno : EIO;
-        p += n;
-        at += (u64)n;
-        left -= (size_t)n;
-    }
-    return 0;
+    if (!sector && count && raw_of(img)->guessed && image_magic(buf))
+        return EPERM;
+    return file_write(raw_of(img)->fd, sector << SECTOR_SHIFT, buf, (size_t)count << SECTOR_SHIFT);
 }
 
 static int raw_flush(struct image *img)
 {
-    if (img->read_only)
-        return 0;
-    return fdatasync(raw_of(img)->fd) < 0 ? errno : 0;
+    return img->read_only ? 0 : file_sync(raw_of(img)->fd);
 }
 
-/* A hint: that the host cannot punch a hole is no error. */
 static int raw_discard(struct image *img, u64 sector, u32 count)
 {
-    u64 at = sector << SECTOR_SHIFT, size = (u64)count << SECTOR_SHIFT;
-    if (fallocate(raw_of(img)->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at,
-                  (off_t)size) < 0)
-        return errno == EIO || errno == ENOSPC ? errno : 0;
-    return 0;
+    return file_punch(raw_of(img)->fd, sector << SECTOR_SHIFT, (u64)count << SECTOR_SHIFT);
+}
+
+static enum image_extent raw_extent(struct image *img, u64 sector, u32 count, u32 *run)
+{
+    bool data;
+    u64 bytes =
+        file_run(raw_of(img)->fd, sector << SECTOR_SHIFT, (sector + count) << SECTOR_SHIFT, &data);
+    bytes >>= SECTOR_SHIFT;
+    *run = bytes ? (u32)bytes : 1;
+    return data || !bytes ? IMAGE_DATA : IMAGE_ZERO;
 }
 
 static void raw_close(struct image *img)
@@ -86,55 +60,37 @@ static void raw_close(struct image *img)
     free(raw_of(img));
 }
 
-static const struct image_ops raw_ops = {"raw",     raw_read,    raw_write,
-                                         raw_flush, raw_discard, raw_close};
+static const struct image_ops raw_ops = {
+    .format = "raw",
+    .read = raw_read,
+    .write = raw_write,
+    .flush = raw_flush,
+    .discard = raw_discard,
+    .extent = raw_extent,
+    .close = raw_close,
+};
 
-/* The size in bytes of an open file or block device, or false with *err set. */
-static bool raw_size(int fd, const char *path, u64 *size, struct error *err)
+struct image *raw_new(int fd, u64 size, bool read_only, bool guessed)
 {
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return error_set(err, "%s: %s", path, strerror(errno));
-    if (S_ISREG(st.st_mode))
-        *size = (u64)st.st_size;
-    else if (!S_ISBLK(st.st_mode))
-        return error_set(err, "%s: not a disk image: it is neither a file nor a block device",
-                         path);
-    else if (ioctl(fd, BLKGETSIZE64, size) < 0)
-        return error_set(err, "%s: its size cannot be read: %s", path, strerror(errno));
-    if (!*size)
-        return error_set(err, "%s: the image is empty", path);
-    return true;
-}
-
-/* Two writers, or a writer and a reader, would destroy the guest's file system. */
-static bool raw_lock(int fd, const char *path, bool read_only, struct error *err)
-{
-    if (!flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB))
-        return true;
-    if (errno != EWOULDBLOCK)
-        return true; /* a file system without locks */
-    return error_set(err, "%s: the image is in use by another machine or drive (%s)", path,
-                     read_only ? "it is being written" : "-snapshot would share it");
+    struct raw *r = xcalloc(1, sizeof *r);
+    r->image = (struct image){.ops = &raw_ops,
+                              .sectors = (size + SECTOR_SIZE - 1) >> SECTOR_SHIFT,
+                              .read_only = read_only};
+    r->fd = fd;
+    r->guessed = guessed;
+    return &r->image;
 }
 
 struct image *raw_open(const char *path, bool read_only, struct error *err)
 {
     u64 size = 0;
-    /* O_NONBLOCK: a FIFO must not hang us; it means nothing for files and block devices. */
-    int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        bool ro = !read_only && (errno == EACCES || errno == EROFS || errno == EPERM);
-        error_set(err, "%s: %s%s", path, strerror(errno),
-                  ro ? " (-snapshot needs no right to write)" : "");
+    int fd = file_open(path, read_only, &size, err);
+    if (fd < 0)
         return NULL;
-    }
-    if (!raw_size(fd, path, &size, err) || !raw_lock(fd, path, read_only, err)) {
+    if (!size) {
+        error_set(err, "%s: the image is empty", path);
         close(fd);
         return NULL;
     }
-    struct raw *r = xcalloc(1, sizeof *r);
-    r->image = (struct image){&raw_ops, (size + SECTOR_SIZE - 1) >> SECTOR_SHIFT, read_only};
-    r->fd = fd;
-    return &r->image;
+    return raw_new(fd, size, read_only, false);
 }
