@@ -37,7 +37,14 @@ static void tell_flushed(struct cpu *cpu)
 
 static void flush_all(struct cpu *cpu)
 {
-    space_flush(cpu->space);
+    spaces_flush(cpu->spaces);
+    tell_flushed(cpu);
+}
+
+void control_select_space(struct cpu *cpu)
+{
+    cpu->space = spaces_select(cpu->spaces, cpu->cr0 & CR0_PG ? &cpu->walk : NULL);
+    cpu_update_tlb(cpu);
     tell_flushed(cpu);
 }
 
@@ -64,7 +71,7 @@ const char *control_write_cr0(struct cpu *cpu, u64 value)
         return bad_pdpte;
     cpu->cr0 = cpu->walk.cr0 = value;
     if (changed & CR0_FLUSH)
-        flush_all(cpu);
+        control_select_space(cpu);
     if (changed & (CR0_PE | CR0_AM))
         cpu_update_mode(cpu);
     return NULL;
@@ -75,8 +82,7 @@ const char *control_write_cr3(struct cpu *cpu, u64 value)
     if (uses_pdptes(cpu, cpu->cr0, cpu->cr4) && !walk_load_pdptes(cpu->mem, value, cpu->walk.pdpte))
         return bad_pdpte;
     cpu->cr3 = cpu->walk.cr3 = value;
-    space_flush_nonglobal(cpu->space);
-    tell_flushed(cpu);
+    control_select_space(cpu);
     return NULL;
 }
 
@@ -92,7 +98,7 @@ const char *control_write_cr4(struct cpu *cpu, u64 value)
         return bad_pdpte;
     cpu->cr4 = cpu->walk.cr4 = value;
     if (changed & CR4_FLUSH)
-        flush_all(cpu);
+        control_select_space(cpu);
     return NULL;
 }
 
@@ -105,7 +111,8 @@ void control_sync(struct cpu *cpu, bool reload_pdptes)
     if (reload_pdptes && uses_pdptes(cpu, cpu->cr0, cpu->cr4))
         walk_load_pdptes(cpu->mem, cpu->cr3, cpu->walk.pdpte);
     debug_update(cpu);
-    flush_all(cpu);
+    spaces_flush(cpu->spaces);
+    control_select_space(cpu);
     cpu_update_mode(cpu);
 }
 
@@ -254,7 +261,7 @@ void exec_invlpg(struct cpu *cpu, const struct insn *i)
 {
     require_cpl0(cpu, "INVLPG outside ring 0");
     u64 lin = cpu->seg[i->seg].base + insn_ea(cpu, i);
-    space_flush_page(cpu->space, cpu->code_mode == MODE_64 ? lin : (u32)lin);
+    spaces_invalidate(cpu->spaces, cpu->code_mode == MODE_64 ? lin : (u32)lin);
     if (cpu->engine.page_flushed)
         cpu->engine.page_flushed(cpu, lin);
 }

@@ -11,6 +11,9 @@ const char *control_write_cr0(struct cpu *cpu, u64 value);
 const char *control_write_cr3(struct cpu *cpu, u64 value);
 const char *control_write_cr4(struct cpu *cpu, u64 value);
 
+/* The space for the control registers as they are becomes the current one. */
+void control_select_space(struct cpu *cpu);
+
 /* Debug registers: n is 0-3, 6 or 7; reserved bits take their fixed values. */
 void control_write_dr(struct cpu *cpu, unsigned n, u64 value);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cpu/breakpoint.h"
+#include "cpu/control.h"
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
 #include "cpu/fpu.h"
@@ -30,7 +31,7 @@ static void on_remap(void *opaque)
 static void on_mark(void *opaque, u64 ram_offset)
 {
     struct cpu *cpu = opaque;
-    space_protect(cpu->space, ram_offset);
+    spaces_protect(cpu->spaces, ram_offset);
     if (cpu->engine.protected)
         cpu->engine.protected(cpu, ram_offset);
 }
@@ -38,6 +39,8 @@ static void on_mark(void *opaque, u64 ram_offset)
 static void on_marked_write(void *opaque, u64 ram_offset, unsigned size, u8 marks)
 {
     struct cpu *cpu = opaque;
+    if (marks & PAGE_TRACED)
+        spaces_written(cpu->spaces, ram_offset, size);
     if ((marks & (PAGE_CODE | PAGE_TRANSLATED)) && cpu->engine.code_written)
         cpu->engine.code_written(cpu, ram_offset, size);
 }
@@ -61,8 +64,8 @@ struct cpu *cpu_new(struct physmem *mem, struct clock *clock, struct log *log)
     cpu->clock = clock;
     cpu->log = log;
     cpu->tsc_hz = TSC_HZ;
-    cpu->space = xaligned(sizeof *cpu->space);
-    space_init(cpu->space, mem);
+    cpu->spaces = spaces_new(mem);
+    cpu->space = spaces_select(cpu->spaces, NULL);
     cpu->strict = xaligned(sizeof *cpu->strict);
     *cpu->strict = cpu->space->tlb[0];
     physmem_on_remap(mem, on_remap, cpu);
@@ -82,7 +85,7 @@ void cpu_free(struct cpu *cpu)
     physmem_on_marked_write(cpu->mem, NULL, NULL);
     debugger_free(cpu);
     free(cpu->strict);
-    free(cpu->space);
+    spaces_free(cpu->spaces);
     free(cpu);
 }
 
@@ -143,9 +146,8 @@ void cpu_reset(struct cpu *cpu)
     atomic_fetch_and(&cpu->attention,
                      ATTENTION_INTR | ATTENTION_KICK | ATTENTION_FLUSH | ATTENTION_STEP);
     cpu->walk = (struct walk_regs){.cr0 = cpu->cr0};
-    space_flush(cpu->space);
-    if (cpu->engine.flushed)
-        cpu->engine.flushed(cpu);
+    spaces_flush(cpu->spaces);
+    control_select_space(cpu);
     cpu_update_mode(cpu);
 }
 
@@ -154,6 +156,11 @@ void cpu_reset(struct cpu *cpu)
 static bool alignment_checked(const struct cpu *cpu)
 {
     return cpu->cpl == 3 && (cpu->eflags & FLAG_AC) && (cpu->cr0 & CR0_AM);
+}
+
+void cpu_update_tlb(struct cpu *cpu)
+{
+    cpu->tlb = alignment_checked(cpu) ? cpu->strict : &cpu->space->tlb[cpu->cpl == 3];
 }
 
 void cpu_update_mode(struct cpu *cpu)
@@ -315,7 +322,8 @@ void cpu_state(struct cpu *cpu, struct state *s)
     cpu->walk.cr3 = cpu->cr3;
     cpu->walk.cr4 = cpu->cr4;
     cpu->walk.efer = cpu->efer;
-    space_flush(cpu->space);
+    spaces_flush(cpu->spaces);
+    control_select_space(cpu);
     if (cpu->engine.remapped)
         cpu->engine.remapped(cpu);
     cpu_update_mode(cpu);

@@ -12,7 +12,7 @@
 #include "cpu/insn.h"
 #include "cpu/state.h"
 #include "mmu/physmem.h"
-#include "mmu/tlb.h"
+#include "mmu/space.h"
 #include "mmu/walk.h"
 
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
@@ -223,6 +223,7 @@ struct cpu {
 
     struct clock *clock;           /* virtual time */
     struct physmem *mem;           /* guest-physical memory */
+    struct spaces *spaces;         /* cached address spaces */
     struct space *space;           /* current address space's cached translations */
     struct log *log;               /* oddities, once each */
     struct cpu_bus bus;            /* the board */
@@ -288,6 +289,8 @@ static inline unsigned cpu_iopl(const struct cpu *cpu)
 /* Drops every cached translation of addresses and code. */
 void cpu_forget(struct cpu *cpu);
 
+/* Recomputes tlb: after a change of the space, the CPL or what makes alignment checked. */
+void cpu_update_tlb(struct cpu *cpu);
 /* Recomputes what hangs on CPL, CS, SS, CR0.PE, EFLAGS.VM: code_mode, stack_mask, tlb. */
 void cpu_update_mode(struct cpu *cpu);
 

@@ -125,6 +125,8 @@ static unsigned translate_all(struct cpu *cpu, u64 lin, unsigned size, enum acce
     if (size <= room)
         return 1;
     piece[1] = translate(cpu, wrap(cpu, lin + room), size - room, access, user);
+    /* the second walk may have found that the first page is one of its tables */
+    piece[0] = translate(cpu, lin, room, access, user);
     return 2;
 }
 
@@ -354,7 +356,7 @@ void mem_probe_write(struct cpu *cpu, unsigned seg, u64 off, unsigned size)
 u64 sys_read(struct cpu *cpu, u64 lin, unsigned size)
 {
     const struct tlb_entry *e = tlb_entry(&cpu->space->tlb[0], lin);
-    if (likely(e->tag[ACCESS_READ] == ((lin + size - 1) & PAGE_MASK))) {
+    if (likely(tlb_hits(e->tag[ACCESS_READ], lin, size))) {
         u64 v = 0;
         memcpy(&v, (const void *)(uintptr_t)(lin + e->addend), size);
         return v;
@@ -364,7 +366,11 @@ u64 sys_read(struct cpu *cpu, u64 lin, unsigned size)
 
 void sys_write(struct cpu *cpu, u64 lin, u64 value, unsigned size)
 {
-    lin_write_slow(cpu, lin, value, size, false);
+    const struct tlb_entry *e = tlb_entry(&cpu->space->tlb[0], lin);
+    if (likely(tlb_hits(e->tag[ACCESS_WRITE], lin, size)))
+        memcpy((void *)(uintptr_t)(lin + e->addend), &value, size);
+    else
+        lin_write_slow(cpu, lin, value, size, false);
 }
 
 void sys_probe_write(struct cpu *cpu, u64 lin, unsigned size)

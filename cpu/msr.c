@@ -74,9 +74,7 @@ static bool write_efer(struct cpu *cpu, u64 value)
 {
     if ((value ^ cpu->efer) & EFER_NXE) {
         cpu->walk.efer = (cpu->efer & ~(u64)EFER_NXE) | (value & EFER_NXE);
-        space_flush(cpu->space);
-        if (cpu->engine.flushed)
-            cpu->engine.flushed(cpu);
+        control_select_space(cpu);
     }
     return true;
 }

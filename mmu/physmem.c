@@ -579,3 +579,18 @@ void phys_write(struct physmem *pm, u64 pa, u64 value, unsigned size)
     else
         *p = (u8)value;
 }
+
+void physmem_write_entry(struct physmem *pm, u64 pa, u64 value, unsigned size)
+{
+    struct phys_page p = physmem_page(pm, pa & pm->a20_mask);
+    if (!p.host_write || (pm->marks[p.ram_offset >> PAGE_SHIFT] & (PAGE_CODE | PAGE_TRANSLATED))) {
+        phys_write(pm, pa, value, size);
+        return;
+    }
+    u8 *host = p.host_write + (pa & (PAGE_SIZE - 1));
+    pm->marks[p.ram_offset >> PAGE_SHIFT] &= PAGE_TRACED;
+    if (size == 4)
+        store_le32(host, (u32)value);
+    else
+        store_le64(host, value);
+}

@@ -97,6 +97,9 @@ u64 physmem_ram_offset(const struct physmem *pm, const u8 *host);
  * honoured. */
 u64 phys_read(struct physmem *pm, u64 pa, unsigned size);
 void phys_write(struct physmem *pm, u64 pa, u64 value, unsigned size);
+/* Sets A and D in a page-table entry, which nobody is told of who traces page tables; 4 or 8
+ * bytes. */
+void physmem_write_entry(struct physmem *pm, u64 pa, u64 value, unsigned size);
 void dma_read(struct physmem *pm, u64 pa, void *buf, size_t size);
 void dma_write(struct physmem *pm, u64 pa, const void *buf, size_t size);
 

@@ -6,6 +6,8 @@
 #include <emmintrin.h>
 #include <string.h>
 
+#include "mmu/trace.h"
+
 enum { LARGE_SHIFT = 22, REGIONS = TLB_WORDS * 64 };
 #define NO_PAGE UINT32_MAX
 
@@ -27,13 +29,6 @@ static unsigned index_of(u64 lin)
 static unsigned region_of(u64 lin)
 {
     return lin >> LARGE_SHIFT & (REGIONS - 1);
-}
-
-/* Linear page of a used entry: whatever is valid can be read. */
-static u64 page_of(const struct tlb_entry *e)
-{
-    u64 number = -e->tag[ACCESS_READ];
-    return (number >> 52 ? number + TLB_SLOW : number) << PAGE_SHIFT;
 }
 
 static void entry_clear(struct tlb *t, unsigned n)
@@ -88,7 +83,7 @@ static void flush_region(struct tlb *t, u64 lin)
         u64 which = 0;
         for (u64 left = t->used[w]; left; left &= left - 1) {
             unsigned bit = (unsigned)__builtin_ctzll(left);
-            if (region_of(page_of(&t->entry[w * 64 + bit])) == region_of(lin))
+            if (region_of(tlb_page_of(&t->entry[w * 64 + bit])) == region_of(lin))
                 which |= BIT64(bit);
         }
         drop_word(t, w, which);
@@ -102,9 +97,46 @@ void space_flush_page(struct space *s, u64 lin)
         struct tlb *t = &s->tlb[n];
         if (bit_get(t->large, region_of(lin)))
             flush_region(t, lin);
-        else if (page_of(tlb_entry(t, lin)) == (lin & PAGE_MASK))
+        else if (tlb_page_of(tlb_entry(t, lin)) == (lin & PAGE_MASK))
             entry_drop(t, index_of(lin));
     }
+}
+
+/* Drops the entries of word w that lie in the range. */
+static void drop_word_in(struct tlb *t, unsigned w, u64 lin, u64 size)
+{
+    u64 which = 0;
+    for (u64 left = t->used[w]; left; left &= left - 1) {
+        unsigned bit = (unsigned)__builtin_ctzll(left);
+        if (((tlb_page_of(&t->entry[w * 64 + bit]) ^ lin) & ~(size - 1)) == 0)
+            which |= BIT64(bit);
+    }
+    drop_word(t, w, which);
+}
+
+void space_drop(struct space *s, u64 lin, u64 size)
+{
+    u64 pages = size >> PAGE_SHIFT;
+    for (unsigned n = 0; n < 2; n++) {
+        struct tlb *t = &s->tlb[n];
+        unsigned first = index_of(lin);
+        if (pages == 1) {
+            if (tlb_page_of(&t->entry[first]) == lin)
+                entry_drop(t, first);
+            continue;
+        }
+        unsigned from = pages < TLB_ENTRIES ? first / 64 : 0;
+        unsigned to = pages < TLB_ENTRIES ? (unsigned)(first + pages - 1) / 64 : TLB_WORDS - 1;
+        for (unsigned w = from; w <= to; w++)
+            drop_word_in(t, w, lin, size);
+    }
+}
+
+void tlb_forget_fetches(struct tlb *t)
+{
+    for (unsigned w = 0; w < TLB_WORDS; w++)
+        for (u64 left = t->used[w]; left; left &= left - 1)
+            t->entry[w * 64 + (unsigned)__builtin_ctzll(left)].tag[ACCESS_EXEC] = TLB_NEVER;
 }
 
 /* Does one of ram_page[0..16) equal page? */
@@ -135,6 +167,18 @@ void space_protect(struct space *s, u64 ram_offset)
     }
 }
 
+void space_protect_at(struct space *s, u32 ram_page, u32 lin_page)
+{
+    unsigned at = lin_page % TLB_ENTRIES;
+    for (unsigned n = 0; n < 2; n++) {
+        struct tlb *t = &s->tlb[n];
+        if (t->ram_page[at] != ram_page)
+            continue;
+        t->entry[at].tag[ACCESS_WRITE] = TLB_NEVER;
+        t->ram_page[at] = NO_PAGE;
+    }
+}
+
 /* With paging off every address is its own translation, with every right. */
 static void identity(struct walk_result *r, u64 lin)
 {
@@ -148,6 +192,31 @@ static void identity(struct walk_result *r, u64 lin)
 static bool may_write(const struct walk_regs *regs, const struct walk_result *r, bool user)
 {
     return r->dirty && (r->writable || (!user && !(regs->cr0 & CR0_WP)));
+}
+
+/* Notes that this space writes a RAM page directly at lin. */
+static void note_writer(struct space *s, u64 lin, u64 ram_offset)
+{
+    struct ram_use *u = ram_use(s->set, ram_offset);
+    u32 page = (u32)(lin >> PAGE_SHIFT);
+    u->several |= u->writers && u->lin_page != page;
+    u->writers |= (u16)BIT(s->number);
+    u->lin_page = page;
+}
+
+/* Puts a translation into the entry of lin; fetched: code was or is fetched by it. */
+static void entry_set(struct tlb *t, u64 lin, const struct phys_page *p, bool direct, bool writable,
+                      bool plain, bool fetched)
+{
+    struct tlb_entry *e = tlb_entry(t, lin);
+    u64 tag = tlb_tag(lin);
+    unsigned n = index_of(lin);
+    e->tag[ACCESS_READ] = p->host && direct ? tag : tag + TLB_SLOW;
+    e->tag[ACCESS_WRITE] = !writable ? TLB_NEVER : plain && direct ? tag : tag + TLB_SLOW;
+    e->tag[ACCESS_EXEC] = !fetched ? TLB_NEVER : p->host ? tag : tag + TLB_SLOW;
+    e->addend = (uintptr_t)p->host - (lin & PAGE_MASK);
+    t->ram_page[n] = e->tag[ACCESS_WRITE] == tag ? (u32)(p->ram_offset >> PAGE_SHIFT) : NO_PAGE;
+    bit_put(t->used, n, true);
 }
 
 struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 lin,
@@ -164,24 +233,21 @@ struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 li
         *error = r.error;
         return NULL;
     }
+    if (s->set && regs)
+        trace_walk(s, regs, &r, lin, access == ACCESS_EXEC, user);
     struct tlb *t = &s->tlb[user];
     unsigned n = index_of(lin);
     struct tlb_entry *e = &t->entry[n];
-    u64 page = lin & PAGE_MASK, tag = tlb_tag(lin),
-        pa = physmem_cpu_address(s->pm, r.pa) & PAGE_MASK;
+    u64 pa = physmem_cpu_address(s->pm, r.pa) & PAGE_MASK;
     struct phys_page p = physmem_page(s->pm, pa);
-    bool watched = watch && watch(opaque, page, pa);
+    bool fetched =
+        access == ACCESS_EXEC || (r.exec && t->pa[n] == pa && tlb_allows(e->tag[ACCESS_EXEC], lin));
     bool plain = p.host && p.host == p.host_write && !physmem_marks(s->pm, p.ram_offset);
-
-    e->tag[ACCESS_READ] = p.host && !watched ? tag : tag + TLB_SLOW;
-    e->tag[ACCESS_WRITE] = !may_write(regs, &r, user) ? TLB_NEVER
-                           : plain && !watched        ? tag
-                                                      : tag + TLB_SLOW;
-    e->tag[ACCESS_EXEC] = !r.exec ? TLB_NEVER : p.host ? tag : tag + TLB_SLOW;
-    e->addend = (uintptr_t)p.host - page;
+    entry_set(t, lin, &p, !(watch && watch(opaque, lin & PAGE_MASK, pa)), may_write(regs, &r, user),
+              plain, fetched);
     t->pa[n] = pa;
-    t->ram_page[n] = e->tag[ACCESS_WRITE] == tag ? (u32)(p.ram_offset >> PAGE_SHIFT) : NO_PAGE;
-    bit_put(t->used, n, true);
+    if (s->set && t->ram_page[n] != NO_PAGE)
+        note_writer(s, lin, p.ram_offset);
     bit_put(t->global, n, r.global);
     if (r.page_shift > PAGE_SHIFT)
         bit_put(t->large, region_of(lin), true);

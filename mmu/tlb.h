@@ -17,7 +17,9 @@ enum { TLB_ENTRIES = 1024 };
  * an access of n bytes at lin hits when tag + ((lin + n - 1) >> 12) is 0 in the entry of lin. One
  * that crosses a page never does. */
 struct tlb_entry {
-    u64 tag[3];       /* by enum access: tlb_tag, that + TLB_SLOW, or TLB_NEVER */
+    /* by enum access: tlb_tag, that + TLB_SLOW, or TLB_NEVER; ACCESS_EXEC only once code was
+     * fetched */
+    u64 tag[3];
     uintptr_t addend; /* host address = lin + addend, when the tag hits */
 };
 
@@ -49,12 +51,36 @@ struct tlb {
                                   there INVLPG must search */
 };
 
-/* One guest address space's cached translations. */
-struct space {
-    struct physmem *pm; /* where its tables are */
-    struct tlb tlb[2];  /* [0] supervisor accesses, [1] user accesses */
+/* Which tables a space stands for. */
+struct space_key {
+    u64 cr3;      /* the root; all ones: paging is off */
+    u64 pdpte[4]; /* PAE: the entries that were loaded with it, else 0 */
+    u32 mode;     /* bits of CR0, CR4 and EFER that change what tables mean */
 };
 
+struct spaces;
+
+/* One guest address space's cached translations. */
+struct space {
+    struct physmem *pm;   /* where its tables are */
+    struct spaces *set;   /* the set that it belongs to (mmu/space.h), or NULL: alone, not traced */
+    struct space_key key; /* its tables */
+    /* Change whenever code of [0] supervisor, [1] user may be somewhere else: ids for caches of
+     * branch targets. Spaces whose supervisor code is the same have the same [0]. */
+    u32 code_id[2];
+    u8 number;         /* in the set */
+    u8 group;          /* in the set: whose code_id[0] it has */
+    bool untraced;     /* a table lies where writes are not seen: dropped when it is loaded again */
+    u64 selected;      /* when it was current last, in selections */
+    struct tlb tlb[2]; /* [0] supervisor accesses, [1] user accesses */
+};
+
+/* Linear page of a used entry: whatever is valid can be read. */
+static inline u64 tlb_page_of(const struct tlb_entry *e)
+{
+    u64 number = -e->tag[ACCESS_READ];
+    return (number >> 52 ? number + TLB_SLOW : number) << PAGE_SHIFT;
+}
 static inline struct tlb_entry *tlb_entry(struct tlb *t, u64 lin)
 {
     return &t->entry[lin >> PAGE_SHIFT & (TLB_ENTRIES - 1)];
@@ -69,9 +95,16 @@ void space_init(struct space *s, struct physmem *pm);
 void space_flush(struct space *s);               /* everything */
 void space_flush_nonglobal(struct space *s);     /* what a CR3 load drops while CR4.PGE is set */
 void space_flush_page(struct space *s, u64 lin); /* INVLPG, global or not, large or small */
+/* Drops what lies in [lin, +size); size is a power of two, lin a multiple of it. */
+void space_drop(struct space *s, u64 lin, u64 size);
+/* The next fetch from each page is to be seen by tlb_fill. */
+void tlb_forget_fetches(struct tlb *t);
 /* Drops cached write permission for the RAM page at ram_offset (it was marked); others keep theirs.
  */
 void space_protect(struct space *s, u64 ram_offset);
+/* The same when the page, by number, is written at one linear page only (low bits of its number).
+ */
+void space_protect_at(struct space *s, u32 ram_page, u32 lin_page);
 
 /* Translates lin for an access and caches it; regs NULL: paging is off. watch: linear pages that
  * must stay slow (data breakpoints), and where they are; may be NULL. Returns the entry, valid for

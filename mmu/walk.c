@@ -151,7 +151,7 @@ static void set_flags(struct walker *w, bool pae)
         bool dirty = n + 1 == r->levels && w->access == ACCESS_WRITE;
         u64 e = r->entry[n] | PTE_A | (dirty ? PTE_D : 0);
         if (e != r->entry[n])
-            phys_write(w->pm, r->entry_pa[n], e, w->wide ? 8 : 4);
+            physmem_write_entry(w->pm, r->entry_pa[n], e, w->wide ? 8 : 4);
     }
     r->dirty |= w->access == ACCESS_WRITE;
 }

@@ -28,7 +28,8 @@ static _Thread_local struct translator *running;
 void translate_set_mode(struct translator *t, unsigned mode)
 {
     bool window = t->mode[mode].bits & MODE_WINDOW;
-    t->cpu->jump_id = (u64)(t->generation * TMODES | mode) << 32;
+    u32 space = t->cpu->space->code_id[t->cpu->cpl == 3];
+    t->cpu->jump_id = (u64)(space * TMODES | mode) << 32;
     t->cpu->access_base = window ? (uintptr_t)window_base(t->cpu->window) : (u64)TLB_INDEX_MASK;
 }
 
@@ -202,32 +203,36 @@ static void on_remapped(struct cpu *cpu)
     translate_forget_targets(cpu->translator);
 }
 
-/* The id that cached targets carry is not used again until the table is cleared. */
 void translate_forget_targets(struct translator *t)
 {
-    t->generation++;
-    if (t->generation >= UINT32_MAX / TMODES) {
-        t->generation = 0;
-        memset(t->jump, 0xff, JUMP_ENTRIES * sizeof *t->jump);
-    }
+    memset(t->jump, 0xff, JUMP_ENTRIES * sizeof *t->jump);
 }
 
-static void drop_targets(struct translator *t)
+static void set_mode(struct translator *t)
 {
-    translate_forget_targets(t);
     translate_set_mode(t, translate_mode(t));
+}
+
+static void on_code_changed(void *opaque)
+{
+    set_mode(opaque);
+}
+
+static void on_code_restarted(void *opaque)
+{
+    translate_forget_targets(opaque);
 }
 
 static void on_flushed(struct cpu *cpu)
 {
     direct_flushed(cpu->translator);
-    drop_targets(cpu->translator);
+    set_mode(cpu->translator);
 }
 
 static void on_page_flushed(struct cpu *cpu, u64 lin)
 {
     direct_page_dropped(cpu->translator, (u32)lin);
-    drop_targets(cpu->translator);
+    set_mode(cpu->translator);
 }
 
 static void on_protected(struct cpu *cpu, u64 ram_offset)
@@ -317,6 +322,9 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
                                       .protected = on_protected,
                                       .remapped = on_remapped,
                                       .run = translate_run};
+    struct space_hooks hooks = {
+        .opaque = t, .code_changed = on_code_changed, .code_restarted = on_code_restarted};
+    spaces_set_hooks(cpu->spaces, &hooks);
     return true;
 }
 
@@ -331,6 +339,7 @@ void translate_free(struct cpu *cpu)
     struct translator *t = cpu->translator;
     if (!t)
         return;
+    spaces_set_hooks(cpu->spaces, &(struct space_hooks){0});
     if (t->jump)
         tblock_reset(t);
     if (t->rw && t->rw != MAP_FAILED)
@@ -348,6 +357,27 @@ void translate_free(struct cpu *cpu)
     running = NULL;
 }
 
+static void report_spaces(const struct cpu *cpu)
+{
+    const struct space_counts *c = spaces_counts(cpu->spaces);
+    const struct {
+        u64 count;
+        const char *what;
+    } line[] = {
+        {c->switches, "loads of a page-table root"},
+        {c->made, "of these, of one that was not kept"},
+        {c->seeded, "TLB entries that new address spaces took over"},
+        {c->writes, "writes to traced page tables"},
+        {c->drops, "entries of them that were in use"},
+        {c->traced, "page tables traced"},
+        {c->untraced, "page tables written too often to be traced"},
+        {c->protects, "pages that lost direct writes"},
+        {c->code_drops, "changes of what maps code"},
+    };
+    for (unsigned n = 0; n < ARRAY_LEN(line); n++)
+        fprintf(stderr, "%12llu  %s\n", (unsigned long long)line[n].count, line[n].what);
+}
+
 void translate_report(const struct cpu *cpu)
 {
     static const char *const text[STOP_COUNT] = {
@@ -362,4 +392,5 @@ void translate_report(const struct cpu *cpu)
             t->block_count, (size_t)(t->emit.at - t->rw));
     for (unsigned n = 0; n < STOP_COUNT; n++)
         fprintf(stderr, "%12llu  %s\n", (unsigned long long)t->stops[n], text[n]);
+    report_spaces(cpu);
 }

@@ -109,7 +109,6 @@ struct translator {
     struct verify *verify;     /* blocks are checked against the interpreter, or NULL */
     bool reset_wanted;         /* every block was dropped: start anew before the next translation */
     unsigned threshold;        /* interpreted runs before a block is translated */
-    u32 generation;            /* counts what makes jump table entries stale */
     struct tjump *jump;        /* the jump table */
     struct tmode mode[TMODES]; /* by number, a hash table; 0 stands for what is interpreted */
     unsigned mode_count;       /* entries in use */

@@ -255,25 +255,29 @@ START_TEST(pdptes)
 }
 END_TEST
 
-START_TEST(global_pages_survive_cr3)
+/* What a root maps survives the loads of CR3, and is never stale. */
+START_TEST(translations_survive_cr3)
 {
     for (unsigned n = 0; n < 2; n++)
-        phys_write(pm, 0x2000 + (n + 0x40) * 4, (0x40000 + n * 0x1000) | 1 | (n ? 0x100 : 0), 4);
+        phys_write(pm, 0x2000 + (n + 0x40) * 4, (0x40000 + n * 0x1000) | 1, 4);
     phys_write(pm, 0x1000, 0x2001, 4);
-    ck_assert_int_eq(load_cr(4, CR4_PGE), DONE);
+    phys_write(pm, 0x3000, 0x2001, 4);
     ck_assert_int_eq(load_cr(3, 0x1000), DONE);
     ck_assert_int_eq(load_cr(0, CR0_PE | CR0_PG), DONE);
     lin_read8(cpu, 0x40000);
     lin_read8(cpu, 0x41000);
+    ck_assert_int_eq(load_cr(3, 0x3000), DONE);
     ck_assert_int_eq(load_cr(3, 0x1000), DONE);
-    ck_assert_ptr_null(lin_host(cpu, 0x40000, 1, ACCESS_READ));
+    ck_assert_ptr_nonnull(lin_host(cpu, 0x40000, 1, ACCESS_READ));
     ck_assert_ptr_nonnull(lin_host(cpu, 0x41000, 1, ACCESS_READ));
+    phys_write(pm, 0x2000 + 0x40 * 4, 0x42001, 4);
+    ck_assert_ptr_null(lin_host(cpu, 0x40000, 1, ACCESS_READ));
     cpu->regs[RAX] = 0x41234;
     cpu->seg[SEG_DS].limit = 0; /* INVLPG does not look at limits */
     ck_assert_int_eq(RUN("\x0f\x01\x38", invlpg), DONE);
     ck_assert_ptr_null(lin_host(cpu, 0x41000, 1, ACCESS_READ));
     lin_read8(cpu, 0x41000);
-    ck_assert_int_eq(load_cr(4, 0), DONE);
+    ck_assert_int_eq(load_cr(4, CR4_PSE), DONE);
     ck_assert_ptr_null(lin_host(cpu, 0x41000, 1, ACCESS_READ));
 }
 END_TEST
@@ -441,7 +445,7 @@ int main(void)
     tcase_add_test(t, leaving_protected_mode);
     tcase_add_test(t, cr4);
     tcase_add_test(t, pdptes);
-    tcase_add_test(t, global_pages_survive_cr3);
+    tcase_add_test(t, translations_survive_cr3);
     tcase_add_test(t, machine_status_word);
     tcase_add_test(t, debug_registers);
     tcase_add_test(t, general_detect);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/control.h"
 #include "cpu/cpuid.h"
 #include "cpu/exec.h"
 #include "cpu/mem.h"
@@ -170,8 +171,13 @@ START_TEST(apic_base_is_told)
 }
 END_TEST
 
+/* With paging on, NXE changes what tables mean. */
 START_TEST(nxe_flushes)
 {
+    phys_write(cpu->mem, 0x1000, 0x2001, 4);
+    phys_write(cpu->mem, 0x2000 + 5 * 4, 0x5001, 4);
+    control_write_cr3(cpu, 0x1000);
+    control_write_cr0(cpu, CR0_PE | CR0_PG);
     lin_read8(cpu, 0x5000);
     ck_assert_ptr_nonnull(lin_host(cpu, 0x5000, 1, ACCESS_READ));
     ck_assert_int_eq(write_msr(0xc0000080, EFER_NXE), -1);

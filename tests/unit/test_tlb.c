@@ -59,6 +59,9 @@ START_TEST(read_then_write)
     struct tlb_entry *e = fill(BASE + 0x123, ACCESS_READ, false);
     ck_assert_ptr_eq((u8 *)(uintptr_t)(BASE + 0x123 + e->addend), physmem_ram(pm, FRAME + 0x123));
     ck_assert(hits(BASE + 0x123, 4, ACCESS_READ, false));
+    ck_assert(!hits(BASE + 0x123, 4, ACCESS_EXEC, false)); /* nothing fetched yet */
+    fill(BASE + 0x123, ACCESS_EXEC, false);
+    fill(BASE + 0x123, ACCESS_READ, false);
     ck_assert(hits(BASE + 0x123, 4, ACCESS_EXEC, false));
     ck_assert(!hits(BASE + 0x123, 4, ACCESS_WRITE, false)); /* not dirty yet */
     ck_assert(!hits(BASE + 0x123, 4, ACCESS_READ, true));   /* the other privilege */
@@ -129,15 +132,18 @@ START_TEST(slow_pages)
     set_pte(1, 0xfee00000 | P | W);
     set_pte(2, FRAME | P | W);
     fill(BASE, ACCESS_WRITE, false);
+    fill(BASE, ACCESS_EXEC, false);
     ck_assert(hits(BASE, 1, ACCESS_READ, false) && hits(BASE, 1, ACCESS_EXEC, false));
     ck_assert(slow(BASE, ACCESS_WRITE));
     fill(BASE + PAGE_SIZE, ACCESS_WRITE, false);
     ck_assert(slow(BASE + PAGE_SIZE, ACCESS_READ) && slow(BASE + PAGE_SIZE, ACCESS_WRITE));
+    fill(BASE + PAGE_SIZE, ACCESS_EXEC, false);
     ck_assert(slow(BASE + PAGE_SIZE, ACCESS_EXEC));
     u64 lin = BASE + 2 * PAGE_SIZE, page = lin;
     u32 error;
     tlb_fill(space, &regs, lin, ACCESS_WRITE, false, watch_one, &page, &error);
     ck_assert(slow(lin, ACCESS_READ) && slow(lin, ACCESS_WRITE));
+    tlb_fill(space, &regs, lin, ACCESS_EXEC, false, watch_one, &page, &error);
     ck_assert(hits(lin, 1, ACCESS_EXEC, false));
     static const u8 marks[] = {PAGE_CODE, PAGE_TRACED, PAGE_CLEAN_VGA, PAGE_CLEAN_SAVE};
     for (unsigned n = 0; n < ARRAY_LEN(marks); n++) {
