@@ -1,0 +1,172 @@
+/* A real-mode guest for tests/boot/window.sh: tells each key (int 16h) and each packet of the mouse
+ * (int 15h, AX=C2xx) on COM1 in hexadecimal, and switches off when q is typed. */
+/* SPDX-License-Identifier: MIT */
+
+    .code16
+    .text
+start:
+    cli
+    xorw %ax, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %ss
+    movw $0x7c00, %sp
+    sti
+    cld
+    movw $0x00e3, %ax /* COM1: 9600 baud, 8 bits, no parity, 1 stop bit */
+    xorw %dx, %dx
+    int $0x14
+    movw $0xc205, %ax /* mouse: packets of 3 bytes, our handler, on */
+    movb $3, %bh
+    int $0x15
+    movw $0xc207, %ax
+    movw $packet, %bx
+    int $0x15
+    movw $0xc200, %ax
+    movb $1, %bh
+    int $0x15
+    movw $ready, %si
+    jnc 1f
+    movw $no_mouse, %si
+1:  call say
+
+wait:
+    movb $0x01, %ah
+    int $0x16
+    jnz key
+    cmpb $0, %cs:packets
+    jne mouse
+    hlt
+    jmp wait
+
+key:
+    xorb %ah, %ah
+    int $0x16
+    pushw %ax
+    movw $key_name, %si
+    call say
+    popw %ax
+    pushw %ax
+    call hex
+    call end_line
+    popw %ax
+    cmpb $'q', %al
+    jne wait
+    /* APM: connect, version 1.2, all devices off. */
+    movw $0x5301, %ax
+    xorw %bx, %bx
+    int $0x15
+    movw $0x530e, %ax
+    xorw %bx, %bx
+    movw $0x0102, %cx
+    int $0x15
+    movw $0x5307, %ax
+    movw $0x0001, %bx
+    movw $0x0003, %cx
+    int $0x15
+1:  hlt
+    jmp 1b
+
+mouse:
+    movb $0, packets
+    movw $mouse_name, %si
+    call say
+    cli
+    movb buttons, %ah
+    xorb %al, %al
+    movw x, %bx
+    movw y, %cx
+    movw $0, x
+    movw $0, y
+    sti
+    movb %ah, %al
+    call hex_byte
+    movw %bx, %ax
+    call hex
+    movw %cx, %ax
+    call hex
+    call end_line
+    jmp wait
+
+/* The BIOS calls with status, X, Y and 0 on the stack; signs are in the status. */
+packet:
+    pushw %bp
+    movw %sp, %bp
+    pushw %ax
+    pushw %bx
+    movw 12(%bp), %bx
+    movb 10(%bp), %al
+    xorb %ah, %ah
+    testb $0x10, %bl
+    jz 1f
+    notb %ah
+1:  addw %ax, %cs:x
+    movb 8(%bp), %al
+    xorb %ah, %ah
+    testb $0x20, %bl
+    jz 1f
+    notb %ah
+1:  addw %ax, %cs:y
+    andb $7, %bl
+    movb %bl, %cs:buttons
+    incb %cs:packets
+    popw %bx
+    popw %ax
+    popw %bp
+    lretw
+
+hex:
+    pushw %ax
+    movb %ah, %al
+    call hex_byte
+    popw %ax
+hex_byte:
+    pushw %ax
+    shrb $4, %al
+    call 1f
+    popw %ax
+    andb $15, %al
+1:  addb $'0', %al
+    cmpb $'9', %al
+    jbe put
+    addb $'a' - '9' - 1, %al
+put:
+    pushw %dx
+    pushw %ax
+    movb $0x01, %ah
+    xorw %dx, %dx
+    int $0x14
+    popw %ax
+    popw %dx
+    ret
+end_line:
+    movw $line, %si
+say:
+    lodsb
+    testb %al, %al
+    jz 1f
+    call put
+    jmp say
+1:  ret
+
+ready:
+    .asciz "READY\r\n"
+no_mouse:
+    .asciz "no mouse\r\n"
+key_name:
+    .asciz "key "
+mouse_name:
+    .asciz "mouse "
+line:
+    .asciz "\r\n"
+x:
+    .word 0
+y:
+    .word 0
+buttons:
+    .byte 0
+packets:
+    .byte 0
+
+    .org 510
+    .word 0xaa55
