@@ -279,6 +279,8 @@ static void machine_turn(struct machine *m)
 
 int machine_run(struct machine *m)
 {
+    for (unsigned n = 0; n < MAX_CHARDEVS; n++)
+        chardev_started(m->chardev[n]);
     start_timer(m);
     m->host_base = host_ns() - m->paused_at;
     m->paused = false;

@@ -225,6 +225,14 @@ void chardev_ready(struct chardev *c)
     chardev_accept_input(c);
 }
 
+void chardev_started(struct chardev *c)
+{
+    if (c && !c->started && c->ops->started)
+        c->ops->started(c);
+    if (c)
+        c->started = true;
+}
+
 void chardev_close(struct chardev *c)
 {
     if (!c)

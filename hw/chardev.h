@@ -14,13 +14,20 @@ struct chardev_client {
 };
 
 /* Opens a back end by its specification:
- *   stdio               standard input and output; a terminal is put in raw mode, Ctrl-A is the
- * escape key file:PATH           output only; PATH may be a FIFO unix:PATH           connects to a
- * Unix socket unix:PATH,server    listens, and waits for the first connection; with ,nowait it does
- * not wait pty                 a new pseudo-terminal, its name told on stderr null, none nothing
+ *   stdio                standard input and output; a terminal is put in raw mode, Ctrl-A escapes
+ *   file:PATH            output only; PATH may be a FIFO
+ *   unix:PATH            connects to a Unix socket
+ *   unix:PATH,server     listens, and waits for the first connection; with ,nowait it does not
+ *   pty                  a new pseudo-terminal, its name told on stderr
+ *   null, none           nothing
  * NULL with *err set if it cannot be opened. */
 struct chardev *chardev_open(const char *spec, struct error *err);
-void chardev_close(struct chardev *c); /* NULL is allowed */
+/* The machine starts: from here on a file is kept, and what it held before is gone. NULL is
+ * allowed.
+ */
+void chardev_started(struct chardev *c);
+/* A file that was made for a machine which never started goes again. NULL is allowed. */
+void chardev_close(struct chardev *c);
 
 /* Connects the guest's device; a back end has one. */
 void chardev_attach(struct chardev *c, const struct chardev_client *client, void *dev);

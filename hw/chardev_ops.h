@@ -7,7 +7,8 @@
 
 /* What a kind of back end does its own way. Any function may be NULL. */
 struct chardev_ops {
-    void (*ready)(struct chardev *c); /* in_fd is readable: instead of reading it */
+    void (*started)(struct chardev *c); /* the machine has been built and starts */
+    void (*ready)(struct chardev *c);   /* in_fd is readable: instead of reading it */
     u8 (*filter)(struct chardev *c, u8 byte,
                  bool *keep);          /* looks at each byte typed; may drop it */
     void (*hangup)(struct chardev *c); /* in_fd came to its end or failed; default: no more input */
@@ -30,7 +31,8 @@ struct chardev {
     bool drop_input; /* when the input buffer is full, lose bytes rather than stop reading */
     bool escaped;    /* terminal: the last byte was Ctrl-A */
     bool stalled;    /* out_fd took nothing for a second: drop at once until it does */
-    char *path;      /* socket server: file to remove at the end */
+    bool started;    /* the machine has started */
+    char *path;      /* file to remove at the end: a server's socket, a file of a failed start */
     u8 input[CHARDEV_INPUT]; /* read but not yet taken by the device */
     size_t input_count;      /* bytes in input */
     u8 *output;              /* written but not yet taken by out_fd; CHARDEV_OUTPUT bytes */

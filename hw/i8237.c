@@ -21,6 +21,7 @@ enum {
 
 enum {
     COMMAND_MEM_TO_MEM = 0x01,
+    COMMAND_HOLD = 0x02, /* its source address stays */
     COMMAND_DISABLE = 0x04,
     MODE_VERIFY = 0x00,
     MODE_WRITE = 0x04, /* device to memory */
@@ -57,6 +58,7 @@ struct i8237 {
     u8 command[2];                    /* command registers */
     bool high_byte[2];                /* flip-flops: the next byte is the high one */
     u8 page[PAGES];                   /* page registers, used or not */
+    u8 temporary;                     /* the byte that memory to memory moved last */
     struct physmem *mem;              /* guest memory */
     struct log *log;                  /* for what is not there */
 };
@@ -65,6 +67,7 @@ static void controller_clear(struct i8237 *d, unsigned n)
 {
     d->command[n] = 0;
     d->high_byte[n] = false;
+    d->temporary = n ? d->temporary : 0;
     for (unsigned c = n * 4; c < n * 4 + 4; c++) {
         d->channel[c].masked = true;
         d->channel[c].software = d->channel[c].reached_tc = false;
@@ -94,18 +97,10 @@ static bool cascade_open(const struct i8237 *d)
 bool i8237_granted(const struct i8237 *d, unsigned channel)
 {
     const struct channel *c = &d->channel[channel];
-    if (channel == CASCADE || c->masked || d->command[channel / 4] & COMMAND_DISABLE)
+    if (channel == CASCADE || d->command[channel / 4] & COMMAND_DISABLE)
         return false;
-    return (c->dreq || c->software) && (channel > CASCADE || cascade_open(d));
-}
-
-/* Tells the devices whose requests are granted after a register changed. */
-static void grant(struct i8237 *d)
-{
-    for (unsigned n = 0; n < CHANNELS; n++) {
-        if (d->channel[n].ready && i8237_granted(d, n))
-            d->channel[n].ready(d->channel[n].dev);
-    }
+    /* Requests by software cannot be masked. */
+    return ((c->dreq && !c->masked) || c->software) && (channel > CASCADE || cascade_open(d));
 }
 
 void i8237_attach(struct i8237 *d, unsigned channel, void (*ready)(void *dev), void *dev)
@@ -195,6 +190,35 @@ size_t i8237_write(struct i8237 *d, unsigned channel, const void *buf, size_t n,
     return move(d, channel, NULL, buf, n, tc);
 }
 
+/* Channel 0 asked for service while memory to memory is on: all of channel 1's count at once. The
+ * second controller, whose channel 0 is the cascade, cannot. */
+static void memory_to_memory(struct i8237 *d)
+{
+    struct channel *from = &d->channel[0], *to = &d->channel[1];
+    bool tc = false;
+    if (!(d->command[0] & COMMAND_MEM_TO_MEM) || !i8237_granted(d, 0))
+        return;
+    while (!tc) {
+        u16 source = from->address;
+        dma_read(d->mem, physical(d, 0), &d->temporary, 1);
+        dma_write(d->mem, physical(d, 1), &d->temporary, 1);
+        advance(from, 1);
+        from->address = d->command[0] & COMMAND_HOLD ? source : from->address;
+        tc = advance(to, 1);
+    }
+    from->software = false;
+}
+
+/* Tells the devices whose requests are granted after a register changed. */
+static void grant(struct i8237 *d)
+{
+    memory_to_memory(d);
+    for (unsigned n = 0; n < CHANNELS; n++) {
+        if (d->channel[n].ready && i8237_granted(d, n))
+            d->channel[n].ready(d->channel[n].dev);
+    }
+}
+
 static u8 read_half(struct i8237 *d, unsigned n, u16 value)
 {
     bool high = d->high_byte[n];
@@ -230,7 +254,7 @@ static u8 read_register(struct i8237 *d, unsigned n, unsigned reg)
     switch (reg) {
     case COMMAND_STATUS: return read_status(d, n);
     case MASK_ALL: return read_masks(d, n);
-    case MASTER_CLEAR: return 0; /* the temporary register serves memory to memory only */
+    case MASTER_CLEAR: return n ? 0 : d->temporary;
     default: return 0xff;
     }
 }
@@ -249,8 +273,8 @@ static void write_register(struct i8237 *d, unsigned n, unsigned reg, u8 value)
     switch (reg) {
     case COMMAND_STATUS:
         d->command[n] = value;
-        if (value & COMMAND_MEM_TO_MEM)
-            log_once(d->log, n, "i8237: memory-to-memory transfers are not there, as on the PIIX3");
+        if (n && value & COMMAND_MEM_TO_MEM)
+            log_once(d->log, n, "i8237: the second controller cannot move memory to memory");
         break;
     case REQUEST: c->software = value & SET; break;
     case MASK_ONE: c->masked = value & SET; break;
@@ -338,6 +362,7 @@ static void i8237_state(void *dev, struct state *s)
     state_bool(s, "high_byte0", &d->high_byte[0]);
     state_bool(s, "high_byte1", &d->high_byte[1]);
     state_data(s, "page", d->page, sizeof d->page);
+    state_u8(s, "temporary", &d->temporary);
 }
 
 static const struct device_ops i8237_device = {

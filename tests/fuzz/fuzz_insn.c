@@ -123,6 +123,21 @@ static bool in_code(u32 eip)
     return eip >= code->base && eip < code->base + USED - 64;
 }
 
+/* A sanitizer keeps its own data there (on x86-64: the shadow of low memory), so that the host's
+ * 32-bit code would find memory where the guest has none. */
+static bool in_shadow(u32 address)
+{
+    bool sanitized = false;
+#if defined(__SANITIZE_ADDRESS__)
+    sanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    sanitized = true;
+#endif
+#endif
+    return sanitized && address >= 0x7fff8000 && address < 0x8fff7000;
+}
+
 /* Makes one instruction at EIP, and executes it. False when there can be no next one. */
 static bool make_one(struct run *r, struct fuzz *f, struct fuzz_state *now)
 {
@@ -138,7 +153,8 @@ static bool make_one(struct run *r, struct fuzz *f, struct fuzz_state *now)
     r->at[r->count] = now->eip;
     r->length[r->count++] = (u8)f->length;
     fuzz_guest_step(r->guest, r->fast, &r->guest_out);
-    if (r->guest_out.vector == VEC_PF && r->guest_out.cr2 - code->base < code->size)
+    if (r->guest_out.vector == VEC_PF &&
+        (r->guest_out.cr2 - code->base < code->size || in_shadow(r->guest_out.cr2)))
         run_guest(r, --r->count); /* it looked at its own code, which is not finished yet */
     return r->guest_out.vector == FUZZ_NO_VECTOR;
 }

@@ -123,13 +123,26 @@ START_TEST(file_output)
     start();
     struct chardev *c = chardev_open(spec_of(spec, "file:", "out"), &err);
     ck_assert_ptr_nonnull(c);
+    chardev_close(c);
+    ck_assert_int_ne(access(spec + 5, F_OK), 0); /* nothing came of the machine */
+    c = chardev_open(spec, &err);
+    ck_assert_ptr_nonnull(c);
+    chardev_started(c);
     chardev_write(c, (const u8 *)"hello", 5);
+    chardev_started(c);
     FILE *f = fopen(spec + 5, "r");
     ck_assert_uint_eq(fread(text, 1, sizeof text, f), 5);
     ck_assert_str_eq(text, "hello");
+    chardev_close(c);
+    c = chardev_open(spec, &err);
+    rewind(f);
+    ck_assert_uint_eq(fread(text, 1, sizeof text, f), 5); /* what another start wrote */
+    chardev_started(c);
+    rewind(f);
+    ck_assert_uint_eq(fread(text, 1, sizeof text, f), 0);
     fclose(f);
     chardev_close(c);
-    unlink(spec + 5);
+    ck_assert_int_eq(unlink(spec + 5), 0);
     finish();
 }
 END_TEST

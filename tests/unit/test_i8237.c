@@ -193,6 +193,47 @@ START_TEST(grants)
 }
 END_TEST
 
+/* Channel 0 or 1's address and count. */
+static void program01(unsigned channel, u8 page_port, u16 address, u16 count)
+{
+    rig_out(r, 0x0c, 0);
+    rig_out(r, (u16)(channel * 2), (u8)address);
+    rig_out(r, (u16)(channel * 2), (u8)(address >> 8));
+    rig_out(r, (u16)(channel * 2 + 1), (u8)count);
+    rig_out(r, (u16)(channel * 2 + 1), (u8)(count >> 8));
+    rig_out(r, page_port, 3);
+}
+
+START_TEST(memory_to_memory)
+{
+    start();
+    char text[16] = {0};
+    dma_write(r->b.mem, 0x31000, "0123456789", 10);
+    program01(0, 0x87, 0x1000, 0xffff);
+    program01(1, 0x83, 0x2000, 9);
+    rig_out(r, 0x0b, 0x88); /* block mode */
+    rig_out(r, 0x0b, 0x85);
+    rig_out(r, 0x09, 0x04); /* a request while it is off: no device takes it */
+    dma_read(r->b.mem, 0x32000, text, 10);
+    ck_assert_int_eq(text[0], 0);
+    rig_out(r, 0x08, 0x01); /* masked channels do not matter */
+    dma_read(r->b.mem, 0x32000, text, 10);
+    ck_assert_str_eq(text, "0123456789");
+    ck_assert_int_eq(rig_in(r, 0x08) & 0x1f, 0x02); /* channel 1's terminal count, no request */
+    ck_assert_int_eq(rig_in(r, 0x0d), '9');
+    ck_assert_int_eq(pair(0x00), 0x100a);
+    program01(0, 0x87, 0x1003, 0);
+    program01(1, 0x83, 0x2000, 4);
+    rig_out(r, 0x08, 0x03); /* the source stays */
+    rig_out(r, 0x09, 0x04);
+    dma_read(r->b.mem, 0x32000, text, 10);
+    ck_assert_str_eq(text, "3333356789");
+    rig_out(r, 0xd0, 0x01); /* the second controller survives it */
+    rig_out(r, 0xd2, 0x04);
+    rig_free(r);
+}
+END_TEST
+
 START_TEST(saved_and_loaded)
 {
     start();
@@ -211,7 +252,8 @@ int main(void)
 {
     static const TTest **const tests[] = {
         &device_to_memory,   &memory_to_device, &autoinitialize, &decrement_and_wrap,
-        &verify_counts_only, &sixteen_bits,     &grants,         &saved_and_loaded,
+        &verify_counts_only, &sixteen_bits,     &grants,         &memory_to_memory,
+        &saved_and_loaded,
     };
     return rig_main("i8237", tests, ARRAY_LEN(tests));
 }
