@@ -144,6 +144,27 @@ void machine_quit(struct machine *m, int status)
     eventfd_write(m->wake_fd, 1);
 }
 
+/* A message for those who do not know what a machine is. */
+struct call {
+    void (*fn)(void *arg); /* what to call on the machine thread */
+    void *arg;             /* its argument */
+};
+
+static void run_call(struct machine *m, void *opaque)
+{
+    struct call call = *(struct call *)opaque;
+    (void)m;
+    free(opaque);
+    call.fn(call.arg);
+}
+
+static void post_call(void *machine, void (*fn)(void *arg), void *arg)
+{
+    struct call *call = xmalloc(sizeof *call);
+    *call = (struct call){fn, arg};
+    machine_post(machine, run_call, call);
+}
+
 static void take_messages(struct machine *m)
 {
     pthread_mutex_lock(&m->lock);
@@ -411,6 +432,16 @@ static bool open_drives(struct machine *m, struct pc_config *config, struct erro
     return true;
 }
 
+/* The guest runs on while its disks work, unless it is to do so at the same instruction each time.
+ */
+static void start_disk_threads(struct machine *m, const struct pc_config *config)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(config->ide); n++) {
+        if (config->ide[n].image && m->options->clock == CLOCK_HOST)
+            image_start_worker(config->ide[n].image, post_call, m);
+    }
+}
+
 static bool open_firmware(struct machine *m, struct pc_config *config, struct error *err)
 {
     const struct options *o = m->options;
@@ -493,6 +524,7 @@ static bool create(struct machine *m, struct error *err)
     if (!m->pc)
         return false;
     memset(m->image, 0, sizeof m->image); /* the board owns them now */
+    start_disk_threads(m, &config);
     board_reset(&m->board);
     cpu_reset(m->cpu);
     return true;
@@ -524,6 +556,7 @@ struct machine *machine_new(const struct options *options, struct error *err)
 
 void machine_free(struct machine *m)
 {
+    take_messages(m);
     board_destroy(&m->board);
     pc_free(m->pc);
     trace_free(m->trace);

@@ -123,6 +123,14 @@ void ata_dma_abort(struct ata_drive *d)
 
 /* Resets */
 
+/* Gives up the command in progress; a request under way still ends before the buffer is used again.
+ */
+static void abandon(struct ata_drive *d)
+{
+    d->phase = ATA_IDLE;
+    image_drain(d->image);
+}
+
 void ata_signature(struct ata_drive *d)
 {
     d->reg[ATA_COUNT] = 1;
@@ -138,6 +146,7 @@ void ata_signature(struct ata_drive *d)
 
 static void soft_reset(struct ata_drive *d)
 {
+    abandon(d);
     ata_signature(d);
     d->reg[ATA_DEVICE] = 0;
     if (d->kind->reset)
@@ -164,7 +173,7 @@ void ata_control(struct ata_drive *d, u8 value)
     u8 before = d->control;
     d->control = value;
     if (value & ATA_SRST) {
-        d->phase = ATA_IDLE;
+        abandon(d);
         d->reg[ATA_STATUS] = ATA_BSY;
     } else if (before & ATA_SRST) {
         soft_reset(d);
@@ -202,6 +211,7 @@ static bool common_command(struct ata_drive *d, u8 opcode, bool selected)
         return true;
     if (opcode != CMD_DEVICE_RESET || !d->kind->packet)
         return false;
+    abandon(d);
     ata_signature(d); /* no interrupt */
     return true;
 }
@@ -292,6 +302,8 @@ static void state_check(struct ata_drive *d, struct state *s)
 
 void ata_state(struct ata_drive *d, struct state *s)
 {
+    if (state_loading(s))
+        abandon(d);
     state_data(s, "reg", d->reg, sizeof d->reg);
     state_data(s, "hob", d->hob, sizeof d->hob);
     state_u8(s, "feature", &d->feature);

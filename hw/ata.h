@@ -52,7 +52,7 @@ struct ata_wires {
     void *opaque;                /* argument of both */
 };
 
-enum { ATA_BUFFER = 65536, ATA_REGS = 8 };
+enum { ATA_BUFFER = 256 << 10, ATA_REGS = 8 };
 
 struct ata_drive;
 

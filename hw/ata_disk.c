@@ -124,10 +124,49 @@ static void chunk_end(struct ata_drive *d, const struct command *c)
     d->reg[ATA_STATUS] = ATA_DRDY | ATA_DSC;
 }
 
+/* DATA SET MANAGEMENT with the TRIM bit: blocks of entries, each a sector (48 bits) and a count (16
+ * bits). */
+
+enum { DSM_TRIM = 1, DSM_MAX_BLOCKS = 8, TRIM_ENTRY = 8 };
+
+static void run_trim(struct ata_drive *d, const struct command *c)
+{
+    u32 blocks = count_get(d, true);
+    (void)c;
+    if (d->feature != DSM_TRIM || blocks > DSM_MAX_BLOCKS || d->image->read_only) {
+        ata_fail(d, ATA_ABRT);
+        return;
+    }
+    d->left = blocks;
+    d->chunk = 0; /* bytes of entries that were obeyed */
+    ata_transfer(d, ATA_DMA_OUT, blocks * SECTOR_SIZE);
+}
+
+/* Obeys the next entry that names sectors. */
+static void trim_next(struct ata_drive *d)
+{
+    while (d->left <= DSM_MAX_BLOCKS && d->chunk < d->left * SECTOR_SIZE) {
+        u64 entry = load_le64(d->buf + d->chunk), sector = entry & 0xffffffffffff;
+        u32 count = (u32)(entry >> 48);
+        d->chunk += TRIM_ENTRY;
+        if (!count)
+            continue;
+        if (sector >= total_sectors(d) || count > total_sectors(d) - sector)
+            ata_fail(d, ATA_IDNF | ATA_ABRT);
+        else
+            ata_submit(d, IMAGE_DISCARD, sector, count);
+        return;
+    }
+    d->left = d->chunk = 0;
+    ata_finish(d);
+}
+
 static void disk_block_done(struct ata_drive *d)
 {
     const struct command *c = command_find(d->opcode);
-    if (c && c->run && c->write && d->left)
+    if (c && c->run == run_trim)
+        trim_next(d);
+    else if (c && c->run && c->write && d->left)
         ata_submit(d, IMAGE_WRITE, d->lba, d->chunk);
     else if (c && d->left)
         chunk_end(d, c);
@@ -161,6 +200,8 @@ static void disk_image_done(struct ata_drive *d, int status)
         fail_at(d, c, d->lba, d->request.op == IMAGE_READ ? ATA_UNC : ATA_ABRT);
     else if (d->request.op == IMAGE_FLUSH)
         ata_finish(d);
+    else if (d->request.op == IMAGE_DISCARD)
+        trim_next(d);
     else if (d->request.op == IMAGE_READ)
         read_done(d, c);
     else
@@ -263,6 +304,8 @@ static const struct {
     {86, 0x3400},
     {87, 0x4000},
     {93, 0x600b}, /* reset result: 80-wire cable, device 0 passed */
+    {105, DSM_MAX_BLOCKS},
+    {169, 0x0001}, /* DATA SET MANAGEMENT knows TRIM */
 };
 
 static void identify_modes(struct ata_drive *d)
@@ -403,6 +446,7 @@ static void run_smart(struct ata_drive *d, const struct command *c)
  * aborted. */
 /* clang-format off */
 static const struct command commands[] = {
+    {0x06, true,  true,  DMA,      run_trim},      /* DATA SET MANAGEMENT */
     {0x20, false, false, PIO,      run_transfer},  /* READ SECTORS */
     {0x21, false, false, PIO,      run_transfer},  /* READ SECTORS without retry */
     {0x24, false, true,  PIO,      run_transfer},  /* READ SECTORS EXT */

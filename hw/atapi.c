@@ -231,6 +231,7 @@ bool atapi_change(struct ata_drive *d, struct image *image, bool force, struct e
         return error_set(err,
                          "the guest has locked the CD tray; it was asked to release it, try again");
     }
+    image_drain(d->image);
     image_close(d->image);
     d->image = image;
     d->cd.open = false;

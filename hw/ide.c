@@ -210,8 +210,10 @@ static void register_write(struct channel *c, unsigned reg, u8 value)
         if (c->drive[n])
             ata_write(c->drive[n], (enum ata_reg)reg, value, c->selected == n);
     }
-    if (reg == ATA_DEVICE)
+    if (reg == ATA_DEVICE) {
         irq_update(c);
+        dma_run(c); /* a drive that has waited, unselected, for its turn */
+    }
 }
 
 static u32 block_read(void *dev, u16 port, unsigned size)
@@ -325,6 +327,10 @@ static void channel_state(struct channel *c, struct state *s)
 static void ide_state(void *dev, struct state *s)
 {
     struct ide *ide = dev;
+    for (unsigned n = 0; n < 4; n++) { /* what is under way has no place in a saved state */
+        if (ide->channel[n / 2].drive[n % 2])
+            image_drain(ide->channel[n / 2].drive[n % 2]->image);
+    }
     pci_device_state(&ide->pci, s);
     state_begin(s, "primary", 1);
     channel_state(&ide->channel[0], s);

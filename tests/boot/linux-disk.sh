@@ -1,5 +1,5 @@
 #!/bin/sh
-# Debian's 686 kernel and busybox from a disk image: SeaBIOS, MBR, SYSLINUX on FAT16.
+# Debian's 686 kernel and busybox from a disk image (qcow2 on qcow2): SeaBIOS, MBR, SYSLINUX on FAT16.
 # SPDX-License-Identifier: MIT
 . "$(dirname "$0")/common"
 
@@ -41,7 +41,15 @@ printf "\\200\\001\\001\\000\\016\\017\\377\\377$(le32 $start)$(le32 $sectors)" 
     dd of="$disk" conv=notrunc bs=1 seek=446 2>/dev/null
 printf '\125\252' | dd of="$disk" conv=notrunc bs=1 seek=510 2>/dev/null
 
-guest_start -nographic -no-reboot -m 128 -snapshot -drive "file=$disk,format=raw"
+# From an overlay on a compressed copy, where there is a tool that makes them.
+format=raw
+if "$PRESCIENT" img create -f qcow2 "$work/try" 1M 2>/dev/null; then
+    "$PRESCIENT" img convert -c -O qcow2 "$disk" "$work/base.qcow2" || fail "img convert"
+    disk=$work/top.qcow2
+    "$PRESCIENT" img create -b base.qcow2 "$disk" || fail "img create"
+    format=qcow2
+fi
+guest_start -nographic -no-reboot -m 128 -snapshot -drive "file=$disk,format=$format"
 guest_wait 'SYSLINUX' 120
 guest_wait 'prescient# ' 400
 guest_type 'cat /proc/cmdline\n'

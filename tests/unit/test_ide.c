@@ -5,6 +5,7 @@
 #include "hw/ide.h"
 #include "tests/unit/board_fixture.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -282,6 +283,94 @@ START_TEST(errors_and_limits)
 }
 END_TEST
 
+START_TEST(trim)
+{
+    u8 buf[512];
+    struct physmem *mem = f.board.mem;
+    phys_write(mem, 0x1000, 0x10000, 4);
+    phys_write(mem, 0x1004, 0x80000000 | 512, 4);
+    phys_write(mem, 0x10000, 8, 4); /* sectors 8 to 23, then 32 to 39 */
+    phys_write(mem, 0x10004, 16 << 16, 4);
+    phys_write(mem, 0x10010, 32, 4);
+    phys_write(mem, 0x10014, 8 << 16, 4);
+    fixture_out(&f, BM + 4, 0x1000, 4);
+    out8(BASE + ATA_ERROR, 1);
+    command48(0x06, 0, 1);
+    out8(BM, 1);
+    ck_assert_uint_eq(in8(BASE + ATA_STATUS), 0x50);
+    ck_assert_uint_eq(in8(BM + 2), 4);
+    static const u32 sectors[] = {7, 8, 23, 24, 31, 32, 39, 40};
+    for (unsigned n = 0; n < ARRAY_LEN(sectors); n++) {
+        command28(0x20, sectors[n], 1);
+        read_sector(buf);
+        bool gone = n == 1 || n == 2 || n == 5 || n == 6;
+        ck_assert_uint_eq(buf[3], gone ? 0 : pattern(sectors[n], 3));
+    }
+}
+END_TEST
+
+/* Messages of the disk's thread to the machine. */
+static struct {
+    pthread_mutex_t lock;  /* guards the rest */
+    pthread_cond_t come;   /* fn was set */
+    void (*fn)(void *arg); /* the message that waits */
+    void *arg;             /* its argument */
+} inbox = {.lock = PTHREAD_MUTEX_INITIALIZER, .come = PTHREAD_COND_INITIALIZER};
+
+static void post(void *opaque, void (*fn)(void *arg), void *arg)
+{
+    (void)opaque;
+    pthread_mutex_lock(&inbox.lock);
+    inbox.fn = fn;
+    inbox.arg = arg;
+    pthread_cond_signal(&inbox.come);
+    pthread_mutex_unlock(&inbox.lock);
+}
+
+static void take_message(void)
+{
+    pthread_mutex_lock(&inbox.lock);
+    while (!inbox.fn)
+        pthread_cond_wait(&inbox.come, &inbox.lock);
+    void (*fn)(void *arg) = inbox.fn;
+    inbox.fn = NULL;
+    pthread_mutex_unlock(&inbox.lock);
+    fn(inbox.arg);
+}
+
+START_TEST(the_guest_runs_on_while_the_disk_works)
+{
+    u8 buf[512];
+    struct image *img = make_image(false);
+    image_start_worker(img, post, NULL);
+    ide_attach_disk(ide, 1, 0, img, NULL);
+    out8(0x170 + ATA_DEVICE, 0xe0);
+    out8(0x170 + ATA_LBA_LOW, 44);
+    out8(0x170 + ATA_COUNT, 1);
+    out8(0x170 + ATA_STATUS, 0x20);
+    ck_assert_uint_eq(in8(0x376), ATA_BSY);
+    ck_assert(!f.level[15]);
+    take_message();
+    ck_assert_uint_eq(in8(0x376), 0x58);
+    ck_assert(f.level[15]);
+    in8(0x170 + ATA_STATUS);
+    for (unsigned n = 0; n < 512; n += 2)
+        store_le16(buf + n, (u16)fixture_in(&f, 0x170, 2));
+    check_sector(buf, 44);
+    out8(0x170 + ATA_COUNT, 1);
+    out8(0x170 + ATA_STATUS, 0x20); /* a reset while it is under way */
+    out8(0x376, ATA_SRST);
+    out8(0x376, 0);
+    ck_assert_uint_eq(in8(0x376), 0x50);
+    take_message();
+    ck_assert_uint_eq(in8(0x376), 0x50);
+    out8(0x170 + ATA_STATUS, 0xe7); /* a flush under way ends before the state is saved */
+    fixture_save_and_load(&f);
+    ck_assert_uint_eq(in8(0x376), 0x50);
+    take_message();
+}
+END_TEST
+
 START_TEST(state_in_the_middle_of_a_sector)
 {
     u8 buf[512];
@@ -310,6 +399,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, bus_master_dma);
     tcase_add_test(tc, short_and_long_descriptor_tables);
     tcase_add_test(tc, errors_and_limits);
+    tcase_add_test(tc, trim);
+    tcase_add_test(tc, the_guest_runs_on_while_the_disk_works);
     tcase_add_test(tc, state_in_the_middle_of_a_sector);
 }
 
