@@ -161,6 +161,15 @@ struct mem_tap {
     void (*device)(struct mem_tap *tap);
 };
 
+/* Is told what happens, for logs: set in cpu->tracer. Any function may be NULL. */
+struct cpu_tracer {
+    /* an exception or interrupt is about to be delivered; rip is what will be pushed */
+    void (*event)(struct cpu_tracer *t, unsigned vector, u32 error, bool software);
+    /* the page of lin was walked for an access, to pa; ok false: #PF with this error code */
+    void (*walked)(struct cpu_tracer *t, u64 lin, enum access access, bool user, bool ok, u64 pa,
+                   u32 error);
+};
+
 struct interp;
 struct block;
 struct debugger;
@@ -239,6 +248,7 @@ struct cpu {
     u64 xmm_absent;   /* translated code: 0 while the XMM registers are in the host */
     u64 xmm_wanted;   /* translated code: load them again after this callout */
     s64 budget;       /* translated code that counts: instructions it may still start */
+    struct cpu_tracer *tracer; /* logs, or NULL */
     struct mem_tap *tap;       /* told of accesses that do not hit cpu->tlb, or NULL */
     struct debugger *debugger; /* breakpoints from outside the guest, or NULL */
     bool explain;              /* tell each exception's why on stderr */

@@ -98,6 +98,9 @@ static struct tlb_entry *fill(struct cpu *cpu, u64 lin, enum access access, bool
     u32 error = 0;
     struct tlb_entry *e = tlb_fill(cpu->space, cpu->cr0 & CR0_PG ? &cpu->walk : NULL, lin, access,
                                    user, watching(cpu) ? watch_page : NULL, cpu, &error);
+    if (unlikely(cpu->tracer) && cpu->tracer->walked)
+        cpu->tracer->walked(cpu->tracer, lin, access, user, e,
+                            e ? tlb_pa(&cpu->space->tlb[user], lin) : 0, error);
     if (!e)
         cpu_raise_pf(cpu, lin, error);
     return e;

@@ -1,64 +1,141 @@
-/* The log of -d, and the report of -verify: guest code, what it became, states side by side. */
+/* The log of -d: what is translated, what runs, exceptions, page walks; and -verify. */
 /* SPDX-License-Identifier: MIT */
 #include "frontend/trace.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/decode.h"
+#include "cpu/breakpoint.h"
+#include "frontend/trace_code.h"
 #include "translate/engine.h"
-#include "translate/verify.h"
+
+/* What -d names, one bit each. */
+enum item {
+    ITEM_IN_ASM = 1,
+    ITEM_OP = 2,
+    ITEM_OUT_ASM = 4,
+    ITEM_EXEC = 8,
+    ITEM_INT = 16,
+    ITEM_MMU = 32,
+    ITEM_CPU = 64,
+    ITEM_TRANSLATE = 128,
+};
+enum { MAX_RANGES = 16 };
+
+static const struct {
+    const char *name;
+    enum item item;
+} items[] = {
+    {"in_asm", ITEM_IN_ASM},   {"op", ITEM_OP},
+    {"out_asm", ITEM_OUT_ASM}, {"exec", ITEM_EXEC},
+    {"int", ITEM_INT},         {"mmu", ITEM_MMU},
+    {"cpu", ITEM_CPU},         {"translate", ITEM_TRANSLATE},
+};
 
 struct trace {
     struct cpu *cpu;                     /* what is logged */
     FILE *out;                           /* where to */
+    unsigned items;                      /* enum item */
+    u64 first[MAX_RANGES];               /* -dfilter: ranges of code addresses */
+    u64 last[MAX_RANGES];                /* inclusive */
+    unsigned ranges;                     /* how many; 0: everything */
+    struct observer observer;            /* of the translator */
+    struct cpu_tracer tracer;            /* of the CPU */
+    u64 events;                          /* exceptions and interrupts */
     bool verify;                         /* -verify */
     u64 differences;                     /* found by it */
     void (*on_difference)(void *opaque); /* who is told of them */
     void *opaque;                        /* its argument */
 };
 
-typedef unsigned long long ull;
-
-static void print_bytes(struct trace *t, const u8 *bytes, unsigned n)
+static bool wanted(const struct trace *t, u64 lin)
 {
-    for (unsigned at = 0; at < n; at++)
-        fprintf(t->out, "%02x%s", bytes[at], at + 1 == n || at % 32 == 31 ? "\n" : " ");
+    for (unsigned n = 0; n < t->ranges; n++)
+        if (lin >= t->first[n] && lin <= t->last[n])
+            return true;
+    return !t->ranges;
 }
 
-static void print_guest(struct trace *t, u32 lin, const u8 *code, unsigned bytes)
+static u64 here(const struct cpu *cpu)
 {
-    struct insn i;
-    for (unsigned at = 0; at < bytes; at += i.len) {
-        if (decode(code + at, bytes - at, t->cpu->code_mode, &i) != DECODE_OK)
-            break;
-        fprintf(t->out, "%08x  %-10s ", lin + at, insn_info(i.row)->name);
-        print_bytes(t, code + at, i.len);
-    }
+    return (u32)(cpu->seg[SEG_CS].base + cpu->rip);
 }
 
-/* One line of registers of each of the three states. */
-static void print_states(struct trace *t, const struct verify_report *r)
+/* Registers as QEMU shows them, for whoever compares logs. */
+static void print_cpu(struct trace *t)
 {
-    static const char *const names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
-    const struct cpu *c[3] = {r->before, r->interpreter, r->translator};
-    fprintf(t->out, "%-8s %-10s %-12s %s\n", "", "before", "interpreter", "translator");
-    for (unsigned n = 0; n < ARRAY_LEN(names); n++)
-        fprintf(t->out, "%-8s %08llx   %08llx     %08llx\n", names[n], (ull)c[0]->regs[n],
-                (ull)c[1]->regs[n], (ull)c[2]->regs[n]);
-    fprintf(t->out, "%-8s %08llx   %08llx     %08llx\n", "eip", (ull)c[0]->rip, (ull)c[1]->rip,
-            (ull)c[2]->rip);
-    fprintf(t->out, "%-8s %08x   %08x     %08x\n", "eflags", cpu_eflags(c[0]), cpu_eflags(c[1]),
-            cpu_eflags(c[2]));
-    for (unsigned n = 0; n < 2; n++) {
-        const struct fault *f = &c[n + 1]->fault;
-        if (r->faults[n])
-            fprintf(t->out, "%s: exception %u, error %x, address %llx: %s\n",
-                    n ? "translator" : "interpreter", f->vector, f->error, (ull)f->cr2,
-                    f->why ? f->why : "");
-    }
+    const struct cpu *c = t->cpu;
+    const u64 *r = c->regs;
+    static const char *const seg[] = {"ES", "CS", "SS", "DS", "FS", "GS"};
+    fprintf(t->out,
+            "EAX=%08x EBX=%08x ECX=%08x EDX=%08x\nESI=%08x EDI=%08x EBP=%08x ESP=%08x\n"
+            "EIP=%08x EFL=%08x CPL=%u II=%u A20=%u SMM=%u HLT=%u\n",
+            (u32)r[RAX], (u32)r[RBX], (u32)r[RCX], (u32)r[RDX], (u32)r[RSI], (u32)r[RDI],
+            (u32)r[RBP], (u32)r[RSP], (u32)c->rip, cpu_eflags(c), c->cpl, c->inhibit,
+            physmem_a20(c->mem), c->in_smm, c->halted);
+    for (unsigned n = 0; n < ARRAY_LEN(seg); n++)
+        fprintf(t->out, "%s =%04x %08x %08x %08x\n", seg[n], c->seg[n].selector,
+                (u32)c->seg[n].base, c->seg[n].limit, c->seg[n].attr);
+    fprintf(t->out, "CR0=%08x CR2=%08x CR3=%08x CR4=%08x\n", (u32)c->cr0, (u32)c->cr2, (u32)c->cr3,
+            (u32)c->cr4);
+}
+
+static void on_runs(void *opaque, u32 lin)
+{
+    struct trace *t = opaque;
+    if (!wanted(t, lin))
+        return;
+    if (t->items & ITEM_EXEC)
+        fprintf(t->out, "Trace 0: %08x [%" PRIu64 "]\n", lin, t->cpu->icount);
+    if (t->items & ITEM_CPU)
+        print_cpu(t);
+}
+
+static void on_translated(void *opaque, const struct observed *b)
+{
+    struct trace *t = opaque;
+    struct trace_sides sides = {t->items & ITEM_IN_ASM, t->items & ITEM_OP,
+                                t->items & ITEM_OUT_ASM};
+    if (wanted(t, b->lin))
+        trace_block(t->out, b, sides);
+}
+
+static void on_event(struct cpu_tracer *tracer, unsigned vector, u32 error, bool software)
+{
+    struct trace *t = container_of(tracer, struct trace, tracer);
+    const struct cpu *c = t->cpu;
+    u64 number = t->events++;
+    if (!wanted(t, here(c)))
+        return;
+    fprintf(t->out, "%6" PRIu64 ": v=%02x e=%04x i=%u cpl=%u IP=%04x:%08x pc=%08x SP=%04x:%08x",
+            number, vector, error, software, c->cpl, c->seg[SEG_CS].selector, (u32)c->rip,
+            (u32)here(c), c->seg[SEG_SS].selector, (u32)c->regs[RSP]);
+    if (vector == VEC_PF && !software)
+        fprintf(t->out, " CR2=%08x", (u32)c->cr2);
+    else
+        fprintf(t->out, " EAX=%08x", (u32)c->regs[RAX]);
+    fputc('\n', t->out);
+    if (t->items & ITEM_CPU)
+        print_cpu(t);
+}
+
+static void on_walked(struct cpu_tracer *tracer, u64 lin, enum access access, bool user, bool ok,
+                      u64 pa, u32 error)
+{
+    static const char *const names[] = {
+        [ACCESS_READ] = "read", [ACCESS_WRITE] = "write", [ACCESS_EXEC] = "fetch"};
+    struct trace *t = container_of(tracer, struct trace, tracer);
+    if (!wanted(t, here(t->cpu)))
+        return;
+    fprintf(t->out, "mmu: %s of %08" PRIx64 ", %s: ", names[access], lin,
+            user ? "user" : "supervisor");
+    if (ok)
+        fprintf(t->out, "physical %08" PRIx64 "\n", pa);
+    else
+        fprintf(t->out, "#PF(%x)\n", error);
 }
 
 static void on_differs(void *opaque, const struct verify_report *r)
@@ -66,17 +143,68 @@ static void on_differs(void *opaque, const struct verify_report *r)
     struct trace *t = opaque;
     if (t->differences++)
         return;
-    fprintf(t->out,
-            "-verify: the translator differs from the interpreter in %s: %llx, not %llx (at %llx)\n"
-            "after %u instructions of the block at %08x, instruction %llu of the run:\n",
-            r->what, (ull)r->translated, (ull)r->interpreted, (ull)r->at, r->count, r->lin,
-            (ull)r->before->icount);
-    print_guest(t, r->lin, r->code, r->bytes);
-    print_states(t, r);
-    fprintf(t->out, "host code at %llx:\n", (ull)r->host_pc);
-    print_bytes(t, r->host_code, r->host_bytes);
-    fflush(t->out);
+    trace_difference(t->out, r);
     t->on_difference(t->opaque);
+}
+
+static bool parse_items(struct trace *t, const char *text, struct error *err)
+{
+    while (*text) {
+        size_t len = strcspn(text, ",");
+        unsigned n = 0;
+        while (n < ARRAY_LEN(items) &&
+               (strlen(items[n].name) != len || memcmp(items[n].name, text, len)))
+            n++;
+        if (n == ARRAY_LEN(items))
+            return error_set(err,
+                             "-d %.*s: in_asm, op, out_asm, exec, int, mmu, cpu and translate can "
+                             "be logged",
+                             (int)len, text);
+        t->items |= items[n].item;
+        text += len + (text[len] == ',');
+    }
+    return true;
+}
+
+/* FIRST..LAST, FIRST+SIZE or FIRST-SIZE, and more of them after commas. */
+static bool parse_ranges(struct trace *t, const char *text, struct error *err)
+{
+    const char *at = text;
+    while (*at && t->ranges < MAX_RANGES) {
+        char *end;
+        u64 first = strtoull(at, &end, 0), last = first;
+        if (end[0] == '.' && end[1] == '.')
+            last = strtoull(end + 2, &end, 0);
+        else if (*end == '+')
+            last = first + strtoull(end + 1, &end, 0) - 1;
+        else if (*end == '-')
+            first = last - strtoull(end + 1, &end, 0) + 1;
+        if (end == at || (*end && *end != ',') || last < first)
+            break;
+        t->first[t->ranges] = first;
+        t->last[t->ranges++] = last;
+        at = end + (*end == ',');
+    }
+    return !*at || error_set(err,
+                             "-dfilter %s: FIRST..LAST, FIRST+SIZE or FIRST-SIZE, and up to "
+                             "16 of them with commas between",
+                             text);
+}
+
+/* Who has to be asked for what is wanted. */
+static void connect(struct trace *t)
+{
+    const unsigned code = ITEM_IN_ASM | ITEM_OP | ITEM_OUT_ASM;
+    t->observer = (struct observer){.translated = t->items & code ? on_translated : NULL,
+                                    .runs = t->items & (ITEM_EXEC | ITEM_CPU) ? on_runs : NULL,
+                                    .opaque = t};
+    t->tracer = (struct cpu_tracer){.event = t->items & ITEM_INT ? on_event : NULL,
+                                    .walked = t->items & ITEM_MMU ? on_walked : NULL};
+    t->cpu->tracer = &t->tracer;
+    if (t->cpu->translator)
+        translate_observe(t->cpu, &t->observer);
+    if (t->verify)
+        translate_verify(t->cpu, on_differs, t);
 }
 
 bool trace_new(struct trace **trace, struct cpu *cpu, const struct options *o,
@@ -85,17 +213,24 @@ bool trace_new(struct trace **trace, struct cpu *cpu, const struct options *o,
     *trace = NULL;
     if (!o->debug && !o->verify)
         return true;
-    FILE *out = o->debug_file ? fopen(o->debug_file, "w") : stderr;
-    if (!out)
-        return error_set(err, "-D %s: %s", o->debug_file, strerror(errno));
     struct trace *t = *trace = xcalloc(1, sizeof *t);
     *t = (struct trace){.cpu = cpu,
-                        .out = out,
+                        .out = stderr,
                         .verify = o->verify,
                         .on_difference = on_difference,
                         .opaque = opaque};
-    if (o->verify)
-        translate_verify(cpu, on_differs, t);
+    if ((o->debug && !parse_items(t, o->debug, err)) ||
+        (o->debug_filter && !parse_ranges(t, o->debug_filter, err)))
+        return false;
+    const unsigned translated = ITEM_IN_ASM | ITEM_OP | ITEM_OUT_ASM | ITEM_EXEC;
+    if (!cpu->translator && t->items & (translated | ITEM_TRANSLATE))
+        return error_set(err, "-d %s: only what is translated is logged, -engine interp is not",
+                         o->debug);
+    if (o->debug_file && !(t->out = fopen(o->debug_file, "w"))) {
+        t->out = stderr;
+        return error_set(err, "-D %s: %s", o->debug_file, strerror(errno));
+    }
+    connect(t);
     return true;
 }
 
@@ -103,14 +238,17 @@ void trace_free(struct trace *t)
 {
     if (!t)
         return;
-    if (t->verify) {
+    if (t->items & ITEM_TRANSLATE && t->cpu->translator)
+        translate_report(t->cpu, t->out);
+    if (t->verify && t->cpu->translator) {
         u64 blocks, insns, once;
         translate_verified(t->cpu, &blocks, &insns, &once);
         fprintf(t->out,
-                "-verify: %llu instructions in %llu blocks compared, %llu run once only: %llu "
-                "differences\n",
-                (ull)insns, (ull)blocks, (ull)once, (ull)t->differences);
+                "-verify: %" PRIu64 " instructions in %" PRIu64 " blocks compared, %" PRIu64
+                " run once only: %" PRIu64 " differences\n",
+                insns, blocks, once, t->differences);
     }
+    t->cpu->tracer = NULL;
     if (t->out != stderr)
         fclose(t->out);
     free(t);

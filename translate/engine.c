@@ -18,6 +18,7 @@
 #include "mmu/window.h"
 #include "translate/host.h"
 #include "translate/lockstep.h"
+#include "translate/observe.h"
 #include "translate/regs.h"
 
 enum { HOT_RUNS = 20 }; /* interpreted runs before a block is translated */
@@ -77,6 +78,8 @@ static struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode,
     }
     if (b)
         tblock_insert(t, b);
+    if (b && t->observer && t->observer->translated)
+        observe_translated(t, b);
     return b;
 }
 
@@ -99,7 +102,7 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
         t->stops[STOP_COLD]++;
         return NULL;
     }
-    if (!t->verify)
+    if (!t->unchained)
         t->jump[lin % JUMP_ENTRIES] = (struct tjump){-(cpu->jump_id + lin), b->code};
     return b;
 }
@@ -124,7 +127,7 @@ static void follow_exit(struct translator *t, const struct tsite *rx_site)
     t->cpu->rip = exit_ip(from, x);
     u64 place = (from->ram_offset & PAGE_MASK) | (x->target & ~PAGE_MASK);
     struct tblock *to = from->dropped ? NULL : tblock_find(t, x->target, from->mode, place);
-    if (to && !x->to)
+    if (to && !x->to && !t->unchained)
         tblock_link(t, x, to);
 }
 
@@ -176,6 +179,8 @@ static void translate_run(struct cpu *cpu, u64 until)
         u64 code = mode ? translate_peek(t, mode) : 0;
         struct tblock *b = mode && !code ? find_block(t, mode) : NULL;
         code = b ? b->code : code;
+        if (unlikely(t->observer && t->observer->runs && b))
+            t->observer->runs(t->observer->opaque, b->lin);
         if (unlikely(t->verify && b))
             verify_block(t->verify, b, until);
         else if (unlikely(t->verify && mode))
@@ -355,42 +360,4 @@ void translate_free(struct cpu *cpu)
     free(t);
     cpu->translator = NULL;
     running = NULL;
-}
-
-static void report_spaces(const struct cpu *cpu)
-{
-    const struct space_counts *c = spaces_counts(cpu->spaces);
-    const struct {
-        u64 count;
-        const char *what;
-    } line[] = {
-        {c->switches, "loads of a page-table root"},
-        {c->made, "of these, of one that was not kept"},
-        {c->seeded, "TLB entries that new address spaces took over"},
-        {c->writes, "writes to traced page tables"},
-        {c->drops, "entries of them that were in use"},
-        {c->traced, "page tables traced"},
-        {c->untraced, "page tables written too often to be traced"},
-        {c->protects, "pages that lost direct writes"},
-        {c->code_drops, "changes of what maps code"},
-    };
-    for (unsigned n = 0; n < ARRAY_LEN(line); n++)
-        fprintf(stderr, "%12llu  %s\n", (unsigned long long)line[n].count, line[n].what);
-}
-
-void translate_report(const struct cpu *cpu)
-{
-    static const char *const text[STOP_COUNT] = {
-#define STOP(name, what) [STOP_##name] = what,
-#include "translate/stop.def"
-#undef STOP
-    };
-    const struct translator *t = cpu->translator;
-    fprintf(stderr,
-            "translated: %llu instructions, %llu bytes in %u blocks; %zu bytes of host code\n",
-            (unsigned long long)t->translated_insns, (unsigned long long)t->translated_bytes,
-            t->block_count, (size_t)(t->emit.at - t->rw));
-    for (unsigned n = 0; n < STOP_COUNT; n++)
-        fprintf(stderr, "%12llu  %s\n", (unsigned long long)t->stops[n], text[n]);
-    report_spaces(cpu);
 }

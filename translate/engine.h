@@ -4,6 +4,8 @@
 #ifndef TRANSLATE_ENGINE_H
 #define TRANSLATE_ENGINE_H
 
+#include <stdio.h>
+
 #include "cpu/cpu.h"
 
 /* What runs how. */
@@ -22,7 +24,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
 void translate_count(struct cpu *cpu);
 void translate_free(struct cpu *cpu);
 
-/* Prints the counters on stderr. */
-void translate_report(const struct cpu *cpu);
+/* Prints sizes and counters. */
+void translate_report(const struct cpu *cpu, FILE *out);
 
 #endif

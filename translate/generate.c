@@ -142,11 +142,12 @@ static void gen_block(struct generator *g)
         emit_call(g->e, g->t->load_xmm);
     }
     for (unsigned n = 0; n < g->s->count; n++) {
-        b->map[n] = (struct tplace){(u16)(emit_pc(g->e) - b->code), g->s->insn[n].offset};
+        b->map[n] = (struct tplace){(u16)(emit_pc(g->e) - b->code), g->s->insn[n].offset,
+                                    g->s->insn[n].verdict};
         b->fpu |= insn_info(g->s->insn[n].insn.row)->class == CLASS_FPU;
         gen_insn(g, n);
     }
-    b->map[b->count] = (struct tplace){(u16)(emit_pc(g->e) - b->code), b->bytes};
+    b->map[b->count] = (struct tplace){(u16)(emit_pc(g->e) - b->code), b->bytes, 0};
     if (!b->ends)
         gen_jump_to(g, scan_next_ip(g->s, b->count - 1), 0);
     for (unsigned n = 0; n < g->cold_count; n++)

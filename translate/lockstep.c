@@ -79,17 +79,13 @@ static void tell(struct verify *v, const struct tblock *b, const char *what, u64
                               .at = at,
                               .interpreted = interpreted,
                               .translated = translated,
-                              .lin = b->lin,
                               .count = v->end[0].count,
-                              .code = physmem_ram(t->cpu->mem, b->ram_offset),
-                              .bytes = b->bytes,
-                              .host_code = (const u8 *)(uintptr_t)b->code,
-                              .host_pc = b->code,
-                              .host_bytes = (unsigned)(b->code_end - b->code),
                               .before = v->before,
                               .interpreter = v->interpreter,
                               .translator = v->cpu,
                               .faults = {v->end[0].fault, v->end[1].fault}};
+    struct observed_insn insn[SCAN_MAX_INSNS + 1];
+    observe_block(t, b, insn, &r.block);
     v->differs(v->opaque, &r);
 }
 

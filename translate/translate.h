@@ -10,6 +10,7 @@
 struct tblock;
 struct direct;
 struct verify;
+struct observer;
 
 /* A direct exit of a block: a jmp or jcc whose rel32 is patched. */
 struct texit {
@@ -23,8 +24,9 @@ struct texit {
 
 /* Where the code of a guest instruction starts. */
 struct tplace {
-    u16 host;  /* bytes behind tblock.code */
-    u16 guest; /* bytes behind tblock.lin */
+    u16 host;   /* bytes behind tblock.code */
+    u16 guest;  /* bytes behind tblock.lin */
+    u8 verdict; /* enum verdict */
 };
 
 struct tblock {
@@ -90,23 +92,25 @@ enum translate_stop {
 };
 
 struct translator {
-    struct cpu *cpu;           /* whose code it is */
-    u8 *rw;                    /* code cache, writable view */
-    u8 *rx;                    /* the same memory, executable view */
-    size_t size;               /* its bytes */
-    struct emit emit;          /* where the next block goes */
-    size_t stubs_end;          /* offset of the first byte behind the common stubs */
-    u64 enter;                 /* common stub: load the guest's registers and jump */
-    u64 callout;               /* common stub: run the interpreter's function of a site */
-    u64 trap;                  /* the same of trap_site: where a host signal goes on */
-    struct tsite *trap_site;   /* in the writable view: the instruction that trapped */
-    u64 exit_site;             /* common stub: leave, by a direct exit */
-    u64 exit_addr;             /* common stub: leave, going on at SCRATCH_ADDR */
-    u64 load_xmm;              /* common stub: XMM registers into the host */
-    u64 leave;                 /* common stub: back to C; the guest's registers are saved */
-    bool counting;             /* blocks count their instructions */
-    u64 count_end;             /* while translated code runs: icount at which its budget is 0 */
-    struct verify *verify;     /* blocks are checked against the interpreter, or NULL */
+    struct cpu *cpu;         /* whose code it is */
+    u8 *rw;                  /* code cache, writable view */
+    u8 *rx;                  /* the same memory, executable view */
+    size_t size;             /* its bytes */
+    struct emit emit;        /* where the next block goes */
+    size_t stubs_end;        /* offset of the first byte behind the common stubs */
+    u64 enter;               /* common stub: load the guest's registers and jump */
+    u64 callout;             /* common stub: run the interpreter's function of a site */
+    u64 trap;                /* the same of trap_site: where a host signal goes on */
+    struct tsite *trap_site; /* in the writable view: the instruction that trapped */
+    u64 exit_site;           /* common stub: leave, by a direct exit */
+    u64 exit_addr;           /* common stub: leave, going on at SCRATCH_ADDR */
+    u64 load_xmm;            /* common stub: XMM registers into the host */
+    u64 leave;               /* common stub: back to C; the guest's registers are saved */
+    bool counting;           /* blocks count their instructions */
+    u64 count_end;           /* while translated code runs: icount at which its budget is 0 */
+    struct verify *verify;   /* blocks are checked against the interpreter, or NULL */
+    const struct observer *observer; /* is told of blocks, or NULL */
+    bool unchained;                  /* every block leaves to the dispatcher */
     bool reset_wanted;         /* every block was dropped: start anew before the next translation */
     unsigned threshold;        /* interpreted runs before a block is translated */
     struct tjump *jump;        /* the jump table */
@@ -191,6 +195,14 @@ bool direct_fault(struct translator *t, u64 host, bool write);
 void direct_fill(struct translator *t, struct tblock *b);
 /* Should the block at lin, which has a window, check its accesses all the same? */
 bool direct_refused(const struct translator *t, u32 lin, u64 ram_offset);
+
+/* observe.c: tells the observer, whose `translated` is set; fills in *o and its insn, of which
+ * there are SCAN_MAX_INSNS + 1. */
+struct observed;
+struct observed_insn;
+void observe_translated(const struct translator *t, const struct tblock *b);
+void observe_block(const struct translator *t, const struct tblock *b, struct observed_insn *insn,
+                   struct observed *o);
 
 /* vmm.c: called from the callout stub; returns the host address where to go on. */
 u64 translate_callout(struct cpu *cpu, struct tsite *site);

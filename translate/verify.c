@@ -281,6 +281,7 @@ void translate_verify(struct cpu *cpu, void (*differs)(void *opaque, const struc
     }
     t->verify = v;
     t->threshold = 0;
+    t->unchained = true;
     translate_count(cpu);
 }
 

@@ -4,22 +4,15 @@
 #ifndef TRANSLATE_VERIFY_H
 #define TRANSLATE_VERIFY_H
 
-#include "cpu/cpu.h"
-
-struct tblock;
+#include "translate/observe.h"
 
 /* A difference, and what led to it. */
 struct verify_report {
     const char *what;              /* what differs: a register, "memory", ... */
     u64 at;                        /* memory: place in the guest's RAM */
     u64 interpreted, translated;   /* its two values, or their first 8 bytes */
-    u32 lin;                       /* linear address of the block */
+    struct observed block;         /* the block */
     unsigned count;                /* instructions that ran */
-    const u8 *code;                /* the guest's code */
-    unsigned bytes;                /* its length */
-    const u8 *host_code;           /* the host code it became, cold stubs included */
-    u64 host_pc;                   /* its address */
-    unsigned host_bytes;           /* its length */
     const struct cpu *before;      /* the state both started from */
     const struct cpu *interpreter; /* its state at the end; a fault that it raised is in fault */
     const struct cpu *translator;  /* the same of translated code */

@@ -107,7 +107,7 @@ START_TEST(wrong_code_is_found)
     ck_assert_str_eq(last.what, "eax");
     ck_assert_uint_eq(last.interpreted, 0x12345678);
     ck_assert_uint_eq(last.translated, 0x12345679);
-    ck_assert_uint_eq(last.lin, H_CODE);
+    ck_assert_uint_eq(last.block.lin, H_CODE);
 }
 END_TEST
 

@@ -1,0 +1,124 @@
+/* The log of -d: what it takes, and what it says of a small program. */
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cpu/interp.h"
+#include "cpu_harness.h"
+#include "frontend/trace.h"
+#include "translate/engine.h"
+
+enum { HLT = 0xf4, LIMIT = 1000 };
+
+static struct cpu *cpu;
+static struct error err;
+static char name[] = "/tmp/prescient-trace-XXXXXX";
+static char text[65536]; /* the log */
+
+static void setup(void)
+{
+    harness_setup();
+    cpu = harness_cpu();
+    interp_init(cpu);
+    ck_assert(translate_init(cpu, 1 << 20, TRANSLATE_CHECKED, &err));
+    strcpy(name + strlen(name) - 6, "XXXXXX");
+    close(mkstemp(name));
+}
+
+static void teardown(void)
+{
+    unlink(name);
+    translate_free(cpu);
+    interp_free(cpu);
+    harness_teardown();
+}
+
+/* Runs `mov eax, 1; inc [H_DATA]; ud2` at H_CODE with these options; the log in text. */
+static void run(char *items, char *filter)
+{
+    struct options o = {.debug = items, .debug_file = name, .debug_filter = filter};
+    struct trace *t;
+    ck_assert(trace_new(&t, cpu, &o, NULL, NULL, &err));
+    cpu->rip = H_HANDLER + 16 * VEC_UD;
+    code_put((const u8[]){HLT}, 1);
+    cpu->rip = H_CODE;
+    CODE(0xb8, 1, 0, 0, 0, 0xff, 0x05, 0, 0, 5, 0, 0x0f, 0x0b);
+    for (unsigned n = 0; n < 3 && !cpu->halted; n++)
+        interp_run(cpu, LIMIT);
+    ck_assert(cpu->halted);
+    trace_free(t);
+    FILE *f = fopen(name, "r");
+    ck_assert_ptr_nonnull(f);
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+}
+
+START_TEST(code_and_what_it_became)
+{
+    run((char *)"in_asm,op,out_asm", NULL);
+    const char *mov = strstr(text, "00010000  b8 01 00 00 00"), *inc, *callout;
+    ck_assert_ptr_nonnull(mov);
+    ck_assert_ptr_nonnull(inc = strstr(mov, "00010005  ff 05 00 00 05 00"));
+    ck_assert_ptr_nonnull(strstr(mov, "; copy\n"));
+    ck_assert_ptr_nonnull(strstr(inc, "; copy\n"));
+    ck_assert_ptr_nonnull(callout = strstr(inc, "0001000b  0f 0b"));
+    ck_assert_ptr_nonnull(strstr(callout, "; callout_end\n"));
+}
+END_TEST
+
+START_TEST(what_happens)
+{
+    run((char *)"exec,int,mmu,cpu", NULL);
+    ck_assert_ptr_nonnull(strstr(text, "Trace 0: 00010000"));
+    ck_assert_ptr_nonnull(strstr(text, "v=06 e=0000 i=0 cpl=0 IP=0008:0001000b"));
+    ck_assert_ptr_nonnull(strstr(text, "mmu: write of 00050000, supervisor: physical 00050000"));
+    ck_assert_ptr_nonnull(strstr(text, "EAX=00000001"));
+}
+END_TEST
+
+START_TEST(a_filter_leaves_out_the_rest)
+{
+    run((char *)"in_asm,int,translate", (char *)"0x20000..0x20fff,0x30000+16");
+    ck_assert_ptr_null(strstr(text, "00010000"));
+    ck_assert_ptr_null(strstr(text, "v=06"));
+    ck_assert_ptr_nonnull(strstr(text, "00020060  f4"));
+    ck_assert_ptr_nonnull(strstr(text, "bytes of metadata"));
+}
+END_TEST
+
+START_TEST(mistakes)
+{
+    static const struct options bad[] = {
+        {.debug = (char *)"in_asm,wrong"},
+        {.debug = (char *)"int", .debug_filter = (char *)"5..4"},
+        {.debug = (char *)"int", .debug_filter = (char *)"x"},
+        {.debug = (char *)"int", .debug_file = (char *)"/nowhere/at/all"},
+    };
+    for (unsigned n = 0; n < ARRAY_LEN(bad); n++) {
+        struct trace *t;
+        ck_assert(!trace_new(&t, cpu, &bad[n], NULL, NULL, &err));
+        ck_assert(err.text[0] == '-');
+        trace_free(t);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("trace");
+    TCase *t = tcase_create("log");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, code_and_what_it_became);
+    tcase_add_test(t, what_happens);
+    tcase_add_test(t, a_filter_leaves_out_the_rest);
+    tcase_add_test(t, mistakes);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
