@@ -206,6 +206,7 @@ struct cpu {
     u64 pat, misc_enable, mtrr_def_type;            /* IA32_PAT, _MISC_ENABLE, _MTRR_DEF_TYPE */
     u64 mtrr[32];     /* fixed and variable MTRRs, by control.c's table */
     u64 microcode;    /* IA32_BIOS_SIGN_ID */
+    u64 debugctl;     /* IA32_DEBUGCTL */
     u64 spec_ctrl;    /* IA32_SPEC_CTRL */
     u32 smbase;       /* base of SMRAM state save */
     bool in_smm;      /* between SMI and RSM */

@@ -61,10 +61,19 @@ static bool stopped_midway(const struct cpu *cpu)
             i->op[1].kind == OPND_DST);
 }
 
+/* The instruction did not go on to the next one. A branch that is taken to there is not seen. */
+static bool branched(const struct cpu *cpu)
+{
+    return !cpu->cur || (u32)cpu->rip != (u32)(cpu->step_rip + cpu->cur->len);
+}
+
 void debug_trap(struct cpu *cpu)
 {
-    if (stopped_midway(cpu))
+    bool midway = stopped_midway(cpu);
+    if (midway)
         cpu->eflags |= FLAG_RF;
+    if (cpu->debugctl & DEBUGCTL_BTF && (midway || !branched(cpu)))
+        cpu->dr6_pending &= ~(u64)DR6_BS;
     if (cpu->inhibit && cpu->inhibit_debug) {
         cpu->dr6_pending &= ~(u64)DR6_BS;
         return;
@@ -93,4 +102,5 @@ void debug_deliver(struct cpu *cpu)
     cpu->dr[6] |= cpu->dr6_pending;
     cpu->dr6_pending = 0;
     cpu->dr[7] &= ~(u64)DR7_GD;
+    cpu->debugctl &= ~(u64)DEBUGCTL_BTF;
 }

@@ -14,6 +14,7 @@ enum {
     DR7_ENABLED = 0xff, /* L0-L3, G0-G3 */
     DR7_LE = BIT(8),
     DR7_GD = BIT(13),
+    DEBUGCTL_BTF = BIT(1), /* TF traps after branches only */
 };
 /* R/W field of breakpoint n in DR7. */
 enum dr7_kind { BREAK_EXEC, BREAK_WRITE, BREAK_IO, BREAK_ACCESS };

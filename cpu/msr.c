@@ -4,6 +4,7 @@
 
 #include "cpu/control.h"
 #include "cpu/cpuid.h"
+#include "cpu/debug.h"
 #include "cpu/exec.h"
 
 enum { MTRR_VARIABLE = 8, MTRR_FIXED = 11, NOT_STORED = 0 };
@@ -103,7 +104,7 @@ static const struct msr msrs[] = {
     {0x179, 0x179, NOT_STORED,          0,        0,            0,              read_only},  /* MCG_CAP: no banks */
     {0x17a, 0x17a, NOT_STORED,          0,        0,            ALL,            NULL},  /* MCG_STATUS */
     {0x1a0, 0x1a0, AT(misc_enable),     0,        1,            0,              NULL},  /* MISC_ENABLE */
-    {0x1d9, 0x1d9, NOT_STORED,          0,        0,            ALL,            NULL},  /* DEBUGCTL */
+    {0x1d9, 0x1d9, AT(debugctl),        0,        DEBUGCTL_BTF, ~0x7full,       NULL},  /* DEBUGCTL: LBR, TR, PB0-3 do nothing */
     {0x200, 0x20f, AT(mtrr[0]),         0,        ALL,          ~ADDRESS_BITS,  NULL},  /* MTRR_PHYSBASE, MASK */
     {0x250, 0x250, AT(mtrr[16]),        0,        ALL,          0,              write_mtrr_fixed}, /* FIX64K */
     {0x258, 0x259, AT(mtrr[17]),        0,        ALL,          0,              write_mtrr_fixed}, /* FIX16K */

@@ -248,6 +248,7 @@ static void seed(struct spaces *set, struct space *s, const struct space *from)
         }
     }
     memcpy(s->tlb[0].large, from->tlb[0].large, sizeof s->tlb[0].large);
+    s->tlb[0].huge = from->tlb[0].huge;
 }
 
 /* The set */

@@ -8,7 +8,7 @@
 
 #include "mmu/trace.h"
 
-enum { LARGE_SHIFT = 22, REGIONS = TLB_WORDS * 64 };
+enum { LARGE_SHIFT = 22, HUGE_SHIFT = 30, REGIONS = TLB_WORDS * 64 };
 #define NO_PAGE UINT32_MAX
 
 static void bit_put(u64 *map, unsigned n, bool on)
@@ -66,6 +66,7 @@ void space_flush(struct space *s)
         for (unsigned w = 0; w < TLB_WORDS; w++)
             drop_word(&s->tlb[n], w, s->tlb[n].used[w]);
         memset(s->tlb[n].large, 0, sizeof s->tlb[n].large);
+        s->tlb[n].huge = false;
     }
 }
 
@@ -91,17 +92,6 @@ static void flush_region(struct tlb *t, u64 lin)
     bit_put(t->large, region_of(lin), false);
 }
 
-void space_flush_page(struct space *s, u64 lin)
-{
-    for (unsigned n = 0; n < 2; n++) {
-        struct tlb *t = &s->tlb[n];
-        if (bit_get(t->large, region_of(lin)))
-            flush_region(t, lin);
-        else if (tlb_page_of(tlb_entry(t, lin)) == (lin & PAGE_MASK))
-            entry_drop(t, index_of(lin));
-    }
-}
-
 /* Drops the entries of word w that lie in the range. */
 static void drop_word_in(struct tlb *t, unsigned w, u64 lin, u64 size)
 {
@@ -112,6 +102,21 @@ static void drop_word_in(struct tlb *t, unsigned w, u64 lin, u64 size)
             which |= BIT64(bit);
     }
     drop_word(t, w, which);
+}
+
+void space_flush_page(struct space *s, u64 lin)
+{
+    u64 huge = BIT64(HUGE_SHIFT);
+    for (unsigned n = 0; n < 2; n++) {
+        struct tlb *t = &s->tlb[n];
+        if (t->huge)
+            for (unsigned w = 0; w < TLB_WORDS; w++)
+                drop_word_in(t, w, lin & ~(huge - 1), huge);
+        else if (bit_get(t->large, region_of(lin)))
+            flush_region(t, lin);
+        else if (tlb_page_of(tlb_entry(t, lin)) == (lin & PAGE_MASK))
+            entry_drop(t, index_of(lin));
+    }
 }
 
 void space_drop(struct space *s, u64 lin, u64 size)
@@ -251,6 +256,7 @@ struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 li
     bit_put(t->global, n, r.global);
     if (r.page_shift > PAGE_SHIFT)
         bit_put(t->large, region_of(lin), true);
+    t->huge |= r.page_shift == HUGE_SHIFT;
     assert(user ? r.user : true);
     return e;
 }

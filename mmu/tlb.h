@@ -49,6 +49,7 @@ struct tlb {
     u64 global[TLB_WORDS];     /* of these, those that survive a CR3 load */
     u64 large[TLB_WORDS];      /* 4 MiB regions (lin >> 22) with parts of large pages:
                                   there INVLPG must search */
+    bool huge;                 /* there are parts of pages of 1 GiB */
 };
 
 /* Which tables a space stands for. */

@@ -15,7 +15,7 @@ guest_start -display none -serial stdio -no-reboot -m 768 -kernel "$kernel" -ini
     -append "priority=low console=ttyS0 console=tty0" -screenshot "$work/screen.png"
 # The serial console's menu is ready first; the window system takes its time.
 guest_wait 'Choose language\|Select a language' 400
-left=36
+left=$((30 * ${TEST_PATIENCE:-1}))
 while [ $left -gt 0 ]; do
     left=$((left - 1))
     kill -USR1 "$guest_pid" || fail "it ended"

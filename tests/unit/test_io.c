@@ -221,6 +221,32 @@ START_TEST(single_step)
 }
 END_TEST
 
+/* DEBUGCTL.BTF (vol. 3, section 17.4.3): only taken branches trap, and the trap clears it. */
+START_TEST(step_on_branches)
+{
+    cpu->regs[RCX] = 0x1d9;
+    cpu->regs[RAX] = DEBUGCTL_BTF;
+    cpu->regs[RDX] = 0;
+    CODE(0x0f, 0x30);
+    step_ok();
+    cpu_set_eflags(cpu, FLAG_TF, FLAG_TF | FLAG_ZF);
+    u64 at = cpu->rip;
+    CODE(0x90, 0x74, 0x02, 0xeb, 0x03); /* nop; jz (not taken); jmp over 3 */
+    step_ok();
+    step_ok();
+    ck_assert_uint_eq(cpu->rip, at + 3);
+    step_fault(VEC_DB, -1);
+    ck_assert_uint_eq(stack_at(0, 4), at + 8);
+    ck_assert_uint_eq(cpu->dr[6], 0xffff0ff0 | DR6_BS);
+    CODE(0x0f, 0x32); /* rdmsr */
+    step_ok();
+    ck_assert_uint_eq(cpu->regs[RAX], 0);
+    cpu->regs[RAX] = 0x80;
+    CODE(0x0f, 0x30);
+    step_fault(VEC_GP, 0);
+}
+END_TEST
+
 START_TEST(single_step_specials)
 {
     cpu->regs[RAX] = SEL_DATA0;
@@ -330,6 +356,7 @@ int main(void)
     tcase_add_test(t, bitmap_in_v86);
     tcase_add_test(t, cli_and_sti);
     tcase_add_test(t, single_step);
+    tcase_add_test(t, step_on_branches);
     tcase_add_test(t, single_step_specials);
     tcase_add_test(t, code_breakpoint);
     tcase_add_test(t, data_breakpoint);

@@ -228,6 +228,25 @@ START_TEST(large_pages)
 }
 END_TEST
 
+/* INVLPG of any address drops all of a page of 1 GiB, and nothing beside it. */
+START_TEST(huge_pages)
+{
+    u64 lin = 5ull << 30;
+    regs.cr4 |= CR4_PAE;
+    regs.efer = EFER_LMA | EFER_LME;
+    phys_write(pm, DIR, TABLE | P | W | U, 8);
+    phys_write(pm, TABLE + 5 * 8, P | W | U | PS, 8);
+    phys_write(pm, TABLE + 6 * 8, P | W | U | PS, 8);
+    ck_assert_ptr_nonnull(fill(lin + PAGE_SIZE, ACCESS_READ, false));
+    ck_assert_ptr_nonnull(fill(lin + 9 * MIB, ACCESS_READ, true));
+    ck_assert_ptr_nonnull(fill(lin + (1 << 30) + 2 * PAGE_SIZE, ACCESS_READ, false));
+    space_flush_page(space, lin + 100 * MIB);
+    ck_assert(!hits(lin + PAGE_SIZE, 1, ACCESS_READ, false));
+    ck_assert(!hits(lin + 9 * MIB, 1, ACCESS_READ, true));
+    ck_assert(hits(lin + (1 << 30) + 2 * PAGE_SIZE, 1, ACCESS_READ, false));
+}
+END_TEST
+
 START_TEST(without_paging)
 {
     u32 error;
@@ -275,6 +294,7 @@ int main(void)
     tcase_add_test(t, flushes);
     tcase_add_test(t, global_entry_replaced_by_another);
     tcase_add_test(t, large_pages);
+    tcase_add_test(t, huge_pages);
     tcase_add_test(t, without_paging);
     tcase_add_test(t, no_stale_entry_survives);
     suite_add_tcase(s, t);
