@@ -127,13 +127,17 @@ static bool group_runs(const struct space *s, u64 lin, u64 size)
     return !comparable(s);
 }
 
-void space_code_changed(struct spaces *set, u16 spaces, u64 lin, u64 size)
+void space_code_changed(struct spaces *set, u16 spaces, u64 lin, u64 size, bool directory)
 {
     set->counts.code_drops++;
     for (unsigned left = spaces; left; left &= left - 1) {
         struct space *s = set->space[__builtin_ctz(left)];
         s->code_id[1] = fresh_id(set);
-        if (group_runs(s, lin, size))
+        if (!group_runs(s, lin, size))
+            continue;
+        if (directory && (set->group[s->group].members & ~spaces))
+            group_own(set, s);
+        else
             group_rename(set, &set->group[s->group]);
     }
     if (set->hooks.code_changed)

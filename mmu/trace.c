@@ -74,6 +74,11 @@ static unsigned entries_of(const struct trace_use *u)
     return PAGE_SIZE / u->bytes;
 }
 
+static bool is_directory(const struct trace_use *u)
+{
+    return u->shift > PAGE_SHIFT;
+}
+
 /* What the whole table maps there. */
 static void drop_use(struct spaces *set, const struct trace *t, const struct trace_use *u)
 {
@@ -82,7 +87,7 @@ static void drop_use(struct spaces *set, const struct trace *t, const struct tra
         code |= t->code[n];
     drop_range(set, u->spaces, u->base, size);
     if (code)
-        space_code_changed(set, u->spaces, u->base, size);
+        space_code_changed(set, u->spaces, u->base, size, is_directory(u));
 }
 
 /* The page is no page table any more, or is written too often to be treated as one. */
@@ -200,7 +205,7 @@ static bool entries_written(struct spaces *set, const struct trace *t, const str
             drop_range(set, u->spaces, lin, 1ull << u->shift);
         }
         if (has_code(t, n * u->bytes)) {
-            space_code_changed(set, u->spaces, lin, 1ull << u->shift);
+            space_code_changed(set, u->spaces, lin, 1ull << u->shift, is_directory(u));
             code = true;
         }
     }

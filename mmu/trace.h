@@ -12,7 +12,7 @@ struct trace_use {
     u8 shift;   /* each entry maps 1 << shift bytes */
     u8 bytes;   /* of an entry: 4 or 8 */
 };
-enum { TRACE_USES = 4, TRACE_MAX = 4096, TRACE_BURST = 32 };
+enum { TRACE_USES = 4, TRACE_MAX = 4096, TRACE_BURST = 64 };
 
 /* A traced page. */
 struct trace {
@@ -67,8 +67,9 @@ bool trace_entry(struct space *s, u64 pa, u64 lin, unsigned shift, unsigned byte
 /* Takes s out of every trace. */
 void trace_forget(struct space *s);
 
-/* space.c: code of these spaces was fetched from [lin, +size), and may be elsewhere now. */
-void space_code_changed(struct spaces *set, u16 spaces, u64 lin, u64 size);
+/* space.c: code of these spaces was fetched from [lin, +size), and may be elsewhere now. directory:
+ * an entry has changed that spaces with common supervisor code have each for itself. */
+void space_code_changed(struct spaces *set, u16 spaces, u64 lin, u64 size, bool directory);
 /* Supervisor code was fetched through the directory entry of lin. */
 void space_code_region(struct space *s, u64 lin);
 

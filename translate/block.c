@@ -6,14 +6,16 @@
 
 #include "translate/translate.h"
 
-static unsigned hash_of(u32 lin)
+/* Programs come and go at the same addresses: the place tells them apart. */
+static unsigned hash_of(u32 lin, u64 ram_offset)
 {
-    return (lin ^ lin >> 14) & (ARRAY_LEN(((struct translator *)0)->hash) - 1);
+    return (lin ^ lin >> 16 ^ (u32)(ram_offset >> PAGE_SHIFT) * 0x9e3779b1u >> 16) &
+           (ARRAY_LEN(((struct translator *)0)->hash) - 1);
 }
 
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset)
 {
-    for (struct tblock *b = t->hash[hash_of(lin)]; b; b = b->hash_next) {
+    for (struct tblock *b = t->hash[hash_of(lin, ram_offset)]; b; b = b->hash_next) {
         if (b->lin == lin && b->mode == mode && b->ram_offset == ram_offset)
             return b;
     }
@@ -34,7 +36,7 @@ static struct tblock **page_head(struct translator *t, u64 ram_offset)
 
 void tblock_insert(struct translator *t, struct tblock *b)
 {
-    unsigned h = hash_of(b->lin);
+    unsigned h = hash_of(b->lin, b->ram_offset);
     struct tblock **head = page_head(t, b->ram_offset);
     b->hash_next = t->hash[h];
     t->hash[h] = b;
@@ -68,7 +70,7 @@ static void unlink_exit(struct translator *t, struct texit *x)
 
 void tblock_drop(struct translator *t, struct tblock *b)
 {
-    struct tblock **at = &t->hash[hash_of(b->lin)];
+    struct tblock **at = &t->hash[hash_of(b->lin, b->ram_offset)];
     while (*at != b)
         at = &(*at)->hash_next;
     *at = b->hash_next;

@@ -121,7 +121,7 @@ struct translator {
     u32 block_count, block_max;   /* entries, room */
     struct tcallout *insn;        /* decoded instructions of sites that were run, a ring */
     u32 insn_next, insn_max;      /* next to be used, entries */
-    struct tblock *hash[1 << 14]; /* by linear address */
+    struct tblock *hash[1 << 16]; /* by linear address and place */
     struct tblock **page;         /* head of the list of blocks of each RAM page */
     u64 page_count;               /* entries of page */
     u64 stops[STOP_COUNT];        /* counters */

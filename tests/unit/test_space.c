@@ -249,7 +249,7 @@ START_TEST(a_table_no_more)
     fill(LOW, ACCESS_READ, true);
     fill(HIGH, ACCESS_READ, false);
     ck_assert(physmem_marks(pm, USER1) & PAGE_TRACED);
-    for (unsigned n = 0; n < 64; n++)
+    for (unsigned n = 0; n < 128; n++)
         put(USER1, 512 + n, n);
     ck_assert(!(physmem_marks(pm, USER1) & PAGE_TRACED));
     ck_assert(!hits(LOW, ACCESS_READ, true) && hits(HIGH, ACCESS_READ, false));
