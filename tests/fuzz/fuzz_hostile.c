@@ -1,6 +1,7 @@
 /* Runs hostile guests on the whole PC: SeaBIOS boots once, then each guest has a copy of that
  * machine for itself. A guest may do what it likes; that the emulator's process crashes, hangs or
- * makes a sanitizer speak is a failure. */
+ * makes a sanitizer speak is a failure. With -compare each guest runs on the interpreter and on the
+ * translator, for as many instructions; that they leave another state is one, too. */
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "cpu/cpu.h"
+#include "cpu/fpu.h"
 #include "frontend/machine.h"
 #include "tests/fuzz/hostile.h"
 
@@ -24,6 +26,12 @@ struct outcome {
     u64 instructions; /* how many the guest completed */
     bool stopped;     /* it had to be stopped: one instruction that takes very long */
     bool reset;       /* it reset the machine before its instructions were used up */
+    u64 state[32];    /* registers, by the names of state_names */
+    u64 memory[256];  /* hashes of each 32 KiB of RAM */
+};
+static const char *const state_names[] = {
+    "eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags", "cr0",
+    "cr2", "cr3", "cr4", "es",  "cs",  "ss",  "ds",  "fs",  "gs",  "fpu",
 };
 
 struct session {
@@ -35,6 +43,7 @@ struct session {
     int log;                 /* what the child prints */
     u64 limit;               /* instructions a guest */
     bool verbose;            /* print each outcome */
+    bool comparing;          /* this is one of two */
 };
 
 static struct machine *volatile running; /* for the alarm's handler, in the child */
@@ -49,6 +58,35 @@ static void on_alarm(int sig)
     machine_quit(running, 0);
 }
 
+static u64 hash(const void *data, size_t size)
+{
+    const u8 *p = data;
+    u64 h = size;
+    for (; size >= 8; size -= 8, p += 8)
+        h = (h ^ load_le64(p)) * 0x9e3779b97f4a7c15 ^ h >> 29;
+    return h;
+}
+
+/* What two engines must agree on; translated x87 code does not keep FIP, FDP and FOP. */
+static void tell_state(struct outcome *o, struct cpu *cpu, const u8 *ram)
+{
+    const u64 control[] = {cpu->rip, cpu_eflags(cpu), cpu->cr0, cpu->cr2, cpu->cr3, cpu->cr4};
+    u64 *to = o->state;
+    for (unsigned n = 0; n < 8; n++)
+        *to++ = cpu->regs[n];
+    for (unsigned n = 0; n < ARRAY_LEN(control); n++)
+        *to++ = control[n];
+    for (unsigned n = SEG_ES; n <= SEG_GS; n++) {
+        const struct segment *s = &cpu->seg[n];
+        *to++ = s->selector | (u64)s->base << 16 | (u64)s->limit << 40;
+    }
+    fpu_save_live(cpu);
+    memset(cpu->fpu.image + 6, 0, 18);
+    *to++ = hash(cpu->fpu.image, 160) ^ hash(cpu->fpu.xmm, 128);
+    for (unsigned n = 0; n < ARRAY_LEN(o->memory); n++)
+        o->memory[n] = hash(ram + n * (HOSTILE_RAM / 256), HOSTILE_RAM / 256);
+}
+
 /* A file with this content that goes when it is closed. */
 static char *temporary(const u8 *data, size_t size, size_t whole)
 {
@@ -61,17 +99,34 @@ static char *temporary(const u8 *data, size_t size, size_t whole)
 }
 
 /* Boots SeaBIOS with a disk and a CD to a boot sector that leaves by the debug exit port. */
-static bool session_boot(struct session *s, struct error *err)
+static bool session_boot(struct session *s, const char *engine, struct error *err)
 {
     static const u8 sector[512] = {0xba, 1, 5, 0xee, 0xeb, 0xfe, [510] = 0x55, 0xaa};
     char *disk = temporary(sector, sizeof sector, 1 << 20), *cd = temporary(sector, 1, 1 << 20);
-    const char *const argv[] = {"fuzz",      "-m",        "8",
-                                "-display",  "none",      "-clock",
-                                "icount",    "-device",   "isa-debug-exit,iobase=0x501",
-                                "-hda",      disk,        "-cdrom",
-                                cd,          "-serial",   "null",
-                                "-serial",   "null",      "-limit",
-                                "500000000", "-no-reboot"};
+    const char *const argv[] = {"fuzz",
+                                "-m",
+                                "8",
+                                "-display",
+                                "none",
+                                "-clock",
+                                "icount",
+                                "-device",
+                                "isa-debug-exit,iobase=0x501",
+                                "-hda",
+                                disk,
+                                "-cdrom",
+                                cd,
+                                "-serial",
+                                "null",
+                                "-serial",
+                                "null",
+                                "-limit",
+                                "500000000",
+                                "-no-reboot",
+                                "-rtc",
+                                "base=2026-01-01T00:00:00",
+                                "-engine",
+                                engine};
     bool good = options_parse(ARRAY_LEN(argv), (char **)argv, &s->options, err) &&
                 (s->machine = machine_new(&s->options, err));
     unlink(disk);
@@ -90,14 +145,41 @@ static bool session_boot(struct session *s, struct error *err)
     return true;
 }
 
+static bool is_prefix(u8 c)
+{
+    return c == 0x66 || c == 0x67 || (c & 0xe7) == 0x26 || c == 0x64 || c == 0x65 ||
+           (c >= 0xf0 && c <= 0xf3);
+}
+
+/* Takes out of a guest's code what need not come out the same: FNSTENV, FNSAVE and FXSAVE tell FIP;
+ * repeated strings overwrite themselves, and pause when the host likes. */
+static void make_comparable(u8 *code, size_t size)
+{
+    for (size_t n = 0; n + 16 < size; n++) {
+        u8 *modrm = code + n + 1, *op = modrm;
+        if ((code[n] == 0xd9 || code[n] == 0xdd) && (*modrm & 0x38) == 0x30)
+            *modrm ^= 0x20;
+        if (code[n] == 0x0f && *modrm == 0xae && !(code[n + 2] & 0x38))
+            code[n + 2] |= 0x20;
+        while (is_prefix(*op))
+            op++;
+        if ((code[n] == 0xf2 || code[n] == 0xf3) &&
+            ((*op >= 0xa4 && *op <= 0xaf) || (*op >= 0x6c && *op <= 0x6f)))
+            code[n] = 0x90;
+    }
+}
+
 static void child(struct session *s, u64 seed)
 {
     struct cpu *cpu = machine_cpu(s->machine);
     u8 *low = xmalloc(LOW_MEMORY);
     memcpy(low, s->booted, LOW_MEMORY);
     hostile_guest(low, (enum hostile_mode)(seed % HOSTILE_MODES), seed);
+    if (s->comparing)
+        make_comparable(low + HOSTILE_BOOT, LOW_MEMORY - HOSTILE_BOOT);
     dma_write(cpu->mem, 0, low, LOW_MEMORY);
     free(low);
+    cpu->engine.remapped(cpu); /* the code cache is shared with other children */
     dup2(s->log, STDERR_FILENO);
     struct itimerval patience = {.it_value.tv_usec = PATIENCE_US};
     running = s->machine;
@@ -107,8 +189,10 @@ static void child(struct session *s, u64 seed)
     cpu->rip = HOSTILE_BOOT;
     s->options.limit = start + s->limit;
     machine_run(s->machine);
-    *s->outcome = (struct outcome){cpu->icount - start, was_stopped,
-                                   !was_stopped && cpu->icount < s->options.limit};
+    *s->outcome = (struct outcome){.instructions = cpu->icount - start,
+                                   .stopped = was_stopped,
+                                   .reset = !was_stopped && cpu->icount < s->options.limit};
+    tell_state(s->outcome, cpu, s->ram);
     _exit(0);
 }
 
@@ -149,6 +233,57 @@ static bool session_run(struct session *s, u64 seed)
     return status == 0;
 }
 
+/* Do they? tell: print where not. */
+static bool agree(const struct session s[2], bool tell)
+{
+    const struct outcome *a = s[0].outcome, *b = s[1].outcome;
+    bool same = true;
+    for (unsigned n = 0; n < ARRAY_LEN(state_names); n++) {
+        if (a->state[n] != b->state[n] && tell)
+            printf("  %-8s interpreter %llx, translator %llx\n", state_names[n],
+                   (unsigned long long)a->state[n], (unsigned long long)b->state[n]);
+        same &= a->state[n] == b->state[n];
+    }
+    for (unsigned n = 0; n < ARRAY_LEN(a->memory); n++) {
+        if (a->memory[n] != b->memory[n] && tell)
+            printf("  memory   differs in the 32 KiB at %x\n", n * (HOSTILE_RAM / 256));
+        same &= a->memory[n] == b->memory[n];
+    }
+    return same && a->instructions == b->instructions;
+}
+
+/* False: not both came to the limit. */
+static bool both_run(struct session s[2], u64 seed, u64 limit)
+{
+    s[0].limit = s[1].limit = limit;
+    return session_run(&s[0], seed) && session_run(&s[1], seed) && !s[0].outcome->stopped &&
+           !s[1].outcome->stopped;
+}
+
+/* One guest on both engines; looks for the first instruction after which they differ. */
+static bool session_compare(struct session s[2], u64 seed)
+{
+    u64 limit = s[0].limit, good = 0, bad = limit;
+    bool ran = both_run(s, seed, limit);
+    if (!ran || agree(s, false))
+        return ran || s[0].outcome->stopped || s[1].outcome->stopped;
+    while (ran && bad - good > 1) {
+        u64 middle = good + (bad - good) / 2;
+        ran = both_run(s, seed, middle);
+        *(agree(s, false) ? &good : &bad) = middle;
+    }
+    printf("seed %llu: differs after %llu instructions\n", (unsigned long long)seed,
+           (unsigned long long)bad);
+    ran = ran && both_run(s, seed, good);
+    agree(s, true);
+    printf(" before it: cs %llx, eip %llx%s\n", (unsigned long long)s[0].outcome->state[15],
+           (unsigned long long)s[0].outcome->state[8], ran ? "" : ": stopped");
+    ran = ran && both_run(s, seed, bad);
+    agree(s, true);
+    s[0].limit = s[1].limit = limit;
+    return false;
+}
+
 static u64 number(const char *text)
 {
     char *end;
@@ -158,42 +293,60 @@ static u64 number(const char *text)
     return value;
 }
 
-int main(int argc, char **argv)
+static void session_start(struct session *s, const char *engine)
 {
-    struct session s = {.limit = 5000};
     struct error err = {{0}};
     sigset_t signals;
+    s->log = memfd_create("log", MFD_CLOEXEC);
+    s->outcome =
+        mmap(NULL, sizeof *s->outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    sigprocmask(SIG_SETMASK, NULL, &signals);
+    if (!session_boot(s, engine, &err))
+        die("%s", err.text);
+    sigprocmask(SIG_SETMASK, &signals, NULL); /* the machine keeps those that stop a program */
+}
+
+static void session_end(struct session *s)
+{
+    machine_free(s->machine);
+    options_free(&s->options);
+    free(s->booted);
+}
+
+int main(int argc, char **argv)
+{
+    struct session s[2] = {{.limit = 5000}};
     u64 seed = 1, count = 1000, failed = 0, resets = 0, stops = 0, instructions = 0, n;
     for (int k = 1; k < argc; k++) {
         if (!strcmp(argv[k], "-v"))
-            s.verbose = true;
+            s->verbose = true;
+        else if (!strcmp(argv[k], "-compare"))
+            s->comparing = true;
         else if (k + 1 < argc && !strcmp(argv[k], "-seed"))
             seed = number(argv[++k]);
         else if (k + 1 < argc && !strcmp(argv[k], "-n"))
             count = number(argv[++k]);
         else if (k + 1 < argc && !strcmp(argv[k], "-limit"))
-            s.limit = number(argv[++k]);
+            s->limit = number(argv[++k]);
         else
-            die("usage: fuzz_hostile [-seed N] [-n COUNT, 0: for ever] [-limit INSTRUCTIONS] [-v]");
+            die("usage: fuzz_hostile [-seed N] [-n COUNT, 0: for ever] [-limit INSTRUCTIONS] "
+                "[-compare] [-v]");
     }
-    s.log = memfd_create("log", MFD_CLOEXEC);
-    s.outcome =
-        mmap(NULL, sizeof *s.outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    sigprocmask(SIG_SETMASK, NULL, &signals);
-    if (!session_boot(&s, &err))
-        die("%s", err.text);
-    sigprocmask(SIG_SETMASK, &signals, NULL); /* the machine keeps those that stop a program */
+    s[1] = s[0];
+    session_start(&s[0], "interp");
+    if (s->comparing)
+        session_start(&s[1], "checked");
     for (n = 0; (n < count || !count) && failed < 20; n++) {
-        failed += !session_run(&s, seed + n);
-        resets += s.outcome->reset;
-        stops += s.outcome->stopped;
-        instructions += s.outcome->instructions;
+        failed += s->comparing ? !session_compare(s, seed + n) : !session_run(s, seed + n);
+        resets += s->outcome->reset;
+        stops += s->outcome->stopped;
+        instructions += s->outcome->instructions;
     }
     printf("%llu guests, %llu instructions: %llu reset, %llu had to be stopped, %llu failures\n",
            (unsigned long long)n, (unsigned long long)instructions, (unsigned long long)resets,
            (unsigned long long)stops, (unsigned long long)failed);
-    machine_free(s.machine);
-    options_free(&s.options);
-    free(s.booted);
+    session_end(&s[0]);
+    if (s->comparing)
+        session_end(&s[1]);
     return failed != 0;
 }
