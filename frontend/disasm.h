@@ -1,0 +1,23 @@
+/* Guest code as text, for people. */
+/* SPDX-License-Identifier: MIT */
+#ifndef FRONTEND_DISASM_H
+#define FRONTEND_DISASM_H
+
+#include "cpu/cpu.h"
+#include "frontend/symbols.h"
+#include "frontend/text.h"
+
+struct disasm;
+
+struct disasm *disasm_new(struct cpu *cpu, const struct symbols *symbols);
+void disasm_free(struct disasm *d);
+void disasm_set_att(struct disasm *d, bool att); /* AT&T syntax; Intel otherwise */
+
+/* One line (symbol line first where one starts), with address, bytes, text, and what its operands
+ * are now when annotate: effective address and the value there, whether a branch is taken. Code is
+ * read by linear address; physical: by physical address. Returns the instruction's length; 0 when
+ * nothing can be read there. */
+unsigned disasm_line(struct disasm *d, u64 at, enum code_mode mode, bool physical, bool annotate,
+                     struct text *t);
+
+#endif

@@ -1,0 +1,352 @@
+/* The monitor's sessions: lines in, answers and stop reports out. */
+/* SPDX-License-Identifier: MIT */
+#include "frontend/monitor.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/command.h"
+#include "frontend/expression.h"
+
+enum { LINE_MAX_LEN = 1024, PENDING_MAX = 8192, WORD_MAX = 64, HISTORY = 64 };
+enum { CTRL_C = 3, BACKSPACE = 8, CTRL_U = 21, DELETE = 127 };
+static const char prompt[] = "(prescient) ";
+
+/* One conversation. */
+struct session {
+    struct session *next;   /* of the same monitor */
+    struct monitor *mon;    /* the monitor */
+    struct chardev *dev;    /* the other side */
+    bool terminal;          /* echo what is typed, \r\n at line ends */
+    bool console;           /* a serial port has the terminal while `other` is NULL */
+    bool waiting;           /* for the machine to stop: input is kept */
+    char line[LINE_MAX_LEN]; /* what was typed so far */
+    size_t len;              /* of line */
+    u8 pending[PENDING_MAX]; /* came while waiting */
+    size_t pending_len;      /* of pending */
+    const struct chardev_client *other; /* a terminal's other owner: the serial port */
+    void *other_dev;                    /* its argument */
+};
+
+/* Output */
+
+static void session_write(struct session *s, const char *data, size_t n)
+{
+    if (!s->terminal) {
+        chardev_write(s->dev, (const u8 *)data, n);
+        return;
+    }
+    for (size_t at = 0; at < n;) {
+        const char *end = memchr(data + at, '\n', n - at);
+        size_t part = end ? (size_t)(end - data) - at : n - at;
+        chardev_write(s->dev, (const u8 *)data + at, part);
+        if (end)
+            chardev_write(s->dev, (const u8 *)"\r\n", 2);
+        at += part + (end != NULL);
+    }
+}
+
+static void session_text(struct session *s, const char *text)
+{
+    session_write(s, text, strlen(text));
+}
+
+/* Commands */
+
+bool arg_word(const char **args, char *word, size_t size)
+{
+    size_t len = 0;
+    *args += strspn(*args, " \t");
+    for (; **args && **args != ' ' && **args != '\t'; (*args)++)
+        if (len + 1 < size)
+            word[len++] = **args;
+    word[len] = 0;
+    return len;
+}
+
+bool arg_is(const char **args, const char *word)
+{
+    size_t len = strlen(word);
+    const char *at = *args + strspn(*args, " \t");
+    if (strncmp(at, word, len) || (at[len] && at[len] != ' ' && at[len] != '\t'))
+        return false;
+    *args = at + len;
+    return true;
+}
+
+bool arg_value(struct monitor *mon, const char **args, u64 *value, struct text *out)
+{
+    struct error err = {0};
+    if (expression_eval(mon->cpu, mon->symbols, args, value, &err))
+        return true;
+    text_add(out, "%s\n", err.text);
+    return false;
+}
+
+bool arg_end(const char *args, struct text *out)
+{
+    args += strspn(args, " \t");
+    if (*args)
+        text_add(out, "what is \"%.40s\"?\n", args);
+    return !*args;
+}
+
+const struct command *command_find(const struct command *table, const char *name, size_t len)
+{
+    for (; table->name[0]; table++) {
+        for (const char *at = table->name; *at;) {
+            size_t n = strcspn(at, "|");
+            if (n == len && !strncmp(at, name, len))
+                return table;
+            at += n + (at[n] == '|');
+        }
+    }
+    return NULL;
+}
+
+/* The command's name ends at a space, or at the / of a format. */
+static const struct command *parse_command(const char **line)
+{
+    *line += strspn(*line, " \t");
+    size_t len = strcspn(*line, " \t/");
+    const struct command *c = command_find(command_table, *line, len);
+    if (c)
+        *line += len;
+    return c;
+}
+
+void monitor_execute(struct monitor *mon, const char *line, bool nested, struct text *out)
+{
+    const char *args = line + strspn(line, " \t");
+    if (!*args || *args == '#')
+        return;
+    const struct command *c = parse_command(&args);
+    if (!c)
+        text_add(out, "there is no command \"%.40s\"; help lists them\n", args);
+    else if (nested && c->flags & COMMAND_RUNS)
+        text_add(out, "%.*s: the debugger lets the machine run, not the monitor\n",
+                 (int)strcspn(c->name, "|"), c->name);
+    else
+        c->run(mon, args, out);
+}
+
+static void help_line(const struct command *c, struct text *out)
+{
+    char name[WORD_MAX];
+    snprintf(name, sizeof name, "%s", c->name);
+    for (char *p = name; (p = strchr(p, '|'));)
+        *p = ',';
+    text_add(out, "%s %s", name, c->args);
+    text_pad(out, 36);
+    text_add(out, "%s\n", c->help);
+}
+
+void command_help(struct monitor *mon, const char *args, struct text *out)
+{
+    char word[WORD_MAX];
+    (void)mon;
+    if (!arg_word(&args, word, sizeof word)) {
+        for (const struct command *c = command_table; c->name[0]; c++)
+            help_line(c, out);
+        text_add(out, "LIMITS: if EXPRESSION, cpl N, cr3 ADDR|here, ignore N, once\n");
+        return;
+    }
+    const struct command *c = command_find(command_table, word, strlen(word));
+    if (c)
+        help_line(c, out);
+    else
+        text_add(out, "there is no command \"%s\"\n", word);
+}
+
+void command_info(struct monitor *mon, const char *args, struct text *out)
+{
+    char word[WORD_MAX];
+    if (!arg_word(&args, word, sizeof word)) {
+        for (const struct command *c = info_table; c->name[0]; c++) {
+            text_add(out, "info ");
+            help_line(c, out);
+        }
+        return;
+    }
+    const struct command *c = command_find(info_table, word, strlen(word));
+    if (c)
+        c->run(mon, args, out);
+    else
+        text_add(out, "there is no topic \"%s\"; info lists them\n", word);
+}
+
+/* Sessions */
+
+static void session_run(struct session *s)
+{
+    struct text out = {0};
+    const char *line = s->line;
+    s->line[s->len] = 0;
+    const struct command *c = parse_command(&line);
+    monitor_execute(s->mon, s->line, false, &out);
+    s->len = 0;
+    if (out.len)
+        session_write(s, out.data, out.len);
+    text_free(&out);
+    s->waiting = c && c->flags & COMMAND_WAITS && !machine_paused(s->mon->m);
+    if (!s->waiting)
+        session_text(s, prompt);
+}
+
+static void echo(struct session *s, const char *text)
+{
+    if (s->terminal)
+        session_text(s, text);
+}
+
+static void session_byte(struct session *s, u8 byte)
+{
+    if (byte == '\n' || byte == '\r') {
+        echo(s, "\n");
+        s->line[s->len] = 0;
+        session_run(s);
+    } else if ((byte == BACKSPACE || byte == DELETE) && s->len) {
+        s->len--;
+        echo(s, "\b \b");
+    } else if (byte == CTRL_U || byte == CTRL_C) {
+        for (; s->len; s->len--)
+            echo(s, "\b \b");
+    } else if (isprint(byte) && s->len + 1 < sizeof s->line) {
+        s->line[s->len++] = (char)byte;
+        echo(s, (char[]){(char)byte, 0});
+    }
+}
+
+static void take_pending(struct session *s)
+{
+    u8 bytes[PENDING_MAX];
+    size_t n = s->pending_len;
+    memcpy(bytes, s->pending, n);
+    s->pending_len = 0;
+    for (size_t at = 0; at < n; at++) {
+        if (s->waiting) {
+            memcpy(s->pending, bytes + at, n - at);
+            s->pending_len = n - at;
+            return;
+        }
+        session_byte(s, bytes[at]);
+    }
+}
+
+static size_t session_room(void *dev)
+{
+    const struct session *s = dev;
+    return PENDING_MAX - s->pending_len;
+}
+
+static void session_receive(void *dev, const u8 *data, size_t n)
+{
+    struct session *s = dev;
+    if (s->waiting && memchr(data, CTRL_C, n)) {
+        struct text out = {0};
+        command_stop(s->mon, "", &out);
+        text_free(&out);
+        return;
+    }
+    memcpy(s->pending + s->pending_len, data, n);
+    s->pending_len += n;
+    take_pending(s);
+}
+
+static const struct chardev_client session_client = {session_room, session_receive};
+
+static struct session *session_new(struct monitor *mon, struct chardev *dev, bool terminal)
+{
+    struct session *s = xcalloc(1, sizeof *s);
+    *s = (struct session){.next = mon->session, .mon = mon, .dev = dev, .terminal = terminal};
+    mon->session = s;
+    return s;
+}
+
+void monitor_attach(struct monitor *mon, struct chardev *dev)
+{
+    struct session *s = session_new(mon, dev, chardev_is_terminal(dev));
+    chardev_attach(dev, &session_client, s);
+    session_text(s, prompt);
+}
+
+void monitor_toggle_console(struct monitor *mon, struct chardev *dev)
+{
+    struct session *s = mon->session;
+    while (s && s->dev != dev)
+        s = s->next;
+    if (!s) {
+        s = session_new(mon, dev, true);
+        s->console = true;
+    }
+    if (!s->other) {
+        chardev_client(dev, &s->other, &s->other_dev);
+        chardev_attach(dev, &session_client, s);
+        session_text(s, "\nmonitor; Ctrl-A c leads back to the serial console\n");
+        session_text(s, prompt);
+    } else {
+        chardev_attach(dev, s->other, s->other_dev);
+        s->other = NULL;
+        session_text(s, "\n");
+    }
+}
+
+void monitor_stopped(struct monitor *mon)
+{
+    struct text out = {0};
+    struct breakpoint *b = breakpoint_find(mon->cpu, mon->cpu->debugger->pause.number);
+    show_pause(mon, &out);
+    if (b && b->temporary)
+        breakpoint_delete(mon->cpu, b);
+    for (struct session *s = mon->session; s; s = s->next) {
+        if (s->console && !s->other)
+            continue;
+        if (!s->waiting)
+            session_text(s, "\n");
+        session_write(s, out.data, out.len);
+        session_text(s, prompt);
+        s->waiting = false;
+    }
+    text_free(&out);
+    for (struct session *s = mon->session; s; s = s->next)
+        take_pending(s);
+}
+
+static bool condition_holds(void *opaque, struct breakpoint *b)
+{
+    struct monitor *mon = opaque;
+    const char *text = b->condition;
+    u64 value;
+    /* one that cannot be computed stops: silence would be mistaken for no hit */
+    return !text || !expression_eval(mon->cpu, mon->symbols, &text, &value, NULL) || value;
+}
+
+struct monitor *monitor_new(struct machine *m, const struct options *options)
+{
+    struct monitor *mon = xcalloc(1, sizeof *mon);
+    mon->m = m;
+    mon->cpu = machine_cpu(m);
+    mon->options = options;
+    mon->symbols = symbols_new();
+    mon->disasm = disasm_new(mon->cpu, mon->symbols);
+    mon->cpu->debugger->wanted = condition_holds;
+    mon->cpu->debugger->opaque = mon;
+    return mon;
+}
+
+void monitor_free(struct monitor *mon)
+{
+    if (!mon)
+        return;
+    while (mon->session) {
+        struct session *next = mon->session->next;
+        free(mon->session);
+        mon->session = next;
+    }
+    disasm_free(mon->disasm);
+    symbols_free(mon->symbols);
+    free(mon->marked);
+    free(mon);
+}

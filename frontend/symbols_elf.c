@@ -1,0 +1,58 @@
+/* Symbols of ELF files, by libelf: functions and objects of .symtab, or of .dynsym. */
+/* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
+#include <gelf.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/symbols.h"
+
+/* Is it a place in the program that people call by this name? */
+static bool is_place(const GElf_Sym *sym, const char *name)
+{
+    unsigned type = GELF_ST_TYPE(sym->st_info);
+    if (!name || !*name || name[0] == '$' || sym->st_shndx == SHN_UNDEF)
+        return false;
+    return type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE;
+}
+
+static void add_section(struct symbols *s, Elf *elf, Elf_Scn *scn, const GElf_Shdr *header,
+                        u64 bias)
+{
+    Elf_Data *data = elf_getdata(scn, NULL);
+    GElf_Sym sym;
+    for (int n = 0; data && gelf_getsym(data, n, &sym); n++) {
+        const char *name = elf_strptr(elf, header->sh_link, sym.st_name);
+        if (is_place(&sym, name))
+            symbols_add(s, sym.st_value + bias, sym.st_size, name, strlen(name));
+    }
+}
+
+/* Adds the first section of this type; how many symbols there are now more. */
+static size_t add_type(struct symbols *s, Elf *elf, GElf_Word type, u64 bias)
+{
+    size_t before = symbols_count(s);
+    for (Elf_Scn *scn = elf_nextscn(elf, NULL); scn; scn = elf_nextscn(elf, scn)) {
+        GElf_Shdr header;
+        if (gelf_getshdr(scn, &header) && header.sh_type == type)
+            add_section(s, elf, scn, &header, bias);
+    }
+    return symbols_count(s) - before;
+}
+
+bool symbols_add_elf(struct symbols *s, const char *path, u64 bias, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || elf_version(EV_CURRENT) == EV_NONE)
+        return error_set(err, "symbols %s: cannot be read", path);
+    Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+    size_t added = 0;
+    if (elf && elf_kind(elf) == ELF_K_ELF) {
+        added = add_type(s, elf, SHT_SYMTAB, bias);
+        if (!added)
+            added = add_type(s, elf, SHT_DYNSYM, bias);
+    }
+    elf_end(elf);
+    close(fd);
+    return added || error_set(err, "symbols %s: the ELF file has none", path);
+}
