@@ -8,7 +8,7 @@
 
 #include "cpu/mem.h"
 
-static const char *fault_name(unsigned vector)
+const char *explain_name(unsigned vector)
 {
     static const char *const names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD",
                                         "#NM", "#DF", "9",   "#TS", "#NP", "#SS", "#GP",
@@ -23,8 +23,8 @@ static void explain_line(struct cpu *cpu, const char *lead, const struct fault *
         snprintf(code, sizeof code, "(0x%04" PRIx32 ")", f->error);
     if (f->vector == VEC_PF)
         snprintf(cr2, sizeof cr2, ", address 0x%08" PRIx64, f->cr2);
-    log_line(cpu->log, "%s%s%s at %04x:%08" PRIx64 "%s: %s", lead, fault_name(f->vector), code, cs,
-             rip, cr2, f->why ? f->why : "no reason given");
+    log_line(cpu->log, "%s%s%s at %04x:%08" PRIx64 "%s: %s", lead, explain_name(f->vector), code,
+             cs, rip, cr2, f->why ? f->why : "no reason given");
 }
 
 void explain_exception(struct cpu *cpu, const struct fault *fault)

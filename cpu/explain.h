@@ -5,6 +5,8 @@
 
 #include "cpu/cpu.h"
 
+/* An exception's name: "#GP". */
+const char *explain_name(unsigned vector);
 /* One line on stderr: which exception, where, which check failed. */
 void explain_exception(struct cpu *cpu, const struct fault *fault);
 /* The chain of faults in cpu->chain with the selectors, gates and page-table entries that they

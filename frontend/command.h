@@ -20,6 +20,7 @@ struct monitor {
     struct cpu *cpu;               /* its CPU */
     const struct options *options; /* the command line */
     struct symbols *symbols;       /* names of addresses */
+    bool loaded;                   /* those of files are in it */
     struct disasm *disasm;         /* shows code */
     struct session *session;       /* who talks to it, a list */
     u64 examine_at;                /* where x and u go on */
@@ -28,7 +29,6 @@ struct monitor {
     u64 marked_count; /* entries of marked, two values each: linear, entry */
     const void *gdb;  /* owner of gdb's breakpoints: not deleted by `delete` without a number */
 };
-
 
 struct command {
     const char *name; /* and other names, separated by | */

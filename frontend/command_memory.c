@@ -22,6 +22,7 @@ struct format {
 /* "/FMT", if there; the fields keep their values where it says nothing. */
 static bool arg_format(const char **args, struct format *f, struct text *out)
 {
+    *args += strspn(*args, " \t");
     if (**args != '/')
         return true;
     const char *at = *args + 1;

@@ -13,7 +13,7 @@ enum { MOST_PAGES = 4096, ENTRY_P = 1, ENTRY_PS = 0x80 };
 /* One level in words. */
 static void show_entry(const char *name, u64 pa, u64 entry, bool leaf, struct text *out)
 {
-    static const char *const bits[] = {"", "", "", "write-through", "cache disabled",
+    static const char *const bits[] = {"",         "",      "", "write-through", "cache disabled",
                                        "accessed", "dirty", "", "global"};
     text_add(out, "  %-5s at %09" PRIx64 ": %016" PRIx64, name, pa, entry);
     if (!(entry & ENTRY_P)) {
@@ -57,8 +57,8 @@ void show_walk(struct monitor *mon, u64 lin, struct text *out)
                  r.error & PF_RSVD ? "a reserved bit is set" : "not present", r.error);
         return;
     }
-    text_add(out, "  physical %09" PRIx64 ", page of %u KiB; kernel: %s %s %s; user: %s %s %s\n", r.pa,
-             1u << (r.page_shift - 10), right(mon, lin, ACCESS_READ, false),
+    text_add(out, "  physical %09" PRIx64 ", page of %u KiB; kernel: %s %s %s; user: %s %s %s\n",
+             r.pa, 1u << (r.page_shift - 10), right(mon, lin, ACCESS_READ, false),
              right(mon, lin, ACCESS_WRITE, false), right(mon, lin, ACCESS_EXEC, false),
              right(mon, lin, ACCESS_READ, true), right(mon, lin, ACCESS_WRITE, true),
              right(mon, lin, ACCESS_EXEC, true));
@@ -67,11 +67,11 @@ void show_walk(struct monitor *mon, u64 lin, struct text *out)
 /* Ranges */
 
 struct ranges {
-    struct text *out;      /* where they are told */
-    bool places;           /* only what is physically contiguous is merged, and told with its place */
-    bool any;              /* first is valid */
+    struct text *out; /* where they are told */
+    bool places;      /* only what is physically contiguous is merged, and told with its place */
+    bool any;         /* first is valid */
     struct page_leaf first; /* the range so far: size is its whole length */
-    unsigned told;         /* lines */
+    unsigned told;          /* lines */
 };
 
 static void range_end(struct ranges *r)
@@ -123,8 +123,8 @@ void command_info_tab(struct monitor *mon, const char *args, struct text *out)
         show_ranges(mon, true, out);
 }
 
-/* QEMU's letters: X NX, G global, P large, D dirty, A accessed, C uncached, T write-through, U user, W
- * writable. */
+/* QEMU's letters: X NX, G global, P large, D dirty, A accessed, C uncached, T write-through, U
+ * user, W writable. */
 static void show_page(void *opaque, const struct page_leaf *leaf)
 {
     struct ranges *r = opaque;
@@ -150,9 +150,9 @@ void command_info_tlb(struct monitor *mon, const char *args, struct text *out)
 /* What has changed since a mark: pairs of linear address and leaf entry, ascending. */
 
 struct pages {
-    u64 *pair;    /* linear, entry */
-    u64 count;    /* pairs */
-    u64 room;     /* pairs allocated */
+    u64 *pair; /* linear, entry */
+    u64 count; /* pairs */
+    u64 room;  /* pairs allocated */
 };
 
 static void pages_add(void *opaque, const struct page_leaf *leaf)
@@ -178,8 +178,12 @@ static void show_diff(const struct monitor *mon, const struct pages *now, struct
         if (old == new)
             continue;
         told++;
-        text_add(out, "%08" PRIx64 ": %016" PRIx64 " -> %016" PRIx64 "%s\n", x < y ? x : y, old, new,
-                 !old ? " mapped" : !new ? " unmapped" : (old ^ new) & ~0x60ull ? "" : " A/D only");
+        text_add(out, "%08" PRIx64 ": %016" PRIx64 " -> %016" PRIx64 "%s\n", x < y ? x : y, old,
+                 new,
+                 !old                     ? " mapped"
+                 : !new                   ? " unmapped"
+                 : (old ^ new) & ~0x60ull ? ""
+                                          : " A/D only");
     }
     if (!told)
         text_add(out, "nothing has changed\n");

@@ -97,8 +97,8 @@ void show_pause(struct monitor *mon, struct text *out)
 void command_info_status(struct monitor *mon, const char *args, struct text *out)
 {
     (void)args;
-    text_add(out, "%s; %" PRIu64 " instructions\n",
-             machine_paused(mon->m) ? "paused" : "running", mon->cpu->icount);
+    text_add(out, "%s; %" PRIu64 " instructions\n", machine_paused(mon->m) ? "paused" : "running",
+             mon->cpu->icount);
     if (machine_paused(mon->m))
         show_pause(mon, out);
 }
@@ -147,8 +147,8 @@ static unsigned over_length(struct cpu *cpu)
     if (!n || decode(bytes, n, cpu->code_mode, &i) != DECODE_OK)
         return 0;
     const char *name = insn_info(i.row)->name;
-    bool over = !strncmp(name, "call", 4) || !strncmp(name, "int", 3) || !strncmp(name, "loop", 4) ||
-                insn_info(i.row)->class == CLASS_STRING;
+    bool over = !strncmp(name, "call", 4) || !strncmp(name, "int", 3) ||
+                !strncmp(name, "loop", 4) || insn_info(i.row)->class == CLASS_STRING;
     return over ? i.len : 0;
 }
 
@@ -200,7 +200,8 @@ void command_stepirq(struct monitor *mon, const char *args, struct text *out)
 
 /* Breakpoints */
 
-static bool limit_cr3(struct monitor *mon, const char **args, struct breakpoint *b, struct text *out)
+static bool limit_cr3(struct monitor *mon, const char **args, struct breakpoint *b,
+                      struct text *out)
 {
     b->has_cr3 = true;
     b->cr3 = mon->cpu->cr3;
@@ -342,7 +343,8 @@ void command_info_break(struct monitor *mon, const char *args, struct text *out)
     for (unsigned n = 0; n < d->count; n++) {
         const struct breakpoint *b = d->list[n];
         char name[128];
-        text_add(out, "%u %s %s%08" PRIx64, b->number, kinds[b->kind], accesses[b->access & 3], b->at);
+        text_add(out, "%u %s %s%08" PRIx64, b->number, kinds[b->kind], accesses[b->access & 3],
+                 b->at);
         if (b->size)
             text_add(out, " %" PRIu64 " bytes", b->size);
         if (*symbols_name(mon->symbols, b->at, name, sizeof name))

@@ -8,7 +8,8 @@ const struct command command_table[] = {
     {"info|i", "[TOPIC]", "shows something of the machine; alone: lists the topics", command_info, 0},
     /* running */
     {"stop", "", "stops the machine; virtual time stops too", command_stop, 0},
-    {"cont|c", "", "lets it go on", command_cont, COMMAND_RUNS},
+    {"cont", "", "lets it go on", command_cont, COMMAND_RUNS},
+    {"c", "", "the same, and waits until it stops; Ctrl-C stops it", command_cont, COMMAND_RUNS | COMMAND_WAITS},
     {"step|s|stepi|si", "[N]", "runs one instruction, or N", command_step, COMMAND_RUNS | COMMAND_WAITS},
     {"sb", "N", "runs N instructions (Bochs' word for step N)", command_step, COMMAND_RUNS | COMMAND_WAITS},
     {"next|n|until", "[ADDR]", "goes on to the instruction behind this one, or at ADDR", command_until, COMMAND_RUNS | COMMAND_WAITS},

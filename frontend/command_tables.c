@@ -8,11 +8,22 @@
 
 static const char *type_name(u8 access)
 {
-    static const char *const system[] = {
-        "reserved",    "TSS, 16 bit, free", "LDT",      "TSS, 16 bit, busy", "call gate, 16 bit",
-        "task gate",   "interrupt gate, 16 bit", "trap gate, 16 bit", "reserved",
-        "TSS, 32 bit, free", "reserved", "TSS, 32 bit, busy", "call gate, 32 bit", "reserved",
-        "interrupt gate, 32 bit", "trap gate, 32 bit"};
+    static const char *const system[] = {"reserved",
+                                         "TSS, 16 bit, free",
+                                         "LDT",
+                                         "TSS, 16 bit, busy",
+                                         "call gate, 16 bit",
+                                         "task gate",
+                                         "interrupt gate, 16 bit",
+                                         "trap gate, 16 bit",
+                                         "reserved",
+                                         "TSS, 32 bit, free",
+                                         "reserved",
+                                         "TSS, 32 bit, busy",
+                                         "call gate, 32 bit",
+                                         "reserved",
+                                         "interrupt gate, 32 bit",
+                                         "trap gate, 32 bit"};
     static const char *const code[] = {"execute only", "execute, read", "execute only, conforming",
                                        "execute, read, conforming"};
     static const char *const data[] = {"read only", "read, write", "read only, expand-down",
@@ -25,7 +36,8 @@ static const char *type_name(u8 access)
 static bool is_gate(u8 access)
 {
     unsigned type = access & 0x1f;
-    return type == 4 || type == 5 || type == 6 || type == 7 || type == 12 || type == 14 || type == 15;
+    return type == 4 || type == 5 || type == 6 || type == 7 || type == 12 || type == 14 ||
+           type == 15;
 }
 
 static void show_gate(struct monitor *mon, const u8 d[8], struct text *out)
@@ -48,8 +60,7 @@ static void show_segment(const u8 d[8], struct text *out)
     text_add(out, "base=%08x limit=%08x DPL=%u %s%s", base, limit, d[5] >> 5 & 3,
              code_or_data ? d[5] & 8 ? "code, " : "data, " : "", type_name(d[5]));
     if (code_or_data)
-        text_add(out, "%s%s", d[6] & 0x40 ? ", 32 bit" : ", 16 bit",
-                 d[5] & 1 ? ", accessed" : "");
+        text_add(out, "%s%s", d[6] & 0x40 ? ", 32 bit" : ", 16 bit", d[5] & 1 ? ", accessed" : "");
 }
 
 static void show_descriptor(struct monitor *mon, const u8 d[8], struct text *out)
@@ -125,11 +136,11 @@ void command_info_tss(struct monitor *mon, const char *args, struct text *out)
     static const struct {
         const char *name; /* as the SDM has it */
         u8 offset;        /* in the TSS */
-    } fields[] = {{"SS0", 8},     {"ESP0", 4},    {"SS1", 16},   {"ESP1", 12},  {"SS2", 24},
-                  {"ESP2", 20},   {"CR3", 28},    {"EIP", 32},   {"EFLAGS", 36}, {"EAX", 40},
-                  {"ECX", 44},    {"EDX", 48},    {"EBX", 52},   {"ESP", 56},   {"EBP", 60},
-                  {"ESI", 64},    {"EDI", 68},    {"ES", 72},    {"CS", 76},    {"SS", 80},
-                  {"DS", 84},     {"FS", 88},     {"GS", 92},    {"LDT", 96},   {"LINK", 0}};
+    } fields[] = {{"SS0", 8},   {"ESP0", 4}, {"SS1", 16}, {"ESP1", 12},   {"SS2", 24},
+                  {"ESP2", 20}, {"CR3", 28}, {"EIP", 32}, {"EFLAGS", 36}, {"EAX", 40},
+                  {"ECX", 44},  {"EDX", 48}, {"EBX", 52}, {"ESP", 56},    {"EBP", 60},
+                  {"ESI", 64},  {"EDI", 68}, {"ES", 72},  {"CS", 76},     {"SS", 80},
+                  {"DS", 84},   {"FS", 88},  {"GS", 92},  {"LDT", 96},    {"LINK", 0}};
     const struct segment *tr = &mon->cpu->seg[SEG_TR];
     u8 tss[104];
     (void)args;

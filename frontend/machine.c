@@ -17,17 +17,20 @@
 #include <unistd.h>
 
 #include "config.h"
-#include "cpu/cpu.h"
+#include "cpu/breakpoint.h"
 #include "cpu/interp.h"
 #include "frontend/files.h"
 #include "frontend/loader.h"
+#include "frontend/monitor.h"
 #include "frontend/screenshot.h"
 #include "frontend/trace.h"
 #include "hw/floppy.h"
 #include "hw/pc.h"
 #include "translate/engine.h"
 
-enum { TSC_HZ = 1000000000, POLL_NS = 5000000, MAX_CHARDEVS = MAX_SERIALS + 1 };
+enum { TSC_HZ = 1000000000, POLL_NS = 5000000 };
+/* Character back ends: the serial ports, then these. */
+enum { CHARDEV_DEBUGCON = MAX_SERIALS, CHARDEV_MONITOR, CHARDEV_GDB, MAX_CHARDEVS };
 #define HOLE_START (3584ull << 20) /* RAM above 3.5 GiB moves behind 4 GiB */
 
 /* One posted call. */
@@ -49,7 +52,9 @@ struct machine {
     struct pc *pc;                              /* the wiring */
     struct boot_image boot;                     /* what -kernel boots */
     struct blob bios, vga_bios, boot_rom, dsdt; /* firmware files */
-    struct chardev *chardev[MAX_CHARDEVS];      /* serial ports, then debugcon */
+    struct chardev *chardev[MAX_CHARDEVS];      /* serial ports, then CHARDEV_* */
+    struct monitor *monitor;                    /* made when first wanted */
+    struct on_event events;                     /* what stops it */
     struct image *image[MAX_DRIVES];            /* opened and not yet given to the board */
     u64 host_base;                              /* CLOCK_HOST: host time of virtual 0, ns */
     u64 skipped;                                /* CLOCK_ICOUNT: ns skipped while halted */
@@ -280,6 +285,18 @@ static void do_reset(struct machine *m)
     cpu_reset(m->cpu);
 }
 
+/* The CPU has stopped for the debugger's sake. */
+static void take_pause(struct machine *m)
+{
+    struct pause pause = m->cpu->debugger->pause;
+    if (pause.reason == PAUSE_TRIPLE && m->events.triple == TRIPLE_EXIT)
+        machine_quit(m, 1);
+    else if (pause.reason == PAUSE_TRIPLE && m->events.triple == TRIPLE_RESET)
+        debugger_resume(m->cpu, 0);
+    else
+        machine_stop(m, &pause);
+}
+
 /* One turn of the loop: what came from outside, what is due, then the CPU. */
 static void machine_turn(struct machine *m)
 {
@@ -296,6 +313,8 @@ static void machine_turn(struct machine *m)
     if (!atomic_load(&m->quit) && !machine_idle(m))
         interp_run(m->cpu, run_limit(m));
     m->run_deadline = 0;
+    if (m->cpu->debugger && m->cpu->debugger->pause.reason)
+        take_pause(m);
 }
 
 int machine_run(struct machine *m)
@@ -306,6 +325,8 @@ int machine_run(struct machine *m)
     m->host_base = host_ns() - m->paused_at;
     m->paused = false;
     arm_timer(m, clock_next_deadline(&m->clock));
+    if (m->options->start_paused && !m->cpu->icount)
+        machine_stop(m, &(struct pause){.reason = PAUSE_USER});
     while (!atomic_load(&m->quit))
         machine_turn(m);
     save_screenshot(m);
@@ -343,6 +364,21 @@ bool machine_paused(const struct machine *m)
     return m->paused;
 }
 
+void machine_stop(struct machine *m, const struct pause *pause)
+{
+    m->cpu->debugger->pause = *pause;
+    machine_pause(m, true);
+    monitor_stopped(m->monitor);
+}
+
+bool machine_on_event(struct machine *m, const char *text, struct error *err)
+{
+    if (!on_event_parse(&m->events, text, err))
+        return false;
+    m->cpu->debugger->exceptions = m->events.exceptions;
+    return true;
+}
+
 void machine_reset(struct machine *m)
 {
     m->reset_wanted = true;
@@ -377,17 +413,57 @@ static void on_place_kernel(void *opaque, u32 block)
     machine_quit(m, 1);
 }
 
+/* The monitor, and with it the CPU's debugger. */
+static struct monitor *ensure_monitor(struct machine *m)
+{
+    if (!m->monitor) {
+        debugger_init(m->cpu);
+        m->cpu->debugger->exceptions = m->events.exceptions;
+        debugger_changed(m->cpu);
+        m->monitor = monitor_new(m, m->options);
+    }
+    return m->monitor;
+}
+
 static void on_escape(void *opaque, char key)
 {
+    struct machine *m = opaque;
+    struct error err = {0};
     if (key == 'x')
-        machine_quit(opaque, 0);
+        machine_quit(m, 0);
+    if (key != 'c')
+        return;
+    if (!monitor_load_symbols(ensure_monitor(m), &err))
+        log_line(NULL, "%s", err.text);
+    for (unsigned n = 0; n < MAX_SERIALS; n++)
+        if (m->chardev[n] && chardev_is_terminal(m->chardev[n]))
+            monitor_toggle_console(m->monitor, m->chardev[n]);
+}
+
+/* The monitor and gdb, when they are asked for. */
+static bool open_debuggers(struct machine *m, struct error *err)
+{
+    const struct options *o = m->options;
+    m->events = o->events;
+    bool monitor = o->monitor && strcmp(o->monitor, "none");
+    if (!monitor && !o->start_paused && !o->events.exceptions && !o->events.triple)
+        return true;
+    if (!monitor_load_symbols(ensure_monitor(m), err))
+        return false;
+    if (monitor) {
+        if (!(m->chardev[CHARDEV_MONITOR] = chardev_listen(o->monitor, err)))
+            return false;
+        monitor_attach(m->monitor, m->chardev[CHARDEV_MONITOR]);
+        chardev_on_escape(m->chardev[CHARDEV_MONITOR], on_escape, m);
+    }
+    return true;
 }
 
 static bool open_chardevs(struct machine *m, struct pc_config *config, struct error *err)
 {
     const struct options *o = m->options;
-    for (unsigned n = 0; n < MAX_CHARDEVS; n++) {
-        const char *spec = n == MAX_SERIALS ? o->debugcon : o->serial[n];
+    for (unsigned n = 0; n <= CHARDEV_DEBUGCON; n++) {
+        const char *spec = n == CHARDEV_DEBUGCON ? o->debugcon : o->serial[n];
         if (!spec && n == 0)
             spec = o->nographic ? "stdio" : "null";
         if (!spec || !strcmp(spec, "none"))
@@ -527,7 +603,7 @@ static bool create(struct machine *m, struct error *err)
     start_disk_threads(m, &config);
     board_reset(&m->board);
     cpu_reset(m->cpu);
-    return true;
+    return open_debuggers(m, err);
 }
 
 struct machine *machine_new(const struct options *options, struct error *err)
@@ -557,6 +633,7 @@ struct machine *machine_new(const struct options *options, struct error *err)
 void machine_free(struct machine *m)
 {
     take_messages(m);
+    monitor_free(m->monitor);
     board_destroy(&m->board);
     pc_free(m->pc);
     trace_free(m->trace);

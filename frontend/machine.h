@@ -6,6 +6,8 @@
 
 #include "frontend/options.h"
 
+struct pause;
+
 struct machine;
 
 /* Builds the machine that the options describe; NULL with *err set. The options must outlive it. */
@@ -27,5 +29,9 @@ struct cpu *machine_cpu(struct machine *m);
 void machine_pause(struct machine *m, bool paused); /* virtual time stops while paused */
 bool machine_paused(const struct machine *m);
 void machine_reset(struct machine *m);
+/* Stops it for a reason (cpu/breakpoint.h) and tells the monitor; the CPU has its debugger. */
+void machine_stop(struct machine *m, const struct pause *pause);
+/* What -on and the monitor's `on` say; false with *err set. */
+bool machine_on_event(struct machine *m, const char *text, struct error *err);
 
 #endif

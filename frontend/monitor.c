@@ -16,16 +16,16 @@ static const char prompt[] = "(prescient) ";
 
 /* One conversation. */
 struct session {
-    struct session *next;   /* of the same monitor */
-    struct monitor *mon;    /* the monitor */
-    struct chardev *dev;    /* the other side */
-    bool terminal;          /* echo what is typed, \r\n at line ends */
-    bool console;           /* a serial port has the terminal while `other` is NULL */
-    bool waiting;           /* for the machine to stop: input is kept */
-    char line[LINE_MAX_LEN]; /* what was typed so far */
-    size_t len;              /* of line */
-    u8 pending[PENDING_MAX]; /* came while waiting */
-    size_t pending_len;      /* of pending */
+    struct session *next;               /* of the same monitor */
+    struct monitor *mon;                /* the monitor */
+    struct chardev *dev;                /* the other side */
+    bool terminal;                      /* echo what is typed, \r\n at line ends */
+    bool console;                       /* a serial port has the terminal while `other` is NULL */
+    bool waiting;                       /* for the machine to stop: input is kept */
+    char line[LINE_MAX_LEN];            /* what was typed so far */
+    size_t len;                         /* of line */
+    u8 pending[PENDING_MAX];            /* came while waiting */
+    size_t pending_len;                 /* of pending */
     const struct chardev_client *other; /* a terminal's other owner: the serial port */
     void *other_dev;                    /* its argument */
 };
@@ -255,7 +255,17 @@ static void session_receive(void *dev, const u8 *data, size_t n)
     take_pending(s);
 }
 
-static const struct chardev_client session_client = {session_room, session_receive};
+static void session_connected(void *dev, bool connected)
+{
+    struct session *s = dev;
+    s->len = s->pending_len = 0;
+    s->waiting = false;
+    if (connected)
+        session_text(s, prompt);
+}
+
+static const struct chardev_client session_client = {session_room, session_receive,
+                                                     session_connected};
 
 static struct session *session_new(struct monitor *mon, struct chardev *dev, bool terminal)
 {
@@ -312,6 +322,33 @@ void monitor_stopped(struct monitor *mon)
     text_free(&out);
     for (struct session *s = mon->session; s; s = s->next)
         take_pending(s);
+}
+
+/* FILE[@ADDR] */
+static bool load_file(struct monitor *mon, const char *arg, struct error *err)
+{
+    const char *at = strrchr(arg, '@');
+    char *end = NULL;
+    u64 bias = at ? strtoull(at + 1, &end, 0) : 0;
+    if (!at || end == at + 1 || *end)
+        return symbols_load(mon->symbols, arg, 0, err);
+    char *path = xasprintf("%.*s", (int)(at - arg), arg);
+    bool good = symbols_load(mon->symbols, path, bias, err);
+    free(path);
+    return good;
+}
+
+bool monitor_load_symbols(struct monitor *mon, struct error *err)
+{
+    const struct options *o = mon->options;
+    bool first = !mon->loaded;
+    mon->loaded = true;
+    for (unsigned n = 0; first && n < o->symbols_count; n++)
+        if (!load_file(mon, o->symbols[n], err))
+            return false;
+    if (first && o->kernel)
+        symbols_load(mon->symbols, o->kernel, 0, NULL);
+    return true;
 }
 
 static bool condition_holds(void *opaque, struct breakpoint *b)

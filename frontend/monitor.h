@@ -14,7 +14,8 @@ struct monitor;
 struct monitor *monitor_new(struct machine *m, const struct options *options);
 void monitor_free(struct monitor *mon); /* NULL is allowed */
 
-/* Symbols of -symbols and of an ELF -kernel. False with *err set. */
+/* Symbols of -symbols and of an ELF -kernel, unless they were loaded before. False with *err set.
+ */
 bool monitor_load_symbols(struct monitor *mon, struct error *err);
 
 /* Talks to whoever is at the other side of a back end. */

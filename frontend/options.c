@@ -292,10 +292,29 @@ static bool opt_debugcon(struct options *o, const char *arg, struct error *err)
 
 static bool opt_monitor(struct options *o, const char *arg, struct error *err)
 {
-    if (strcmp(arg, "none"))
-        return error_set(err, "-monitor %s: this version has no monitor; use -monitor none", arg);
+    (void)err;
     set_string(&o->monitor, arg);
     return true;
+}
+
+static bool opt_symbols(struct options *o, const char *arg, struct error *err)
+{
+    if (o->symbols_count == MAX_SYMBOLS)
+        return error_set(err, "-symbols %s: only %d files", arg, MAX_SYMBOLS);
+    set_string(&o->symbols[o->symbols_count++], arg);
+    return true;
+}
+
+static bool opt_on(struct options *o, const char *arg, struct error *err)
+{
+    struct error why = {0};
+    return on_event_parse(&o->events, arg, &why) || error_set(err, "-on %s", why.text);
+}
+
+static bool opt_start_paused(struct options *o, const char *arg, struct error *err)
+{
+    (void)arg, (void)err;
+    return o->start_paused = true;
 }
 
 static bool opt_nographic(struct options *o, const char *arg, struct error *err)
@@ -532,7 +551,13 @@ static const struct option option_table[] = {
     {"serial", "stdio|file:PATH|unix:PATH|pty|null|none",
      "where a serial port goes (twice for two)", opt_serial},
     {"debugcon", "CHARDEV", "where ports 0xE9 and 0x402 go", opt_debugcon},
-    {"monitor", "none", "where the monitor goes", opt_monitor},
+    {"monitor", "stdio|unix:PATH|tcp:127.0.0.1:PORT|none",
+     "where the monitor listens (with -nographic it is on Ctrl-A c)", opt_monitor},
+    {"S", NULL, "do not start until the monitor or gdb says so", opt_start_paused},
+    {"symbols", "FILE[@ADDR]", "names of guest addresses: an ELF file or a System.map",
+     opt_symbols},
+    {"on", "exception=N[,N...]|triple-fault=stop|reset|exit", "events that stop the machine",
+     opt_on},
     {"nographic", NULL, "no window; serial console in this terminal, Ctrl-A x to quit",
      opt_nographic},
     {"display", "sdl|none", "window, or none", opt_display},
@@ -605,6 +630,8 @@ void options_free(struct options *o)
         free(o->drive[n].file);
         free(o->drive[n].format);
     }
+    for (unsigned n = 0; n < o->symbols_count; n++)
+        free(o->symbols[n]);
     char *texts[] = {o->debug,     o->debug_file, o->debug_filter, o->cpu,  o->boot,
                      o->kernel,    o->initrd,     o->append,       o->bios, o->serial[0],
                      o->serial[1], o->debugcon,   o->monitor,      o->name, o->screenshot};

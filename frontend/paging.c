@@ -1,4 +1,5 @@
-/* Every page that the guest's tables map: 32-bit tables, large pages, PAE (SDM vol. 3, chapter 4). */
+/* Every page that the guest's tables map: 32-bit tables, large pages, PAE (SDM vol. 3, chapter 4).
+ */
 /* SPDX-License-Identifier: MIT */
 #include "frontend/paging.h"
 
@@ -7,11 +8,11 @@ enum { ENTRY_P = 1, ENTRY_W = 2, ENTRY_U = 4, ENTRY_PS = 0x80, ENTRY_G = 0x100 }
 #define ADDRESS_PA 0x000ffffffffff000ull
 
 struct visit {
-    struct cpu *cpu;                                          /* whose tables */
-    void (*fn)(void *opaque, const struct page_leaf *leaf);   /* told of each page */
-    void *opaque;                                             /* its argument */
-    unsigned entry_size;                                      /* 4, PAE: 8 */
-    struct page_leaf leaf;                                    /* rights of the levels above */
+    struct cpu *cpu;                                        /* whose tables */
+    void (*fn)(void *opaque, const struct page_leaf *leaf); /* told of each page */
+    void *opaque;                                           /* its argument */
+    unsigned entry_size;                                    /* 4, PAE: 8 */
+    struct page_leaf leaf;                                  /* rights of the levels above */
 };
 
 /* Entry n of a table in RAM; 0 where there is no memory. */

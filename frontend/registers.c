@@ -112,7 +112,7 @@ bool register_read(struct cpu *cpu, const char *name, u64 *value)
 static bool load_segment(struct cpu *cpu, unsigned reg, u16 selector, struct error *err)
 {
     jmp_buf outer;
-    bool good = true;
+    volatile bool good = true;
     if (!cpu_protected(cpu)) {
         segment_set_real(cpu, reg, selector);
         cpu_update_mode(cpu);

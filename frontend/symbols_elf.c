@@ -11,7 +11,8 @@
 static bool is_place(const GElf_Sym *sym, const char *name)
 {
     unsigned type = GELF_ST_TYPE(sym->st_info);
-    if (!name || !*name || name[0] == '$' || sym->st_shndx == SHN_UNDEF)
+    if (!name || !*name || name[0] == '$' || sym->st_shndx == SHN_UNDEF ||
+        sym->st_shndx == SHN_ABS)
         return false;
     return type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE;
 }

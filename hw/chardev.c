@@ -40,8 +40,9 @@ static const struct kind {
     struct chardev *(*open)(const char *arg, struct error *err); /* makes it */
 } kinds[] = {
     {"stdio", false, chardev_stdio_open}, {"file", true, chardev_file_open},
-    {"unix", true, chardev_unix_open},    {"pty", false, chardev_pty_open},
-    {"null", false, open_null},           {"none", false, open_null},
+    {"unix", true, chardev_unix_open},    {"tcp", true, chardev_tcp_open},
+    {"pty", false, chardev_pty_open},     {"null", false, open_null},
+    {"none", false, open_null},
 };
 
 struct chardev *chardev_open(const char *spec, struct error *err)
@@ -63,9 +64,30 @@ struct chardev *chardev_open(const char *spec, struct error *err)
     }
     error_set(err,
               "'%s' is no character device: use stdio, file:PATH, unix:PATH[,server[,nowait]], "
+              "tcp:127.0.0.1:PORT[,server[,nowait]], "
               "pty, null or none",
               spec);
     return NULL;
+}
+
+struct chardev *chardev_listen(const char *spec, struct error *err)
+{
+    bool socket = !strncmp(spec, "unix:", 5) || !strncmp(spec, "tcp:", 4);
+    char *full = xasprintf("%s%s", spec, socket && !strchr(spec, ',') ? ",server,nowait" : "");
+    struct chardev *c = chardev_open(full, err);
+    free(full);
+    return c;
+}
+
+bool chardev_is_terminal(const struct chardev *c)
+{
+    return c->ops->filter != NULL;
+}
+
+void chardev_client(const struct chardev *c, const struct chardev_client **client, void **dev)
+{
+    *client = c->client;
+    *dev = c->dev;
 }
 
 void chardev_attach(struct chardev *c, const struct chardev_client *client, void *dev)

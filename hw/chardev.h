@@ -11,6 +11,8 @@ struct chardev;
 struct chardev_client {
     size_t (*room)(void *dev);                            /* how many bytes it can take now */
     void (*receive)(void *dev, const u8 *data, size_t n); /* takes n <= room bytes */
+    void (*connected)(void *dev,
+                      bool connected); /* somebody came to a socket, or went; may be NULL */
 };
 
 /* Opens a back end by its specification:
@@ -28,6 +30,14 @@ struct chardev *chardev_open(const char *spec, struct error *err);
 void chardev_started(struct chardev *c);
 /* A file that was made for a machine which never started goes again. NULL is allowed. */
 void chardev_close(struct chardev *c);
+
+/* The same for the monitor and gdb: sockets listen, on this host only, and do not wait. */
+struct chardev *chardev_listen(const char *spec, struct error *err);
+
+/* Is it a terminal that a person sits at? */
+bool chardev_is_terminal(const struct chardev *c);
+/* What chardev_attach connected. */
+void chardev_client(const struct chardev *c, const struct chardev_client **client, void **dev);
 
 /* Connects the guest's device; a back end has one. */
 void chardev_attach(struct chardev *c, const struct chardev_client *client, void *dev);

@@ -49,6 +49,7 @@ void chardev_set_nonblocking(int fd);
 struct chardev *chardev_stdio_open(const char *arg, struct error *err);
 struct chardev *chardev_file_open(const char *arg, struct error *err);
 struct chardev *chardev_unix_open(const char *arg, struct error *err);
+struct chardev *chardev_tcp_open(const char *arg, struct error *err);
 struct chardev *chardev_pty_open(const char *arg, struct error *err);
 
 #endif
