@@ -115,7 +115,8 @@ bad z -boot z
 bad -boot -boot order=
 bad maybe -boot menu=maybe
 bad gtk -display gtk
-bad stdio -monitor stdio
+bad tcp -monitor tcp:1.2.3.4:5
+bad monitor -monitor monitor
 bad warp -engine warp
 for date in x base= base=2020-13-01 base=2021-02-29 base=2020-01-01T base=1969-01-01 clock=x; do
     bad "$date" -rtc $date
