@@ -1,11 +1,10 @@
-/* Multiboot 0.6.96 kernels: ELF files (through libelf) and flat ones with addresses in the header;
+/* Multiboot 0.6.96 kernels: ELF files and flat ones with addresses in the header;
  * modules, map. */
 /* SPDX-License-Identifier: MIT */
-#include <gelf.h>
-#include <libelf.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/elf_file.h"
 #include "frontend/loader.h"
 
 enum { HEADER_MAGIC = 0x1badb002, LOADER_MAGIC = 0x2badb002, SEARCH = 8192 };
@@ -102,31 +101,34 @@ static bool place_flat(const struct boot_image *image, struct physmem *mem, u32 
                end);
 }
 
+/* Where pieces of an ELF file go. */
+struct elf_place {
+    const struct boot_image *image; /* the file */
+    struct physmem *mem;            /* to here */
+    u64 entry;                      /* where it starts, as it is linked */
+    u64 start;                      /* the same where it is loaded; 0: as linked */
+    u64 *end;                       /* of what was placed */
+};
+
+/* Entry points are virtual; where the segment is linked elsewhere than it is loaded, the kernel
+ * wants the physical place. */
+static bool place_segment(void *opaque, const struct elf_segment *s)
+{
+    struct elf_place *p = opaque;
+    if (p->entry >= s->virtual && p->entry - s->virtual < s->size && s->virtual != s->physical &&
+        p->entry >= physmem_low(p->mem))
+        p->start = p->entry - s->virtual + s->physical;
+    return put(p->mem, s->physical, p->image->kernel.data + s->offset, s->file_size, s->size,
+               p->end);
+}
+
 static bool place_elf(const struct boot_image *image, struct physmem *mem, u32 *entry, u64 *end)
 {
-    size_t count = 0;
-    GElf_Ehdr eh;
-    GElf_Phdr ph;
-    bool good = elf_version(EV_CURRENT) != EV_NONE;
-    Elf *elf = good ? elf_memory((char *)image->kernel.data, image->kernel.size) : NULL;
-    good = elf && gelf_getehdr(elf, &eh) && elf_getphdrnum(elf, &count) == 0 && count > 0;
-    for (size_t n = 0; good && n < count; n++) {
-        good = gelf_getphdr(elf, (int)n, &ph) != NULL;
-        if (!good || ph.p_type != PT_LOAD || !ph.p_memsz)
-            continue;
-        good = ph.p_offset <= image->kernel.size &&
-               ph.p_filesz <= image->kernel.size - ph.p_offset &&
-               put(mem, ph.p_paddr, image->kernel.data + ph.p_offset, ph.p_filesz, ph.p_memsz, end);
-        /* Entry points are virtual; where the segment is linked elsewhere than it is loaded, the
-         * kernel wants the physical place. */
-        if (good && eh.e_entry >= ph.p_vaddr && eh.e_entry - ph.p_vaddr < ph.p_memsz &&
-            ph.p_vaddr != ph.p_paddr && eh.e_entry >= physmem_low(mem))
-            eh.e_entry = eh.e_entry - ph.p_vaddr + ph.p_paddr;
-    }
-    *entry = good ? (u32)eh.e_entry : 0;
-    if (elf)
-        elf_end(elf);
-    return good;
+    struct elf_place p = {.image = image, .mem = mem, .end = end};
+    if (!elf_file_segments(image->kernel.data, image->kernel.size, &p.entry, place_segment, &p))
+        return false;
+    *entry = (u32)(p.start ? p.start : p.entry);
+    return true;
 }
 
 /* The information structure and its strings while they are composed. */

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/elf_file.h"
+
 /* Farther than this from a symbol of unknown size, an address is not called after it. */
 enum { REACH = 1 << 20 };
 
@@ -186,7 +188,7 @@ bool symbols_load(struct symbols *s, const char *path, u64 bias, struct error *e
     bool elf = fread(magic, 1, 4, f) == 4 && !memcmp(magic, "\177ELF", 4), good;
     rewind(f);
     if (elf)
-        good = symbols_add_elf(s, path, bias, err);
+        good = elf_file_symbols(s, path, bias, err);
     else
         good = add_map(s, f, bias) ||
                error_set(err, "symbols %s: neither an ELF file nor a System.map", path);

@@ -28,7 +28,4 @@ const char *symbols_name(const struct symbols *s, u64 address, char *buf, size_t
 void symbols_each(const struct symbols *s, const char *prefix,
                   void (*fn)(void *opaque, const char *name, u64 address), void *opaque);
 
-/* symbols_elf.c: those of an ELF image in memory; false with *err set when it is not one. */
-bool symbols_add_elf(struct symbols *s, const char *path, u64 bias, struct error *err);
-
 #endif
