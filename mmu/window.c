@@ -69,26 +69,34 @@ struct windows *windows_new(struct physmem *pm)
     return ws;
 }
 
-static u8 *reserve(size_t size)
+/* The place of a window with its guards, or NULL. */
+static u8 *reserve(void)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    size_t size = 2 * WINDOW_BYTES + 2 * GUARD;
     u8 *p = mmap(NULL, size, PROT_NONE, flags, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED)
+        return NULL;
+    u8 *base = (u8 *)(((uintptr_t)p + GUARD + WINDOW_BYTES - 1) & ~(WINDOW_BYTES - 1));
+    u8 *end = base + WINDOW_BYTES + GUARD;
+    munmap(p, (size_t)(base - GUARD - p));
+    munmap(end, (size_t)(p + size - end));
+    return base;
 }
 
 static bool window_make(struct windows *ws, struct window *w)
 {
-    u8 *range = reserve(WINDOW_BYTES + 2 * GUARD);
-    if (!range)
+    u8 *base = reserve();
+    if (!base)
         return false;
     u32 *page = mmap(NULL, PAGES * sizeof *page, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (page == MAP_FAILED) {
-        munmap(range, WINDOW_BYTES + 2 * GUARD);
+        munmap(base - GUARD, WINDOW_BYTES + 2 * GUARD);
         return false;
     }
     w->set = ws;
-    w->base = range + GUARD;
+    w->base = base;
     w->page = page;
     return true;
 }

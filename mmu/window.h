@@ -28,6 +28,7 @@ void windows_free(struct windows *ws);
 /* The window of the address space with this key, made or taken from the space that has not been
  * used for longest. NULL: the host has no room. */
 struct window *windows_get(struct windows *ws, u64 key);
+/* A multiple of 4 GiB: the low half of a host address is the linear address. */
 u8 *window_base(const struct window *w);
 /* Maps the page of lin and what `peek` allows of the 15 beside it (they share a page table). False
  * if the page of lin is still not mapped with the right that is wanted. */
