@@ -147,6 +147,8 @@ struct engine_ops {
     void (*run)(struct cpu *cpu, u64 until);
     /* drop blocks that overlap */
     void (*code_written)(struct cpu *cpu, u64 ram_offset, unsigned size);
+    /* a signal handler that has set attention on the CPU's thread; context: its ucontext_t */
+    void (*interrupted)(struct cpu *cpu, void *context);
     void (*flushed)(struct cpu *cpu);                   /* the space was flushed or switched */
     void (*page_flushed)(struct cpu *cpu, u64 lin);     /* INVLPG */
     void (*protected)(struct cpu *cpu, u64 ram_offset); /* a RAM page was marked */
@@ -227,7 +229,7 @@ struct cpu {
     u64 step_rip;          /* where the instruction that is single-stepped started */
     jmp_buf escape;        /* catch point of the engine: cpu_escape jumps here */
     _Atomic u32 attention; /* enum attention; polled at block boundaries; set from signals too */
-    /* translated code: leave at the next poll; may be set when there is nothing to attend to */
+    /* translated code: do not go on after C; may be set when there is nothing to attend to */
     _Atomic u32 poll;
     u64 icount; /* instructions completed */
 
@@ -245,6 +247,8 @@ struct cpu {
     u64 branch_target;     /* translated code: where an indirect call goes, during its push */
     u64 access_base;       /* translated code: what REG_BASE holds in the current mode */
     struct window *window; /* translated user code of this address space may use it, or NULL */
+    u64 return_sp;         /* translated code: its stack pointer, on a stack of return addresses */
+    u64 host_sp;           /* translated code: stack pointer of the C code that entered it */
     u64 window_fault; /* the access that just missed the window: BIT64(32) + linear address, or 0 */
     u64 xmm_absent;   /* translated code: 0 while the XMM registers are in the host */
     u64 xmm_wanted;   /* translated code: load them again after this callout */
@@ -272,7 +276,9 @@ static inline u32 cpu_eflags(const struct cpu *cpu)
  * with TF. */
 void cpu_set_eflags(struct cpu *cpu, u32 value, u32 mask);
 
-/* Sets reasons to leave the straight path; safe from signal handlers and other threads. */
+/* Sets reasons to leave the straight path; safe from signal handlers and other threads. What runs
+ * translated code notices it only when it calls C: a signal handler tells engine.interrupted, too,
+ * and another thread sends the CPU's thread such a signal. */
 static inline void cpu_attention(struct cpu *cpu, u32 reasons)
 {
     atomic_fetch_or_explicit(&cpu->attention, reasons, memory_order_release);

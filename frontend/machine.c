@@ -67,6 +67,8 @@ struct machine {
     _Atomic int status;                         /* with this exit status */
     timer_t timer;                              /* kicks the thread at the next deadline */
     bool has_timer;                             /* timer exists */
+    pthread_t thread;                           /* the machine thread, while running */
+    _Atomic bool running;                       /* machine_run is underway: it takes kicks */
     int wake_fd;                                /* eventfd: a message waits */
     int signal_fd;                              /* SIGINT, SIGTERM, SIGHUP, SIGUSR1 */
     pthread_mutex_t lock;                       /* guards first and last */
@@ -109,14 +111,29 @@ static void arm_timer(void *opaque, u64 deadline)
 static void on_kick(int sig, siginfo_t *info, void *context)
 {
     struct machine *m = info->si_value.sival_ptr;
-    (void)sig, (void)context;
-    if (m)
-        cpu_attention(m->cpu, ATTENTION_KICK);
+    (void)sig;
+    if (!m)
+        return;
+    cpu_attention(m->cpu, ATTENTION_KICK);
+    if (m->cpu->engine.interrupted)
+        m->cpu->engine.interrupted(m->cpu, context);
+}
+
+/* From any thread: the machine thread comes to its loop soon, be it running or waiting. */
+static void kick(struct machine *m)
+{
+    union sigval value = {.sival_ptr = m};
+    bool underway = atomic_load(&m->cpu->attention) & ATTENTION_KICK;
+    cpu_attention(m->cpu, ATTENTION_KICK);
+    if (!underway && atomic_load(&m->running))
+        pthread_sigqueue(m->thread, SIGRTMIN, value);
+    eventfd_write(m->wake_fd, 1);
 }
 
 static void start_timer(struct machine *m)
 {
-    struct sigaction action = {.sa_sigaction = on_kick, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigaction action = {.sa_sigaction = on_kick,
+                               .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
     struct sigevent event = {
         .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN, .sigev_value = {.sival_ptr = m}};
     event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
@@ -137,16 +154,14 @@ void machine_post(struct machine *m, void (*fn)(struct machine *m, void *opaque)
         m->first = msg;
     m->last = msg;
     pthread_mutex_unlock(&m->lock);
-    cpu_attention(m->cpu, ATTENTION_KICK);
-    eventfd_write(m->wake_fd, 1);
+    kick(m);
 }
 
 void machine_quit(struct machine *m, int status)
 {
     atomic_store(&m->status, status);
     atomic_store(&m->quit, true);
-    cpu_attention(m->cpu, ATTENTION_KICK);
-    eventfd_write(m->wake_fd, 1);
+    kick(m);
 }
 
 /* A message for those who do not know what a machine is. */
@@ -322,6 +337,8 @@ int machine_run(struct machine *m)
     for (unsigned n = 0; n < MAX_CHARDEVS; n++)
         chardev_started(m->chardev[n]);
     start_timer(m);
+    m->thread = pthread_self();
+    atomic_store(&m->running, true);
     m->host_base = host_ns() - m->paused_at;
     m->paused = false;
     arm_timer(m, clock_next_deadline(&m->clock));
@@ -330,6 +347,7 @@ int machine_run(struct machine *m)
     while (!atomic_load(&m->quit))
         machine_turn(m);
     save_screenshot(m);
+    atomic_store(&m->running, false);
     timer_delete(m->timer);
     m->has_timer = false;
     atomic_store(&m->quit, false);

@@ -52,7 +52,13 @@ void tblock_link(struct translator *t, struct texit *x, struct tblock *to)
     x->to = to;
     x->next_in = to->in;
     to->in = x;
-    emit_patch(x->place, t->emit.delta, to->code);
+    if (!x->guard) {
+        emit_patch(x->place, t->emit.delta, to->code);
+        return;
+    }
+    store_le32(x->guard + GUARD_ID, (u32) - (s32)(t->cpu->jump_id >> 32));
+    emit_patch(x->guard + GUARD_JUMP, t->emit.delta, to->code);
+    emit_patch(x->place, t->emit.delta, (u64)(uintptr_t)(x->guard + t->emit.delta));
 }
 
 /* Back to the stub. */
@@ -68,6 +74,22 @@ static void unlink_exit(struct translator *t, struct texit *x)
     emit_patch(x->place, t->emit.delta, x->stub);
 }
 
+void tblock_forget_ids(struct translator *t)
+{
+    for (u32 n = 0; n < t->block_count; n++) {
+        for (unsigned x = 0; x < 2; x++) {
+            if (t->block[n]->exit[x].guard)
+                store_le32(t->block[n]->exit[x].guard + GUARD_ID, INT32_MAX);
+        }
+    }
+}
+
+void tblock_unlink_exits(struct translator *t, struct tblock *b)
+{
+    unlink_exit(t, &b->exit[0]);
+    unlink_exit(t, &b->exit[1]);
+}
+
 void tblock_drop(struct translator *t, struct tblock *b)
 {
     struct tblock **at = &t->hash[hash_of(b->lin, b->ram_offset)];
@@ -80,8 +102,7 @@ void tblock_drop(struct translator *t, struct tblock *b)
     *at = b->page_next;
     while (b->in)
         unlink_exit(t, b->in);
-    unlink_exit(t, &b->exit[0]);
-    unlink_exit(t, &b->exit[1]);
+    tblock_unlink_exits(t, b);
     struct tjump *j = &t->jump[b->lin % JUMP_ENTRIES];
     if (j->code == b->code)
         j->tag = 1;
@@ -124,6 +145,7 @@ void tblock_reset(struct translator *t)
     t->emit.at = t->rw + t->stubs_end;
     t->emit.full = false;
     t->reset_wanted = false;
+    returns_forget(t);
 }
 
 /* Blocks lie in the cache in the order of t->block. */

@@ -2,35 +2,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "translate/generate.h"
 
-/* Leaves the block when attention is wanted: at every backward branch, so that loops can be
- * stopped. */
-static void gen_poll(struct generator *g, u32 target)
-{
-    emit_load32(g->e, SCRATCH_TEST, CPU_MEM(poll));
-    emit_jrcxz_over_jmp(g->e);
-    cold_add(g, emit_jmp_patchable(g->e))->target = target;
-}
-
 /* Linear address of an instruction pointer. */
 static u32 lin_of(const struct generator *g, u32 ip)
 {
     return g->b->lin + (ip - g->s->ip);
 }
 
-/* A jmp: linkable within the page, else by the jump table. */
+/* The branch whose rel32 is at place goes to an instruction pointer. */
+static void exit_at(struct generator *g, u8 *place, u32 ip, unsigned exit)
+{
+    struct cold *c = cold_add(g, place);
+    c->target = lin_of(g, ip);
+    c->exit = (s8)exit;
+}
+
 void gen_jump_to(struct generator *g, u32 ip, unsigned exit)
 {
-    u32 here = g->b->lin, target = lin_of(g, ip);
-    if ((target ^ here) & PAGE_MASK) {
-        emit_mov32_imm(g->e, SCRATCH_ADDR, target);
-        lookup_emit(g->e, g->t->exit_addr);
-        return;
-    }
-    if (target <= here + g->b->bytes - 1)
-        gen_poll(g, target);
-    struct cold *c = cold_add(g, emit_jmp_patchable(g->e));
-    c->target = target;
-    c->exit = (s8)exit;
+    exit_at(g, emit_jmp_patchable(g->e), ip, exit);
 }
 
 static void patch_here(struct generator *g, u8 *place)
@@ -39,14 +27,41 @@ static void patch_here(struct generator *g, u8 *place)
         emit_patch(place, g->e->delta, emit_pc(g->e));
 }
 
+/* To SCRATCH_ADDR, in line so that the host predicts each branch by itself. */
+static void gen_lookup(struct generator *g, bool call)
+{
+    struct emit *e = g->e;
+    struct tblock *b = g->b;
+    b->lookup = (u16)(emit_pc(e) - b->code);
+    lookup_emit(e);
+    emit_jrcxz_over_jmp(e);
+    struct cold *miss = cold_add(g, emit_jmp_patchable(e));
+    struct host_mem to = {SCRATCH_HOST, HOST_NONE, 0, offsetof(struct tjump, code)};
+    if (call)
+        emit_call_mem(e, to);
+    else
+        emit_jmp_mem(e, to);
+    miss->landing = call ? emit_pc(e) : 0;
+    miss->lookup = true;
+    b->lookup_end = (u16)(emit_pc(e) - b->code);
+}
+
+/* Where a predicted return lands: SCRATCH_ADDR is where the guest returns to. */
+static void gen_landing(struct generator *g, unsigned n)
+{
+    struct emit *e = g->e;
+    u32 next = scan_next_ip(g->s, n);
+    emit_lea32(e, SCRATCH_TEST,
+               (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32) - (s32)lin_of(g, next)});
+    emit_jrcxz_over_jmp(e);
+    emit_jmp(e, g->t->lookup);
+    gen_jump_to(g, next, 1);
+}
+
 void gen_jcc(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    struct emit *e = g->e;
-    /* The condition reversed, over the taken path. */
-    u8 *over = emit_jcc(e, (i->opcode & 15) ^ 1, emit_pc(e));
-    gen_jump_to(g, scan_target_ip(g->s, n), 0);
-    patch_here(g, over);
+    exit_at(g, emit_jcc(g->e, i->opcode & 15, emit_pc(g->e)), scan_target_ip(g->s, n), 0);
     gen_jump_to(g, scan_next_ip(g->s, n), 1);
 }
 
@@ -109,7 +124,8 @@ static void gen_push_return(struct generator *g, unsigned n)
 void gen_call(struct generator *g, unsigned n)
 {
     gen_push_return(g, n);
-    gen_jump_to(g, scan_target_ip(g->s, n), 0);
+    exit_at(g, emit_call_patchable(g->e), scan_target_ip(g->s, n), 0);
+    gen_landing(g, n);
 }
 
 /* SCRATCH_ADDR from an instruction pointer to its linear address. */
@@ -152,7 +168,7 @@ static void gen_target(struct generator *g, unsigned n)
 void gen_jmp_ind(struct generator *g, unsigned n)
 {
     gen_target(g, n);
-    lookup_emit(g->e, g->t->exit_addr);
+    gen_lookup(g, false);
 }
 
 void gen_call_ind(struct generator *g, unsigned n)
@@ -164,7 +180,8 @@ void gen_call_ind(struct generator *g, unsigned n)
     gen_push_return(g, n);
     if (checked)
         emit_load32(g->e, SCRATCH_ADDR, CPU_MEM(branch_target));
-    lookup_emit(g->e, g->t->exit_addr);
+    gen_lookup(g, true);
+    gen_landing(g, n);
 }
 
 void gen_ret(struct generator *g, unsigned n)
@@ -176,5 +193,5 @@ void gen_ret(struct generator *g, unsigned n)
     gen_check_ip(g, n);
     gen_move_stack(g, i->opsize + pops);
     gen_to_linear(g);
-    lookup_emit(g->e, g->t->exit_addr);
+    emit_u8(g->e, 0xc3); /* to a landing, or to the underflow stub */
 }

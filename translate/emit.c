@@ -244,6 +244,14 @@ u8 *emit_jcc(struct emit *e, unsigned condition, u64 target)
     return place;
 }
 
+u8 *emit_call_patchable(struct emit *e)
+{
+    emit_u8(e, 0xe8);
+    u8 *place = e->at;
+    emit_u32(e, 0);
+    return place;
+}
+
 u8 *emit_jmp_patchable(struct emit *e)
 {
     emit_u8(e, 0xe9);
@@ -261,6 +269,11 @@ void emit_jrcxz_over_jmp(struct emit *e)
 void emit_jmp_mem(struct emit *e, struct host_mem m)
 {
     emit_op_mem(e, &op_group5, 4, m);
+}
+
+void emit_call_mem(struct emit *e, struct host_mem m)
+{
+    emit_op_mem(e, &op_group5, 2, m);
 }
 
 void emit_patch(u8 *place, intptr_t delta, u64 target)

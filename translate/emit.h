@@ -78,9 +78,11 @@ void emit_jmp(struct emit *e, u64 target);
 void emit_call(struct emit *e, u64 target);
 u8 *emit_jcc(struct emit *e, unsigned condition,
              u64 target);                 /* returns the writable place of its rel32 */
+u8 *emit_call_patchable(struct emit *e);  /* call rel32 to the next byte; place of its rel32 */
 u8 *emit_jmp_patchable(struct emit *e);   /* jmp rel32 to the next byte; place of its rel32 */
 void emit_jrcxz_over_jmp(struct emit *e); /* jrcxz past the jmp rel32 that is emitted next */
 void emit_jmp_mem(struct emit *e, struct host_mem m);
+void emit_call_mem(struct emit *e, struct host_mem m);
 
 /* Points a rel32 at a target. place is in the writable view. */
 void emit_patch(u8 *place, intptr_t delta, u64 target);

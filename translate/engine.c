@@ -4,12 +4,10 @@
 #include "translate/engine.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "cpu/breakpoint.h"
@@ -23,15 +21,13 @@
 
 enum { HOT_RUNS = 20 }; /* interpreted runs before a block is translated */
 
-/* The translator whose code runs on this thread: a signal handler has no argument to find it by. */
-static _Thread_local struct translator *running;
-
 void translate_set_mode(struct translator *t, unsigned mode)
 {
     bool window = t->mode[mode].bits & MODE_WINDOW;
     u32 space = t->cpu->space->code_id[t->cpu->cpl == 3];
     t->cpu->jump_id = (u64)(space * TMODES | mode) << 32;
     t->cpu->access_base = window ? (uintptr_t)window_base(t->cpu->window) : (u64)TLB_INDEX_MASK;
+    returns_select(t);
 }
 
 static u32 current_lin(const struct cpu *cpu)
@@ -125,9 +121,14 @@ static void follow_exit(struct translator *t, const struct tsite *rx_site)
     struct tblock *from = x->from;
     t->stops[STOP_EXIT]++;
     t->cpu->rip = exit_ip(from, x);
+    if (from->dropped || x->to || t->unchained)
+        return;
+    translate_set_mode(t, from->mode);
     u64 place = (from->ram_offset & PAGE_MASK) | (x->target & ~PAGE_MASK);
-    struct tblock *to = from->dropped ? NULL : tblock_find(t, x->target, from->mode, place);
-    if (to && !x->to && !t->unchained)
+    if (x->guard)
+        place = code_place(t->cpu, x->target);
+    struct tblock *to = tblock_find(t, x->target, from->mode, place);
+    if (to)
         tblock_link(t, x, to);
 }
 
@@ -168,7 +169,7 @@ static void run_translated(struct translator *t, u64 code, u64 until)
 static void translate_run(struct cpu *cpu, u64 until)
 {
     struct translator *t = cpu->translator;
-    running = t;
+    signal_prepare(t);
     direct_consider(t);
     do {
         /* Cleared first: what asks for attention from now on sets it again. */
@@ -211,6 +212,8 @@ static void on_remapped(struct cpu *cpu)
 void translate_forget_targets(struct translator *t)
 {
     memset(t->jump, 0xff, JUMP_ENTRIES * sizeof *t->jump);
+    tblock_forget_ids(t);
+    returns_forget(t);
 }
 
 static void set_mode(struct translator *t)
@@ -243,41 +246,6 @@ static void on_page_flushed(struct cpu *cpu, u64 lin)
 static void on_protected(struct cpu *cpu, u64 ram_offset)
 {
     direct_protected(cpu->translator, ram_offset);
-}
-
-/* The instruction of block b whose code pc is in, or -1. */
-static int insn_at_pc(const struct tblock *b, u64 pc)
-{
-    u64 offset = pc - b->code;
-    unsigned n = 0;
-    while (n <= b->count && b->map[n].host <= offset)
-        n++;
-    return n <= b->count ? (int)n - 1 : -1;
-}
-
-/* A native instruction of translated code has trapped (it missed the window; a misaligned SSE
- * operand): its callout is run instead. */
-static void on_trap(int sig, siginfo_t *info, void *context)
-{
-    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
-    struct translator *t = running;
-    u64 pc = (u64)regs[REG_RIP], rx = t ? (u64)(uintptr_t)t->rx : 0;
-    struct tblock *b = t ? tblock_at_pc(t, pc) : NULL;
-    int n = b ? insn_at_pc(b, pc) : -1;
-    if (n < 0) {
-        signal(sig, SIG_DFL);
-        return;
-    }
-    if (sig == SIGSEGV)
-        direct_fault(t, (u64)(uintptr_t)info->si_addr, regs[REG_ERR] & 2);
-    bool end = n + 1 == b->count && b->ends;
-    *t->trap_site = (struct tsite){.block = b->index,
-                                   .resume = (u32)(b->code + b->map[n + 1].host - rx),
-                                   .offset = b->map[n].guest,
-                                   .which = (u8)n,
-                                   .flags = (u8)((b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0))};
-    regs[REG_R8] = (greg_t)(uintptr_t)((u8 *)t->trap_site + t->emit.delta);
-    regs[REG_RIP] = (greg_t)t->trap;
 }
 
 /* One memfd mapped twice: writable, and executable. */
@@ -319,9 +287,12 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     memset(t->jump, 0xff, JUMP_ENTRIES * sizeof *t->jump);
     cpu->jump_table = t->jump;
     stubs_emit(t);
-    struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_NODEFER};
-    sigaction(SIGSEGV, &action, NULL);
-    cpu->engine = (struct engine_ops){.code_written = on_code_written,
+    if (!returns_new(t, err)) {
+        translate_free(cpu);
+        return false;
+    }
+    cpu->engine = (struct engine_ops){.interrupted = signal_interrupted,
+                                      .code_written = on_code_written,
                                       .flushed = on_flushed,
                                       .page_flushed = on_page_flushed,
                                       .protected = on_protected,
@@ -335,8 +306,10 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
 
 void translate_count(struct cpu *cpu)
 {
-    tblock_drop_all(cpu->translator);
-    cpu->translator->counting = true;
+    struct translator *t = cpu->translator;
+    t->counting = true;
+    stubs_emit(t);
+    tblock_reset(t);
 }
 
 void translate_free(struct cpu *cpu)
@@ -345,13 +318,15 @@ void translate_free(struct cpu *cpu)
     if (!t)
         return;
     spaces_set_hooks(cpu->spaces, &(struct space_hooks){0});
-    if (t->jump)
+    signal_leave(t);
+    if (t->returns)
         tblock_reset(t);
     if (t->rw && t->rw != MAP_FAILED)
         munmap(t->rw, t->size);
     if (t->rx && t->rx != MAP_FAILED)
         munmap(t->rx, t->size);
     direct_free(t->direct);
+    returns_free(t->returns);
     verify_free(t->verify);
     free(t->block);
     free(t->insn);
@@ -359,5 +334,4 @@ void translate_free(struct cpu *cpu)
     free(t->page);
     free(t);
     cpu->translator = NULL;
-    running = NULL;
 }

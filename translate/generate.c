@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "translate/generate.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,6 +107,50 @@ static bool cold_shares(const struct generator *g, unsigned n)
     return n && c->insn >= 0 && c[-1].insn == c->insn && c[-1].resume == c->resume;
 }
 
+/* mov ecx, jump id; lea ecx, [rcx - the id it was linked under]; jrcxz over the next jmp; jmp to
+ * the miss; jmp to the other block; the miss looks it up. */
+static void emit_guard(struct generator *g, struct texit *x)
+{
+    struct emit *e = g->e;
+    struct host_mem id = CPU_MEM(jump_id), unknown = {SCRATCH_TEST, HOST_NONE, 0, INT32_MAX};
+    id.disp += 4;
+    x->guard = e->at;
+    emit_load32(e, SCRATCH_TEST, id);
+    emit_lea32(e, SCRATCH_TEST, unknown);
+    emit_jrcxz_over_jmp(e);
+    u8 *miss = emit_jmp_patchable(e);
+    emit_jmp_patchable(e);
+    assert(e->full || e->at == x->guard + GUARD_SIZE);
+    if (!e->full)
+        emit_patch(miss, e->delta, emit_pc(e));
+    emit_mov32_imm(e, SCRATCH_ADDR, x->target);
+    emit_jmp(e, g->t->lookup);
+}
+
+static void emit_exit(struct generator *g, const struct cold *c, u64 stub)
+{
+    struct texit *x = &g->b->exit[c->exit];
+    *x = (struct texit){.target = c->target, .place = c->place, .stub = stub, .from = g->b};
+    emit_call(g->e, g->t->exit_site);
+    emit_site(g, (struct tsite){.which = (u8)c->exit});
+    if ((c->target ^ g->b->lin) & PAGE_MASK)
+        emit_guard(g, x);
+}
+
+/* A look-up that failed: leaves; an indirect call pushes its landing all the same, so that the
+ * stack of return addresses stays in step. */
+static void emit_miss(struct generator *g, const struct cold *c)
+{
+    static const u8 lea_rcx_rip[] = {0x48, 0x8d, 0x0d}, push_rcx = 0x51;
+    struct emit *e = g->e;
+    if (c->landing) {
+        emit_bytes(e, lea_rcx_rip, sizeof lea_rcx_rip);
+        emit_u32(e, (u32)(c->landing - (emit_pc(e) + 4)));
+        emit_u8(e, push_rcx);
+    }
+    emit_jmp(e, g->t->exit_addr);
+}
+
 /* The common stubs end with a jump to the resume address; exits tell which one they are. */
 static void emit_cold(struct generator *g, unsigned n)
 {
@@ -121,10 +166,9 @@ static void emit_cold(struct generator *g, unsigned n)
     if (c->insn >= 0) {
         emit_callout(g, c);
     } else if (c->exit >= 0) {
-        g->b->exit[c->exit] =
-            (struct texit){.target = c->target, .place = c->place, .stub = stub, .from = g->b};
-        emit_call(g->e, g->t->exit_site);
-        emit_site(g, (struct tsite){.which = (u8)c->exit});
+        emit_exit(g, c, stub);
+    } else if (c->lookup) {
+        emit_miss(g, c);
     } else {
         emit_mov32_imm(g->e, SCRATCH_ADDR, c->target);
         emit_jmp(g->e, g->t->exit_addr);

@@ -10,11 +10,13 @@ enum { MAX_COLD = 6 * SCAN_MAX_INSNS };
 
 /* A jump in the hot code that waits for its stub at the end of the block. */
 struct cold {
-    u8 *place;  /* rel32 in the writable view */
-    u64 resume; /* executable address where the stub goes on; 0 for exits */
-    u32 target; /* exits: linear address */
-    s16 insn;   /* index of the instruction, -1 for exits */
-    s8 exit;    /* exits: index in tblock.exit, -1: not linkable */
+    u8 *place;   /* rel32 in the writable view */
+    u64 resume;  /* executable address where the stub goes on; 0 for exits */
+    u32 target;  /* exits: linear address */
+    s16 insn;    /* index of the instruction, -1 for exits */
+    u64 landing; /* misses of an indirect call's look-up: the return address to push */
+    bool lookup; /* a look-up failed: SCRATCH_ADDR is where to go on */
+    s8 exit;     /* exits: index in tblock.exit, -1: not linkable */
 };
 
 /* A block being generated. */
@@ -83,7 +85,7 @@ void gen_call(struct generator *g, unsigned n);
 void gen_jmp_ind(struct generator *g, unsigned n);
 void gen_call_ind(struct generator *g, unsigned n);
 void gen_ret(struct generator *g, unsigned n);
-/* A jmp to an instruction pointer, by block exit `exit` when it is in the same page. */
+/* A jmp to an instruction pointer, by block exit `exit`. */
 void gen_jump_to(struct generator *g, u32 ip, unsigned exit);
 
 #endif

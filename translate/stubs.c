@@ -96,9 +96,32 @@ static void emit_enter(struct emit *e)
                                   0x49, 0x89, 0xff,             /* mov r15, rdi */
                                   0x49, 0x89, 0xf0};            /* mov r8, rsi */
     emit_bytes(e, prologue, sizeof prologue);
+    emit_op_mem(e, &op_store64, HOST_RSP, CPU_MEM(host_sp));
     emit_load_xmm_if_wanted(e);
     emit_load_state(e);
+    emit_load64(e, HOST_RSP, CPU_MEM(return_sp));
+}
+
+/* To SCRATCH_ADDR with all registers loaded. A signal here goes back to the load. Code that counts
+ * looks for attention at the start of a block only. */
+static void emit_resume(struct translator *t)
+{
+    struct emit *e = &t->emit;
+    t->resume = emit_pc(e);
+    if (!t->counting) {
+        emit_load32(e, SCRATCH_TEST, CPU_MEM(poll));
+        emit_jrcxz_over_jmp(e);
+        emit_jmp(e, t->leave);
+    }
     emit_bytes(e, jmp_r8, sizeof jmp_r8);
+    t->resume_end = emit_pc(e);
+}
+
+/* From the stack of return addresses to that of C. */
+static void emit_leave_stack(struct emit *e)
+{
+    emit_op_mem(e, &op_store64, HOST_RSP, CPU_MEM(return_sp));
+    emit_load64(e, HOST_RSP, CPU_MEM(host_sp));
 }
 
 /* Returns rax to the caller of enter. */
@@ -114,6 +137,7 @@ static void emit_callout_stub(struct translator *t)
     struct emit *e = &t->emit;
     emit_bytes(e, pop_r8, sizeof pop_r8);
     t->trap = emit_pc(e);
+    emit_leave_stack(e);
     emit_save_state(e);
     emit_bytes(e, (const u8[]){0x4c, 0x89, 0xff, 0x4c, 0x89, 0xc6},
                6); /* mov rdi, r15; mov rsi, r8 */
@@ -121,14 +145,12 @@ static void emit_callout_stub(struct translator *t)
     emit_bytes(e, (const u8[]){0xff, 0xd0, 0x49, 0x89, 0xc0}, 5); /* call rax; mov r8, rax */
     emit_load_xmm_if_wanted(e);
     emit_load_state(e);
-    emit_bytes(e, jmp_r8, sizeof jmp_r8);
+    emit_load64(e, HOST_RSP, CPU_MEM(return_sp));
+    emit_jmp(e, t->resume);
 }
 
-void lookup_emit(struct emit *e, u64 exit_addr)
+void lookup_emit(struct emit *e)
 {
-    emit_load32(e, SCRATCH_TEST, CPU_MEM(poll));
-    emit_jrcxz_over_jmp(e);
-    emit_jmp(e, exit_addr);
     emit_load64(e, SCRATCH_TEST, CPU_MEM(jump_id));
     emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_ADDR, 0, 0});
     emit_movzx16(e, SCRATCH_INDEX, SCRATCH_ADDR);
@@ -138,31 +160,48 @@ void lookup_emit(struct emit *e, u64 exit_addr)
     emit_load64(e, SCRATCH_INDEX,
                 (struct host_mem){SCRATCH_HOST, HOST_NONE, 0, offsetof(struct tjump, tag)});
     emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_INDEX, 0, 0});
+}
+
+/* A return that found no landing; everything that need not be in line. */
+static void emit_lookup_stub(struct translator *t)
+{
+    struct emit *e = &t->emit;
+    t->underflow = emit_pc(e);
+    emit_lea64(e, HOST_RSP, (struct host_mem){HOST_RSP, HOST_NONE, 0, -8});
+    t->lookup = emit_pc(e);
+    lookup_emit(e);
     emit_jrcxz_over_jmp(e);
-    emit_jmp(e, exit_addr);
+    emit_jmp(e, t->exit_addr);
     emit_jmp_mem(e, (struct host_mem){SCRATCH_HOST, HOST_NONE, 0, offsetof(struct tjump, code)});
+    t->lookup_end = emit_pc(e);
 }
 
 void stubs_emit(struct translator *t)
 {
     struct emit *e = &t->emit;
-    t->enter = emit_pc(e);
-    emit_enter(e);
-    t->callout = emit_pc(e);
-    emit_callout_stub(t);
+    e->at = t->rw;
     t->exit_site = emit_pc(e);
     emit_bytes(e, pop_r8, sizeof pop_r8);
+    emit_leave_stack(e);
     emit_save_state(e);
     emit_bytes(e, mov_rax_r8, sizeof mov_rax_r8);
     emit_epilogue(e);
     t->exit_addr = emit_pc(e);
+    emit_leave_stack(e);
     emit_save_state(e);
     static const struct host_op sub = {.opcode = {0x2b}, .opcode_count = 1};
     emit_op_mem(e, &sub, SCRATCH_ADDR, CPU_MEM(seg[SEG_CS].base));
     emit_op_mem(e, &op_store64, SCRATCH_ADDR, CPU_MEM(rip));
     t->leave = emit_pc(e);
+    emit_load64(e, HOST_RSP, CPU_MEM(host_sp));
     emit_bytes(e, (const u8[]){0x31, 0xc0}, 2); /* xor eax, eax */
     emit_epilogue(e);
+    t->enter = emit_pc(e);
+    emit_enter(e);
+    emit_resume(t);
+    t->callout = emit_pc(e);
+    emit_callout_stub(t);
+    emit_lookup_stub(t);
     t->load_xmm = emit_pc(e);
     emit_load_xmm(e);
     emit_op_mem(e, &(const struct host_op){.opcode = {0xc7}, .opcode_count = 1, .w = true}, 0,

@@ -9,6 +9,7 @@
 
 struct tblock;
 struct direct;
+struct returns;
 struct verify;
 struct observer;
 
@@ -18,6 +19,7 @@ struct texit {
     u8 *place;             /* rel32 in the writable view; NULL: no such exit */
     u64 stub;              /* where the rel32 points while it is not linked */
     struct tblock *to;     /* linked to, or NULL */
+    u8 *guard;             /* exits to another page, writable view: what checks the jump id first */
     struct texit *next_in; /* next exit that is linked to the same block */
     struct tblock *from;   /* whose exit this is */
 };
@@ -44,11 +46,13 @@ struct tblock {
     u64 code_end;             /* one past it, cold stubs included */
     struct tblock *hash_next; /* next with the same hash */
     struct tblock *page_next; /* next of the same RAM page */
-    struct texit exit[2];     /* direct exits within the page */
+    struct texit exit[2];     /* direct exits */
     struct texit *in;         /* exits of others that are linked here */
     bool sse;                 /* needs the XMM registers in the host */
     bool ends;                /* nothing is reached by falling out of it */
     bool checked;             /* does not use the window, though its mode has one */
+    u16 lookup;               /* offset of its look-up of a branch target, 0: none */
+    u16 lookup_end;           /* one past it */
     u8 slow;                  /* accesses that its window could not serve */
     struct tplace *map;       /* count + 1 entries: each instruction's code, and its end */
 };
@@ -104,6 +108,9 @@ struct translator {
     struct tsite *trap_site; /* in the writable view: the instruction that trapped */
     u64 exit_site;           /* common stub: leave, by a direct exit */
     u64 exit_addr;           /* common stub: leave, going on at SCRATCH_ADDR */
+    u64 lookup, lookup_end;  /* common stub: go to SCRATCH_ADDR by the jump table, or leave */
+    u64 underflow;           /* common stub: a return that was not predicted */
+    u64 resume, resume_end;  /* common stub: from C to SCRATCH_ADDR, unless attention is wanted */
     u64 load_xmm;            /* common stub: XMM registers into the host */
     u64 leave;               /* common stub: back to C; the guest's registers are saved */
     bool counting;           /* blocks count their instructions */
@@ -126,6 +133,7 @@ struct translator {
     u64 page_count;               /* entries of page */
     u64 stops[STOP_COUNT];        /* counters */
     struct direct *direct;        /* direct windows */
+    struct returns *returns;      /* stacks of return addresses */
     u64 translated_insns, translated_bytes; /* totals */
 };
 
@@ -140,6 +148,10 @@ void tblock_reset(struct translator *t); /* drops everything; no block may run *
 /* Takes a block out of everything that leads to it. It may be running: its memory stays until the
  * next reset. */
 void tblock_drop(struct translator *t, struct tblock *b);
+/* Jump ids start anew: no exit may trust one any more. */
+void tblock_forget_ids(struct translator *t);
+/* Its exits lead out again. */
+void tblock_unlink_exits(struct translator *t, struct tblock *b);
 struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
 
 /* generate.c: translates a scanned block. NULL when the cache is full. */
@@ -148,9 +160,11 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
 
 /* stubs.c: emits the common stubs at the start of the cache. */
 void stubs_emit(struct translator *t);
-/* Goes to SCRATCH_ADDR by the jump table, or out. In line, so that the host predicts each branch by
- * itself. Keeps the flags. */
-void lookup_emit(struct emit *e, u64 exit_addr);
+/* The jump table's entry for SCRATCH_ADDR into SCRATCH_HOST, SCRATCH_TEST is 0 if it is the right
+ * one. Keeps the flags and SCRATCH_ADDR. */
+void lookup_emit(struct emit *e);
+/* Guard of an exit to another page: size, and its two parts that tblock_link fills in. */
+enum { GUARD_ID = 9, GUARD_JUMP = 21, GUARD_SIZE = 25 };
 
 /* copy.c: the same instruction on host registers; code is its guest bytes. False if it must be a
  * callout. */
@@ -203,6 +217,20 @@ struct observed_insn;
 void observe_translated(const struct translator *t, const struct tblock *b);
 void observe_block(const struct translator *t, const struct tblock *b, struct observed_insn *insn,
                    struct observed *o);
+/* returns.c: the stack of return addresses that goes with the current jump id. */
+bool returns_new(struct translator *t, struct error *err);
+void returns_free(struct returns *r);
+void returns_select(struct translator *t);
+void returns_forget(struct translator *t); /* all code is about to go */
+/* Its stack pointer when it is empty. */
+u64 returns_base(const struct translator *t);
+/* Is the host address in the guard zone of a stack? */
+bool returns_overflow(const struct translator *t, u64 host);
+
+/* signal.c: host signals in translated code, on this thread from now on. */
+void signal_prepare(struct translator *t);
+void signal_interrupted(struct cpu *cpu, void *context);
+void signal_leave(struct translator *t); /* t is about to go */
 
 /* vmm.c: called from the callout stub; returns the host address where to go on. */
 u64 translate_callout(struct cpu *cpu, struct tsite *site);

@@ -1,0 +1,135 @@
+/* Host signals in translated code: faults of native instructions become callouts, and a kick stops
+ * the code, which never polls, at its next branch. */
+/* SPDX-License-Identifier: MIT */
+#include <signal.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+#include "translate/translate.h"
+
+enum { ALTERNATE_BYTES = 64 << 10 };
+
+/* The translator whose code runs on this thread: a signal handler has no argument to find it by. */
+static _Thread_local struct translator *running;
+
+/* The instruction of block b whose code pc is in, or -1. */
+static int insn_at_pc(const struct tblock *b, u64 pc)
+{
+    u64 offset = pc - b->code;
+    unsigned n = 0;
+    while (n <= b->count && b->map[n].host <= offset)
+        n++;
+    return n <= b->count ? (int)n - 1 : -1;
+}
+
+/* Goes on with the callout of instruction n of block b. */
+static void to_callout(struct translator *t, greg_t *regs, const struct tblock *b, unsigned n)
+{
+    u64 rx = (u64)(uintptr_t)t->rx;
+    bool end = n + 1 == b->count && b->ends;
+    *t->trap_site = (struct tsite){.block = b->index,
+                                   .resume = (u32)(b->code + b->map[n + 1].host - rx),
+                                   .offset = b->map[n].guest,
+                                   .which = (u8)n,
+                                   .flags = (u8)((b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0))};
+    regs[REG_R8] = (greg_t)(uintptr_t)((u8 *)t->trap_site + t->emit.delta);
+    regs[REG_RIP] = (greg_t)t->trap;
+}
+
+/* A native instruction of translated code has trapped: it missed the window, its SSE operand is
+ * misaligned, it divided by zero, or it pushed one return address too many. */
+static void on_trap(int sig, siginfo_t *info, void *context)
+{
+    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+    struct translator *t = running;
+    u64 pc = (u64)regs[REG_RIP], address = (u64)(uintptr_t)info->si_addr;
+    struct tblock *b = t ? tblock_at_pc(t, pc) : NULL;
+    int n = b ? insn_at_pc(b, pc) : -1;
+    if (b && sig == SIGSEGV && returns_overflow(t, address)) {
+        regs[REG_RSP] = (greg_t)returns_base(t);
+        return;
+    }
+    if (n < 0) {
+        signal(sig, SIG_DFL);
+        return;
+    }
+    if (sig == SIGSEGV)
+        direct_fault(t, address, regs[REG_ERR] & 2);
+    to_callout(t, regs, b, (unsigned)n);
+}
+
+static bool within(u64 pc, u64 start, u64 end)
+{
+    return pc - start < end - start;
+}
+
+/* Back to the start of what must see that something has changed; all of these begin anew without
+ * harm. */
+static void restart(const struct tblock *b, greg_t *regs, intptr_t delta)
+{
+    u64 pc = (u64)regs[REG_RIP];
+    if (within(pc, b->code + b->lookup, b->code + b->lookup_end))
+        regs[REG_RIP] = (greg_t)(b->code + b->lookup);
+    for (unsigned n = 0; n < 2; n++) {
+        const struct texit *x = &b->exit[n];
+        u64 guard = (u64)(uintptr_t)(x->guard + delta);
+        if (x->guard && within(pc, guard, guard + GUARD_SIZE))
+            regs[REG_RIP] = (greg_t)x->stub;
+    }
+}
+
+/* Code of a block: it cannot be left but through C from now on. The common stubs: those that may
+ * enter a block look again. C: looks at cpu->poll on its way back. */
+void signal_interrupted(struct cpu *cpu, void *context)
+{
+    static const u64 no_id = (u64)UINT32_MAX << 32;
+    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+    struct translator *t = cpu->translator;
+    u64 pc = (u64)regs[REG_RIP];
+    if (running != t || !within(pc, (u64)(uintptr_t)t->rx, (u64)(uintptr_t)(t->rx + t->size)))
+        return;
+    if (within(pc, t->resume, t->resume_end))
+        regs[REG_RIP] = (greg_t)t->resume;
+    if (within(pc, t->lookup, t->lookup_end)) {
+        regs[REG_RIP] = (greg_t)t->lookup;
+        cpu->jump_id = no_id;
+    }
+    struct tblock *b = tblock_at_pc(t, pc);
+    if (!b)
+        return;
+    cpu->jump_id = no_id;
+    tblock_unlink_exits(t, b);
+    restart(b, regs, t->emit.delta);
+    regs[REG_RSP] = (greg_t)returns_base(t);
+}
+
+/* Translated code runs on a stack that is no place for signal handlers. */
+static void use_alternate_stack(void)
+{
+    stack_t old, fresh = {.ss_size = ALTERNATE_BYTES};
+    if (sigaltstack(NULL, &old) == 0 && !(old.ss_flags & SS_DISABLE))
+        return;
+    fresh.ss_sp = xmalloc(ALTERNATE_BYTES);
+    if (sigaltstack(&fresh, NULL) < 0)
+        die("the host refuses a stack for signals");
+}
+
+void signal_prepare(struct translator *t)
+{
+    if (running == t)
+        return;
+    use_alternate_stack();
+    running = t;
+    struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    /* Kicks wait until a trap is over: it may lead back to a block. */
+    sigfillset(&action.sa_mask);
+    sigdelset(&action.sa_mask, SIGSEGV);
+    sigaction(SIGSEGV, &action, NULL);
+    sigaction(SIGFPE, &action, NULL);
+}
+
+void signal_leave(struct translator *t)
+{
+    if (running == t)
+        running = NULL;
+}
