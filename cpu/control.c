@@ -262,8 +262,6 @@ void exec_invlpg(struct cpu *cpu, const struct insn *i)
     require_cpl0(cpu, "INVLPG outside ring 0");
     u64 lin = cpu->seg[i->seg].base + insn_ea(cpu, i);
     spaces_invalidate(cpu->spaces, cpu->code_mode == MODE_64 ? lin : (u32)lin);
-    if (cpu->engine.page_flushed)
-        cpu->engine.page_flushed(cpu, lin);
 }
 
 void exec_invd(struct cpu *cpu, const struct insn *i)

@@ -150,7 +150,6 @@ struct engine_ops {
     /* a signal handler that has set attention on the CPU's thread; context: its ucontext_t */
     void (*interrupted)(struct cpu *cpu, void *context);
     void (*flushed)(struct cpu *cpu);                   /* the space was flushed or switched */
-    void (*page_flushed)(struct cpu *cpu, u64 lin);     /* INVLPG */
     void (*protected)(struct cpu *cpu, u64 ram_offset); /* a RAM page was marked */
     void (*remapped)(struct cpu *cpu);                  /* physical map changed: drop all blocks */
 };

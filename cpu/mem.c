@@ -408,7 +408,7 @@ bool mem_peek_direct(struct cpu *cpu, u32 lin, struct window_page *page)
     if (!p.host || p.host != p.host_write)
         return false;
     bool writable = r.writable && r.dirty && !physmem_marks(cpu->mem, p.ram_offset);
-    *page = (struct window_page){p.ram_offset, writable, r.page_shift > PAGE_SHIFT};
+    *page = (struct window_page){p.ram_offset, writable};
     return true;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { WINDOWS = 12, PAGES = 1 << 20, GROUP = 16, REGION_PAGES = 1024 };
+enum { WINDOWS = 12, PAGES = 1 << 20, GROUP = 16 };
 #define GUARD        BIT64(WINDOW_GUARD_SHIFT)
 #define WINDOW_BYTES BIT64(32)
 
@@ -23,14 +23,13 @@ struct place {
 };
 
 struct window {
-    struct windows *set;              /* whose it is */
-    u8 *base;                         /* host address of linear 0; NULL: not made yet */
-    bool large[PAGES / REGION_PAGES]; /* regions of 4 MiB with parts of large guest pages */
-    u32 *page;                        /* by linear page: 0 or ENTRY_* + RAM page + 1 */
-    u64 key;                          /* address space */
-    u64 used;                         /* when it was last asked for */
-    u32 *mapped;                      /* linear pages that were mapped since the last drop */
-    u32 count, max;                   /* entries of mapped, room */
+    struct windows *set; /* whose it is */
+    u8 *base;            /* host address of linear 0; NULL: not made yet */
+    u32 *page;           /* by linear page: 0 or ENTRY_* + RAM page + 1 */
+    u64 key;             /* address space */
+    u64 used;            /* when it was last asked for */
+    u32 *mapped;         /* linear pages that were mapped since the last drop */
+    u32 count, max;      /* entries of mapped, room */
     unsigned operations; /* mmap and mprotect calls since then: at most 2 areas more each */
 };
 
@@ -42,7 +41,7 @@ struct windows {
     u32 place_free;              /* list of free ones */
     u32 *head;                   /* by RAM page: first place */
     u64 head_count;              /* entries of head */
-    u64 clock;                   /* counts windows_get */
+    u64 clock;                   /* counts uses */
     unsigned budget;             /* operations that all windows together may have done */
     struct window_counts counts; /* for people */
 };
@@ -120,16 +119,12 @@ void windows_free(struct windows *ws)
 
 struct window *windows_get(struct windows *ws, u64 key)
 {
-    struct window *oldest = &ws->window[0];
-    ws->clock++;
+    struct window *oldest = &ws->window[0], *have = windows_find(ws, key);
+    if (have)
+        return have;
     for (unsigned n = 0; n < WINDOWS; n++) {
-        struct window *w = &ws->window[n];
-        if (w->base && w->key == key) {
-            w->used = ws->clock;
-            return w;
-        }
-        if (w->used < oldest->used)
-            oldest = w;
+        if (ws->window[n].used < oldest->used)
+            oldest = &ws->window[n];
     }
     if (!oldest->base && !window_make(ws, oldest))
         return NULL;
@@ -137,8 +132,29 @@ struct window *windows_get(struct windows *ws, u64 key)
         ws->counts.evictions++;
     window_drop(oldest);
     oldest->key = key;
-    oldest->used = ws->clock;
+    oldest->used = ++ws->clock;
     return oldest;
+}
+
+struct window *windows_find(struct windows *ws, u64 key)
+{
+    for (unsigned n = 0; n < WINDOWS; n++) {
+        struct window *w = &ws->window[n];
+        if (w->used && w->key == key) {
+            w->used = ++ws->clock;
+            return w;
+        }
+    }
+    return NULL;
+}
+
+void windows_release(struct windows *ws, u64 key)
+{
+    struct window *w = windows_find(ws, key);
+    if (!w)
+        return;
+    window_drop(w);
+    w->used = 0;
 }
 
 u8 *window_base(const struct window *w)
@@ -226,25 +242,24 @@ static void unmap(struct window *w, u32 lin_page)
         window_drop(w);
 }
 
-/* Drops 4 MiB: INVLPG of a large page. */
-static void drop_region(struct window *w, u32 lin)
+void window_drop_range(struct window *w, u32 lin, u64 size)
 {
-    u32 first = lin >> PAGE_SHIFT & ~(u32)(REGION_PAGES - 1);
-    for (u32 n = first; n < first + REGION_PAGES; n++) {
+    u32 first = lin >> PAGE_SHIFT, pages = (u32)(size >> PAGE_SHIFT);
+    bool any = false;
+    if (pages > w->count) {
+        for (u32 n = 0; n < w->count && !any; n++)
+            any = w->mapped[n] - first < pages && w->page[w->mapped[n]];
+        if (!any)
+            return;
+    }
+    for (u32 n = first; n < first + pages; n++) {
         if (w->page[n])
             forget(w, n);
+        else if (pages == 1)
+            return;
     }
-    w->large[first / REGION_PAGES] = false;
-    if (!map_none(w, first, REGION_PAGES))
+    if (!map_none(w, first, pages))
         window_drop(w);
-}
-
-void window_drop_page(struct window *w, u32 lin)
-{
-    if (w->large[(lin >> PAGE_SHIFT) / REGION_PAGES])
-        drop_region(w, lin);
-    else if (w->page[lin >> PAGE_SHIFT])
-        unmap(w, lin >> PAGE_SHIFT);
 }
 
 void window_drop(struct window *w)
@@ -256,7 +271,6 @@ void window_drop(struct window *w)
             forget(w, w->mapped[n]);
     }
     w->count = 0;
-    memset(w->large, 0, sizeof w->large);
     if (!map_none(w, 0, PAGES))
         die("the host refuses to unmap guest memory");
     w->operations = 0;
@@ -319,7 +333,6 @@ static bool map_run(struct window *w, u32 first, const struct window_page *page,
         if (w->page[lin_page])
             place_remove(w, lin_page, ram_page_of(w->page[lin_page]));
         place_add(w, lin_page, ram_page);
-        w->large[lin_page / REGION_PAGES] |= page[n].large;
         w->page[lin_page] = (ram_page + 1) | (page[n].writable ? ENTRY_WRITABLE : 0);
         if (w->count == w->max) {
             w->max = 2 * w->max + 1024;

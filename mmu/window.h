@@ -13,7 +13,6 @@ struct window;
 struct window_page {
     u64 ram_offset; /* place of the page in the memfd */
     bool writable;  /* user code may write it, and nobody wants to hear of it */
-    bool large;     /* part of a guest page of 2 or 4 MiB */
 };
 typedef bool window_peek(void *opaque, u32 lin, struct window_page *page);
 
@@ -28,13 +27,16 @@ void windows_free(struct windows *ws);
 /* The window of the address space with this key, made or taken from the space that has not been
  * used for longest. NULL: the host has no room. */
 struct window *windows_get(struct windows *ws, u64 key);
+/* The same if there is one, else NULL; gives it up. */
+struct window *windows_find(struct windows *ws, u64 key);
+void windows_release(struct windows *ws, u64 key);
 /* A multiple of 4 GiB: the low half of a host address is the linear address. */
 u8 *window_base(const struct window *w);
 /* Maps the page of lin and what `peek` allows of the 15 beside it (they share a page table). False
  * if the page of lin is still not mapped with the right that is wanted. */
 bool window_fill(struct window *w, u32 lin, bool write, window_peek *peek, void *opaque);
-/* Translations that changed: the page of lin, be it large or small; everything. */
-void window_drop_page(struct window *w, u32 lin);
+/* Translations that changed: [lin, +size), a page or a power of two of them; everything. */
+void window_drop_range(struct window *w, u32 lin, u64 size);
 void window_drop(struct window *w);
 /* The same in all windows. */
 void windows_drop(struct windows *ws);

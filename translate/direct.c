@@ -23,7 +23,7 @@ enum {
 struct direct {
     struct windows *windows; /* of the machine */
     bool always;             /* every address space gets one at once */
-    unsigned runs;           /* user code was found running, since the address space was switched */
+    u8 runs[64];             /* by hash of the space: how often its user code was found running */
     u64 refused[REFUSED];    /* by hash: linear address and place of a block, or 0 */
 };
 
@@ -42,35 +42,57 @@ void direct_free(struct direct *d)
     free(d);
 }
 
+static u64 key_of(const struct space *s)
+{
+    return (u64)(uintptr_t)s;
+}
+
+static void use_window(struct translator *t, struct window *w)
+{
+    t->cpu->window = w;
+    if (w)
+        host_set_gs_base(window_base(w));
+}
+
+/* How often user code of the space was found running: shared with spaces of the same hash, which
+ * does no harm. */
+static u8 *runs_of(struct direct *d, const struct space *s)
+{
+    return &d->runs[(key_of(s) / sizeof *s) % ARRAY_LEN(d->runs)];
+}
+
 void direct_consider(struct translator *t)
 {
     struct direct *d = t->direct;
     struct cpu *cpu = t->cpu;
     if (!d || cpu->window || cpu->cpl != 3 || !(cpu->cr0 & CR0_PG) || cpu->code_mode == MODE_64)
         return;
-    if (!d->always && ++d->runs < RUNS_WANTED)
-        return;
-    struct window *w = windows_get(d->windows, cpu->cr3);
-    if (!w)
-        return;
-    /* What it holds is from before the address space was left. */
-    window_drop(w);
-    host_set_gs_base(window_base(w));
-    cpu->window = w;
+    u8 *runs = runs_of(d, cpu->space);
+    if (d->always || ++*runs >= RUNS_WANTED)
+        use_window(t, windows_get(d->windows, key_of(cpu->space)));
 }
 
-void direct_flushed(struct translator *t)
+void direct_switched(struct translator *t, struct space *s)
+{
+    if (t->direct)
+        use_window(t, windows_find(t->direct->windows, key_of(s)));
+}
+
+void direct_space_dropped(struct translator *t, struct space *s)
 {
     if (!t->direct)
         return;
-    t->cpu->window = NULL;
-    t->direct->runs = 0;
+    *runs_of(t->direct, s) = 0;
+    if (s == t->cpu->space)
+        t->cpu->window = NULL;
+    windows_release(t->direct->windows, key_of(s));
 }
 
-void direct_page_dropped(struct translator *t, u32 lin)
+void direct_page_dropped(struct translator *t, struct space *s, u64 lin, u64 size)
 {
-    if (t->cpu->window)
-        window_drop_page(t->cpu->window, lin);
+    struct window *w = t->direct ? windows_find(t->direct->windows, key_of(s)) : NULL;
+    if (w && lin < BIT64(32))
+        window_drop_range(w, (u32)lin, size);
 }
 
 void direct_protected(struct translator *t, u64 ram_offset)

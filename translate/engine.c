@@ -231,15 +231,24 @@ static void on_code_restarted(void *opaque)
     translate_forget_targets(opaque);
 }
 
-static void on_flushed(struct cpu *cpu)
+static void on_page_dropped(void *opaque, struct space *s, u64 lin, u64 size)
 {
-    direct_flushed(cpu->translator);
-    set_mode(cpu->translator);
+    direct_page_dropped(opaque, s, lin, size);
 }
 
-static void on_page_flushed(struct cpu *cpu, u64 lin)
+static void on_space_dropped(void *opaque, struct space *s)
 {
-    direct_page_dropped(cpu->translator, (u32)lin);
+    direct_space_dropped(opaque, s);
+}
+
+static void on_switched(void *opaque, struct space *s)
+{
+    direct_switched(opaque, s);
+    set_mode(opaque);
+}
+
+static void on_flushed(struct cpu *cpu)
+{
     set_mode(cpu->translator);
 }
 
@@ -294,12 +303,15 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     cpu->engine = (struct engine_ops){.interrupted = signal_interrupted,
                                       .code_written = on_code_written,
                                       .flushed = on_flushed,
-                                      .page_flushed = on_page_flushed,
                                       .protected = on_protected,
                                       .remapped = on_remapped,
                                       .run = translate_run};
-    struct space_hooks hooks = {
-        .opaque = t, .code_changed = on_code_changed, .code_restarted = on_code_restarted};
+    struct space_hooks hooks = {.opaque = t,
+                                .page_dropped = on_page_dropped,
+                                .space_dropped = on_space_dropped,
+                                .switched = on_switched,
+                                .code_changed = on_code_changed,
+                                .code_restarted = on_code_restarted};
     spaces_set_hooks(cpu->spaces, &hooks);
     return true;
 }

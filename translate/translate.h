@@ -197,9 +197,10 @@ struct direct *direct_new(struct translator *t, bool always);
 void direct_free(struct direct *d);
 /* The machine is about to run guest code again: user code that keeps running gets a window. */
 void direct_consider(struct translator *t);
-/* The address space was switched or all translations are stale; one is (INVLPG). */
-void direct_flushed(struct translator *t);
-void direct_page_dropped(struct translator *t, u32 lin);
+/* Hooks of mmu/space.h. */
+void direct_switched(struct translator *t, struct space *s);
+void direct_space_dropped(struct translator *t, struct space *s);
+void direct_page_dropped(struct translator *t, struct space *s, u64 lin, u64 size);
 /* A RAM page was marked; the physical map changed. */
 void direct_protected(struct translator *t, u64 ram_offset);
 void direct_remapped(struct translator *t);

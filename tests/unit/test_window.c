@@ -36,7 +36,6 @@ static void teardown(void)
 struct layout {
     u32 holes;     /* bit per page */
     bool readonly; /* all pages */
-    bool large;    /* pages of 4 MiB */
     bool reversed; /* RAM pages in descending order */
 };
 
@@ -47,7 +46,7 @@ static bool peek(void *opaque, u32 lin, struct window_page *page)
     if (n < 32 && l->holes >> n & 1)
         return false;
     u32 at = l->reversed ? 63 - (n & 63) : n & 63;
-    *page = (struct window_page){FRAME + at * PAGE_SIZE, !l->readonly, l->large};
+    *page = (struct window_page){FRAME + at * PAGE_SIZE, !l->readonly};
     return true;
 }
 
@@ -134,7 +133,7 @@ START_TEST(drop_page_and_all)
 {
     struct layout l = {0};
     ck_assert(window_fill(w, LIN, true, peek, &l));
-    window_drop_page(w, LIN + PAGE_SIZE);
+    window_drop_range(w, LIN + PAGE_SIZE, PAGE_SIZE);
     ck_assert(!readable(LIN + PAGE_SIZE) && readable(LIN) && readable(LIN + 2 * PAGE_SIZE));
     ck_assert(window_fill(w, LIN + PAGE_SIZE, true, peek, &l));
     ck_assert(writable(LIN + PAGE_SIZE));
@@ -146,13 +145,29 @@ START_TEST(drop_page_and_all)
 }
 END_TEST
 
-START_TEST(large_pages_go_together)
+START_TEST(ranges_go_together)
 {
-    struct layout l = {.large = true};
+    struct layout l = {0};
     ck_assert(window_fill(w, LIN, true, peek, &l));
     ck_assert(window_fill(w, LIN + 32 * PAGE_SIZE, true, peek, &l));
-    window_drop_page(w, LIN + 300 * PAGE_SIZE);
+    window_drop_range(w, 0x8400000, 4 * MIB);
+    ck_assert(readable(LIN));
+    window_drop_range(w, 0x8000000, 4 * MIB);
     ck_assert(!readable(LIN) && !readable(LIN + 32 * PAGE_SIZE));
+    ck_assert(window_fill(w, LIN, true, peek, &l));
+    window_drop_range(w, 0, BIT64(32));
+    ck_assert(!readable(LIN));
+}
+END_TEST
+
+START_TEST(released_windows_are_empty)
+{
+    struct layout l = {0};
+    ck_assert(window_fill(w, LIN, true, peek, &l));
+    windows_release(ws, 1);
+    ck_assert_ptr_null(windows_find(ws, 1));
+    w = windows_get(ws, 7);
+    ck_assert(!readable(LIN));
 }
 END_TEST
 
@@ -195,7 +210,8 @@ int main(void)
     tcase_add_test(c, readonly_until_it_may_be_written);
     tcase_add_test(c, protect_reaches_every_place);
     tcase_add_test(c, drop_page_and_all);
-    tcase_add_test(c, large_pages_go_together);
+    tcase_add_test(c, ranges_go_together);
+    tcase_add_test(c, released_windows_are_empty);
     tcase_add_test(c, windows_are_taken_in_turn);
     tcase_add_test(c, budget_holds);
     tcase_set_timeout(c, 60);
