@@ -103,9 +103,7 @@ void tblock_drop(struct translator *t, struct tblock *b)
     while (b->in)
         unlink_exit(t, b->in);
     tblock_unlink_exits(t, b);
-    struct tjump *j = &t->jump[b->lin % JUMP_ENTRIES];
-    if (j->code == b->code)
-        j->tag = 1;
+    targets_drop(t, b);
     b->dropped = true;
     if (!*page_head(t, b->ram_offset))
         physmem_unmark(t->cpu->mem, b->ram_offset & PAGE_MASK, PAGE_TRANSLATED);

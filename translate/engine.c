@@ -24,8 +24,7 @@ enum { HOT_RUNS = 20 }; /* interpreted runs before a block is translated */
 void translate_set_mode(struct translator *t, unsigned mode)
 {
     bool window = t->mode[mode].bits & MODE_WINDOW;
-    u32 space = t->cpu->space->code_id[t->cpu->cpl == 3];
-    t->cpu->jump_id = (u64)(space * TMODES | mode) << 32;
+    targets_select(t, mode);
     t->cpu->access_base = window ? (uintptr_t)window_base(t->cpu->window) : (u64)TLB_INDEX_MASK;
     returns_select(t);
 }
@@ -39,8 +38,7 @@ u64 translate_peek(struct translator *t, unsigned mode)
 {
     translate_set_mode(t, mode);
     u32 lin = current_lin(t->cpu);
-    const struct tjump *j = &t->jump[lin % JUMP_ENTRIES];
-    return j->tag + t->cpu->jump_id + lin == 0 ? j->code : 0;
+    return target_find(t, lin);
 }
 
 /* Place of cs:rip in RAM, or UINT64_MAX. Raises what a fetch raises. */
@@ -99,7 +97,7 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
         return NULL;
     }
     if (!t->unchained)
-        t->jump[lin % JUMP_ENTRIES] = (struct tjump){-(cpu->jump_id + lin), b->code};
+        target_add(t, lin, b);
     return b;
 }
 
@@ -209,13 +207,6 @@ static void on_remapped(struct cpu *cpu)
     translate_forget_targets(cpu->translator);
 }
 
-void translate_forget_targets(struct translator *t)
-{
-    memset(t->jump, 0xff, JUMP_ENTRIES * sizeof *t->jump);
-    tblock_forget_ids(t);
-    returns_forget(t);
-}
-
 static void set_mode(struct translator *t)
 {
     translate_set_mode(t, translate_mode(t));
@@ -292,9 +283,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
         t->direct = direct_new(t, tier == TRANSLATE_DIRECT);
     t->block = xcalloc(t->block_max, sizeof *t->block);
     t->insn = xcalloc(t->insn_max, sizeof *t->insn);
-    t->jump = xmalloc(JUMP_ENTRIES * sizeof *t->jump);
-    memset(t->jump, 0xff, JUMP_ENTRIES * sizeof *t->jump);
-    cpu->jump_table = t->jump;
+    targets_new(t);
     stubs_emit(t);
     if (!returns_new(t, err)) {
         translate_free(cpu);

@@ -8,7 +8,7 @@ typedef unsigned long long ull;
 /* Bytes beside the code cache: what was allocated for blocks and tables. */
 static u64 metadata_bytes(const struct translator *t)
 {
-    u64 total = sizeof *t + JUMP_ENTRIES * sizeof *t->jump + t->insn_max * sizeof *t->insn +
+    u64 total = sizeof *t + 2 * JUMP_ENTRIES * sizeof *t->jump + t->insn_max * sizeof *t->insn +
                 t->page_count * sizeof *t->page + t->block_max * sizeof *t->block;
     for (u32 n = 0; n < t->block_count; n++)
         total += sizeof **t->block + (t->block[n]->count + 1u) * sizeof *t->block[n]->map;

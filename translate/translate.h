@@ -53,6 +53,7 @@ struct tblock {
     bool checked;             /* does not use the window, though its mode has one */
     u16 lookup;               /* offset of its look-up of a branch target, 0: none */
     u16 lookup_end;           /* one past it */
+    u32 classes;              /* where targets.c has put it */
     u8 slow;                  /* accesses that its window could not serve */
     struct tplace *map;       /* count + 1 entries: each instruction's code, and its end */
 };
@@ -120,7 +121,7 @@ struct translator {
     bool unchained;                  /* every block leaves to the dispatcher */
     bool reset_wanted;         /* every block was dropped: start anew before the next translation */
     unsigned threshold;        /* interpreted runs before a block is translated */
-    struct tjump *jump;        /* the jump table */
+    struct tjump *jump;        /* the jump table, twice as long for the shifts of targets.c */
     struct tmode mode[TMODES]; /* by number, a hash table; 0 stands for what is interpreted */
     unsigned mode_count;       /* entries in use */
     unsigned mode_now;         /* number of the mode that was looked at last */
@@ -174,6 +175,13 @@ bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct h
  * even while one runs. */
 unsigned translate_mode(struct translator *t);
 
+/* targets.c: the jump table; what of it goes with the current space, privilege and this mode; the
+ * code at lin or 0; code to be found there; a block that is to be found no more. */
+void targets_new(struct translator *t);
+void targets_select(struct translator *t, unsigned mode);
+u64 target_find(const struct translator *t, u32 lin);
+void target_add(struct translator *t, u32 lin, struct tblock *b);
+void targets_drop(struct translator *t, struct tblock *b);
 /* engine.c: makes the jump table's entries stale; what hangs on the current mode (the jump table's
  * id, the base of accesses); the code to run at cs:rip or 0. */
 void translate_forget_targets(struct translator *t);
