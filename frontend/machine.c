@@ -20,6 +20,7 @@
 #include "cpu/breakpoint.h"
 #include "cpu/interp.h"
 #include "frontend/files.h"
+#include "frontend/gdbstub.h"
 #include "frontend/loader.h"
 #include "frontend/monitor.h"
 #include "frontend/screenshot.h"
@@ -54,6 +55,7 @@ struct machine {
     struct blob bios, vga_bios, boot_rom, dsdt; /* firmware files */
     struct chardev *chardev[MAX_CHARDEVS];      /* serial ports, then CHARDEV_* */
     struct monitor *monitor;                    /* made when first wanted */
+    struct gdbstub *gdb;                        /* or NULL */
     struct on_event events;                     /* what stops it */
     struct image *image[MAX_DRIVES];            /* opened and not yet given to the board */
     u64 host_base;                              /* CLOCK_HOST: host time of virtual 0, ns */
@@ -387,6 +389,7 @@ void machine_stop(struct machine *m, const struct pause *pause)
     m->cpu->debugger->pause = *pause;
     machine_pause(m, true);
     monitor_stopped(m->monitor);
+    gdbstub_stopped(m->gdb);
 }
 
 bool machine_on_event(struct machine *m, const char *text, struct error *err)
@@ -464,7 +467,7 @@ static bool open_debuggers(struct machine *m, struct error *err)
     const struct options *o = m->options;
     m->events = o->events;
     bool monitor = o->monitor && strcmp(o->monitor, "none");
-    if (!monitor && !o->start_paused && !o->events.exceptions && !o->events.triple)
+    if (!monitor && !o->gdb && !o->start_paused && !o->events.exceptions && !o->events.triple)
         return true;
     if (!monitor_load_symbols(ensure_monitor(m), err))
         return false;
@@ -473,6 +476,11 @@ static bool open_debuggers(struct machine *m, struct error *err)
             return false;
         monitor_attach(m->monitor, m->chardev[CHARDEV_MONITOR]);
         chardev_on_escape(m->chardev[CHARDEV_MONITOR], on_escape, m);
+    }
+    if (o->gdb && strcmp(o->gdb, "none")) {
+        if (!(m->chardev[CHARDEV_GDB] = chardev_listen(o->gdb, err)))
+            return false;
+        m->gdb = gdbstub_new(m, m->monitor, m->chardev[CHARDEV_GDB]);
     }
     return true;
 }
@@ -651,6 +659,7 @@ struct machine *machine_new(const struct options *options, struct error *err)
 void machine_free(struct machine *m)
 {
     take_messages(m);
+    gdbstub_free(m->gdb);
     monitor_free(m->monitor);
     board_destroy(&m->board);
     pc_free(m->pc);

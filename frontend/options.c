@@ -311,6 +311,19 @@ static bool opt_on(struct options *o, const char *arg, struct error *err)
     return on_event_parse(&o->events, arg, &why) || error_set(err, "-on %s", why.text);
 }
 
+static bool opt_gdb(struct options *o, const char *arg, struct error *err)
+{
+    (void)err;
+    set_string(&o->gdb, arg);
+    return true;
+}
+
+static bool opt_gdb_usual(struct options *o, const char *arg, struct error *err)
+{
+    (void)arg;
+    return opt_gdb(o, "tcp:127.0.0.1:1234", err);
+}
+
 static bool opt_start_paused(struct options *o, const char *arg, struct error *err)
 {
     (void)arg, (void)err;
@@ -553,6 +566,8 @@ static const struct option option_table[] = {
     {"debugcon", "CHARDEV", "where ports 0xE9 and 0x402 go", opt_debugcon},
     {"monitor", "stdio|unix:PATH|tcp:127.0.0.1:PORT|none",
      "where the monitor listens (with -nographic it is on Ctrl-A c)", opt_monitor},
+    {"gdb", "unix:PATH|tcp:127.0.0.1:PORT|none", "where gdb can connect", opt_gdb},
+    {"s", NULL, "the same as -gdb tcp:127.0.0.1:1234", opt_gdb_usual},
     {"S", NULL, "do not start until the monitor or gdb says so", opt_start_paused},
     {"symbols", "FILE[@ADDR]", "names of guest addresses: an ELF file or a System.map",
      opt_symbols},
@@ -632,6 +647,7 @@ void options_free(struct options *o)
     }
     for (unsigned n = 0; n < o->symbols_count; n++)
         free(o->symbols[n]);
+    free(o->gdb);
     char *texts[] = {o->debug,     o->debug_file, o->debug_filter, o->cpu,  o->boot,
                      o->kernel,    o->initrd,     o->append,       o->bios, o->serial[0],
                      o->serial[1], o->debugcon,   o->monitor,      o->name, o->screenshot};
