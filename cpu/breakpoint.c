@@ -195,11 +195,12 @@ bool debugger_at(struct cpu *cpu)
 {
     struct debugger *d = cpu->debugger;
     u64 lin = here(cpu);
-    if (d->resumed && d->passed_lin == lin && d->passed_icount == cpu->icount)
-        return false;
-    d->resumed = false;
+    bool again = d->resumed && d->passed_lin == lin && d->passed_icount == cpu->icount;
+    d->resumed = again;
     for (unsigned n = 0; n < d->count; n++) {
         struct breakpoint *b = d->list[n];
+        if (again && (!d->resumer || b->owner != d->resumer))
+            continue;
         if (code_matches(cpu, b, lin) && breakpoint_applies(cpu, b)) {
             pause_at(cpu, &(struct pause){.reason = PAUSE_BREAKPOINT, .number = b->number});
             return true;

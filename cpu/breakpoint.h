@@ -85,7 +85,8 @@ struct debugger {
     struct pause data;             /* which */
     u64 passed_lin, passed_icount; /* where it was resumed: not stopped at again at once */
     bool resumed;                  /* the two are valid */
-    struct pause pause;            /* why it stopped; reason PAUSE_NONE while it runs */
+    const void *resumer; /* [set] whose breakpoints count even there: gdb lifts its own; or NULL */
+    struct pause pause;  /* why it stopped; reason PAUSE_NONE while it runs */
     /* condition and hit count of a breakpoint that was met; NULL: stop */
     bool (*wanted)(void *opaque, struct breakpoint *b);
     /* before each instruction, while set [set]: traces */

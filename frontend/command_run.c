@@ -115,6 +115,7 @@ void command_stop(struct monitor *mon, const char *args, struct text *out)
 
 static void go(struct monitor *mon, u64 steps)
 {
+    mon->cpu->debugger->resumer = NULL;
     debugger_resume(mon->cpu, steps);
     machine_pause(mon->m, false);
 }

@@ -284,6 +284,7 @@ static void change_breakpoint(struct gdbstub *g, bool set, const char *at)
 static void run(struct gdbstub *g)
 {
     g->running = true;
+    g->cpu->debugger->resumer = g;
     machine_pause(g->m, false);
 }
 

@@ -384,6 +384,11 @@ bool machine_paused(const struct machine *m)
     return m->paused;
 }
 
+struct monitor *machine_monitor(struct machine *m)
+{
+    return m->monitor;
+}
+
 void machine_stop(struct machine *m, const struct pause *pause)
 {
     m->cpu->debugger->pause = *pause;

@@ -6,6 +6,7 @@
 
 #include "frontend/options.h"
 
+struct monitor;
 struct pause;
 
 struct machine;
@@ -29,6 +30,8 @@ struct cpu *machine_cpu(struct machine *m);
 void machine_pause(struct machine *m, bool paused); /* virtual time stops while paused */
 bool machine_paused(const struct machine *m);
 void machine_reset(struct machine *m);
+/* Its monitor, or NULL: it was not asked for. */
+struct monitor *machine_monitor(struct machine *m);
 /* Stops it for a reason (cpu/breakpoint.h) and tells the monitor; the CPU has its debugger. */
 void machine_stop(struct machine *m, const struct pause *pause);
 /* What -on and the monitor's `on` say; false with *err set. */

@@ -48,6 +48,17 @@ is $st0==0 "st0"
 x/4i $pc
 info registers
 
+# steps
+set $before=$pc
+stepi
+is $pc!=$before "stepi"
+set $n=0
+while $n<20
+    stepi
+    set $n=$n+1
+end
+next
+
 # watchpoints on an entry of the IDT, which is about to be filled
 watch *(int*)((char*)&idt+40)
 continue
@@ -57,21 +68,10 @@ delete
 awatch *(int*)((char*)&idt+48)
 continue
 delete
-break interrupt_init
-jump interrupt_init
-delete
-
-# steps
-set $before=$pc
-stepi
-is $pc!=$before "stepi"
-set $n=0
-while $n<50
-    stepi
-    set $n=$n+1
-end
-next
+tbreak menu_run
 finish
+continue
+is $pc==(unsigned)&menu_run "tbreak menu_run"
 
 rwatch *(int*)&idt
 awatch *(int*)0x200000
