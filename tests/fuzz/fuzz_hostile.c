@@ -103,6 +103,7 @@ static bool session_boot(struct session *s, const char *engine, struct error *er
 {
     static const u8 sector[512] = {0xba, 1, 5, 0xee, 0xeb, 0xfe, [510] = 0x55, 0xaa};
     char *disk = temporary(sector, sizeof sector, 1 << 20), *cd = temporary(sector, 1, 1 << 20);
+    char *floppy = temporary(sector, 1, 368640);
     const char *const argv[] = {"fuzz",
                                 "-m",
                                 "8",
@@ -116,6 +117,8 @@ static bool session_boot(struct session *s, const char *engine, struct error *er
                                 disk,
                                 "-cdrom",
                                 cd,
+                                "-fda",
+                                floppy,
                                 "-serial",
                                 "null",
                                 "-serial",
@@ -133,6 +136,8 @@ static bool session_boot(struct session *s, const char *engine, struct error *er
     unlink(cd);
     free(disk);
     free(cd);
+    unlink(floppy);
+    free(floppy);
     if (!good)
         return false;
     int status = machine_run(s->machine);
