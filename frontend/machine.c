@@ -21,6 +21,7 @@
 #include "cpu/interp.h"
 #include "frontend/files.h"
 #include "frontend/gdbstub.h"
+#include "frontend/host_time.h"
 #include "frontend/loader.h"
 #include "frontend/monitor.h"
 #include "frontend/screenshot.h"
@@ -58,7 +59,8 @@ struct machine {
     struct gdbstub *gdb;                        /* or NULL */
     struct on_event events;                     /* what stops it */
     struct image *image[MAX_DRIVES];            /* opened and not yet given to the board */
-    u64 host_base;                              /* CLOCK_HOST: host time of virtual 0, ns */
+    struct host_time host_time;                 /* CLOCK_HOST: virtual time */
+    u64 kick_at;                                /* host time after which the thread is late, ns */
     u64 skipped;                                /* CLOCK_ICOUNT: ns skipped while halted */
     u64 run_deadline;                           /* CLOCK_ICOUNT: the run ends there; 0 outside it */
     u64 paused_at;                              /* virtual time while paused */
@@ -86,12 +88,17 @@ static u64 host_ns(void)
 
 static u64 virtual_now(void *opaque)
 {
-    const struct machine *m = opaque;
+    struct machine *m = opaque;
     if (m->paused)
         return m->paused_at;
     if (m->options->clock == CLOCK_ICOUNT)
         return (interp_icount(m->cpu) << m->options->icount_shift) + m->skipped;
-    return host_ns() - m->host_base;
+    u64 host = host_ns();
+    if (host > m->kick_at) {
+        host_time_arrive(&m->host_time, host, m->kick_at);
+        m->kick_at = host;
+    }
+    return host_time_virtual(&m->host_time, host);
 }
 
 /* Has the host kick the thread at this virtual time, or after POLL_NS, whichever is earlier. */
@@ -106,6 +113,7 @@ static void arm_timer(void *opaque, u64 deadline)
     if (m->options->clock == CLOCK_HOST && deadline != CLOCK_NEVER &&
         (deadline <= now || deadline - now < wait))
         wait = deadline > now ? deadline - now : 1;
+    m->kick_at = host_ns() + wait;
     struct itimerspec spec = {.it_value = {.tv_nsec = (long)wait}};
     timer_settime(m->timer, 0, &spec, NULL);
 }
@@ -267,11 +275,14 @@ static u64 idle_time(struct machine *m)
     u64 deadline = m->paused || m->off ? CLOCK_NEVER : clock_next_deadline(&m->clock),
         now = virtual_now(m);
     if (deadline == CLOCK_NEVER)
-        return UINT64_MAX;
+        return m->kick_at = UINT64_MAX;
     if (deadline <= now)
         return 0;
-    if (m->options->clock == CLOCK_HOST)
-        return deadline - now;
+    if (m->options->clock == CLOCK_HOST) {
+        u64 host = host_ns(), wait = host_time_wait(&m->host_time, host, deadline);
+        m->kick_at = host + wait;
+        return wait;
+    }
     m->skipped += deadline - now;
     return 0;
 }
@@ -319,6 +330,7 @@ static void machine_turn(struct machine *m)
 {
     atomic_fetch_and(&m->cpu->attention, ~(u32)ATTENTION_KICK);
     poll_hosts(m, machine_idle(m) ? idle_time(m) : 0);
+    virtual_now(m);
     take_messages(m);
     if (m->paused || m->off || atomic_load(&m->quit))
         return;
@@ -341,7 +353,7 @@ int machine_run(struct machine *m)
     start_timer(m);
     m->thread = pthread_self();
     atomic_store(&m->running, true);
-    m->host_base = host_ns() - m->paused_at;
+    host_time_start(&m->host_time, host_ns(), m->paused_at);
     m->paused = false;
     arm_timer(m, clock_next_deadline(&m->clock));
     if (m->options->start_paused && !m->cpu->icount)
@@ -373,7 +385,7 @@ void machine_pause(struct machine *m, bool paused)
     if (paused)
         m->paused_at = virtual_now(m);
     else
-        m->host_base = host_ns() - m->paused_at;
+        host_time_start(&m->host_time, host_ns(), m->paused_at);
     m->paused = paused;
     if (!paused)
         arm_timer(m, clock_next_deadline(&m->clock));
