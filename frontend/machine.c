@@ -330,7 +330,7 @@ static void machine_turn(struct machine *m)
 {
     atomic_fetch_and(&m->cpu->attention, ~(u32)ATTENTION_KICK);
     poll_hosts(m, machine_idle(m) ? idle_time(m) : 0);
-    virtual_now(m);
+    virtual_now(m); /* tells how late the thread is */
     take_messages(m);
     if (m->paused || m->off || atomic_load(&m->quit))
         return;

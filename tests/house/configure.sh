@@ -32,6 +32,8 @@ says 1 'apt-get install .*check.*libcapstone-dev libelf-dev libsdl2-dev zlib1g-d
 says 0 'now run: make' "$SRCDIR/configure" --prefix="$dir/to" --without-sdl
 grep -q 'HAVE_SDL 0' config.h || { echo "--without-sdl has no effect"; bad=1; }
 says 0 'bench ' make -s help
+says 0 'now run: make' env CFLAGS='-O1 -g' "$SRCDIR/configure" --without-sdl
+grep -q "/configure .*'CFLAGS=-O1 -g'" Makefile || { echo "make would forget CFLAGS"; bad=1; }
 says 0 '' make -s -n all
 says 1 'Usage' "$SRCDIR/quickstart"
 says 1 'Usage' "$SRCDIR/quickstart" walk
