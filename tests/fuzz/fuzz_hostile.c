@@ -104,32 +104,15 @@ static bool session_boot(struct session *s, const char *engine, struct error *er
     static const u8 sector[512] = {0xba, 1, 5, 0xee, 0xeb, 0xfe, [510] = 0x55, 0xaa};
     char *disk = temporary(sector, sizeof sector, 1 << 20), *cd = temporary(sector, 1, 1 << 20);
     char *floppy = temporary(sector, 1, 368640);
-    const char *const argv[] = {"fuzz",
-                                "-m",
-                                "8",
-                                "-display",
-                                "none",
-                                "-clock",
-                                "icount",
-                                "-device",
-                                "isa-debug-exit,iobase=0x501",
-                                "-hda",
-                                disk,
-                                "-cdrom",
-                                cd,
-                                "-fda",
-                                floppy,
-                                "-serial",
-                                "null",
-                                "-serial",
-                                "null",
-                                "-limit",
-                                "500000000",
-                                "-no-reboot",
-                                "-rtc",
-                                "base=2026-01-01T00:00:00",
-                                "-engine",
-                                engine};
+    const char *const argv[] = {"fuzz",       "-m",      "8",
+                                "-display",   "none",    "-clock",
+                                "icount",     "-device", "isa-debug-exit,iobase=0x501",
+                                "-hda",       disk,      "-cdrom",
+                                cd,           "-fda",    floppy,
+                                "-serial",    "null",    "-serial",
+                                "null",       "-limit",  "500000000",
+                                "-no-reboot", "-rtc",    "base=2026-01-01T00:00:00",
+                                "-engine",    engine};
     bool good = options_parse(ARRAY_LEN(argv), (char **)argv, &s->options, err) &&
                 (s->machine = machine_new(&s->options, err));
     unlink(disk);
