@@ -122,6 +122,8 @@ static const struct host_op op_store16 = {
 static const struct host_op op_store_imm = {.opcode = {0xc7}, .opcode_count = 1};
 static const struct host_op op_lea32 = {.opcode = {0x8d}, .opcode_count = 1};
 static const struct host_op op_lea64 = {.opcode = {0x8d}, .opcode_count = 1, .w = true};
+static const struct host_op op_movzx8 = {.opcode = {0x0f, 0xb6}, .opcode_count = 2};
+static const struct host_op op_store8 = {.opcode = {0x88}, .opcode_count = 1, .rex = true};
 static const struct host_op op_movzx16 = {.opcode = {0x0f, 0xb7}, .opcode_count = 2};
 static const struct host_op op_load16 = {
     .prefix = {0x66}, .prefix_count = 1, .opcode = {0x8b}, .opcode_count = 1};
@@ -173,7 +175,8 @@ void emit_mov16(struct emit *e, unsigned to, unsigned from)
 
 void emit_load(struct emit *e, unsigned size, unsigned to, struct host_mem m)
 {
-    emit_op_mem(e, size == 2 ? &op_movzx16 : &op_load32, to, m);
+    const struct host_op *op = size == 1 ? &op_movzx8 : size == 2 ? &op_movzx16 : &op_load32;
+    emit_op_mem(e, op, to, m);
 }
 
 void emit_load_part(struct emit *e, unsigned size, unsigned to, struct host_mem m)
@@ -183,7 +186,8 @@ void emit_load_part(struct emit *e, unsigned size, unsigned to, struct host_mem 
 
 void emit_store(struct emit *e, unsigned size, struct host_mem m, unsigned from)
 {
-    emit_op_mem(e, size == 2 ? &op_store16 : &op_store32, from, m);
+    const struct host_op *op = size == 1 ? &op_store8 : size == 2 ? &op_store16 : &op_store32;
+    emit_op_mem(e, op, from, m);
 }
 
 void emit_mov(struct emit *e, unsigned size, unsigned to, unsigned from)

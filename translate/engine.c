@@ -289,6 +289,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
         translate_free(cpu);
         return false;
     }
+    signal_install(t);
     cpu->engine = (struct engine_ops){.interrupted = signal_interrupted,
                                       .code_written = on_code_written,
                                       .flushed = on_flushed,

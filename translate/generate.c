@@ -65,6 +65,7 @@ static void gen_insn(struct generator *g, unsigned n)
     case VERDICT_PUSH: gen_push(g, n); break;
     case VERDICT_PUSH_SREG: gen_push_sreg(g, n); break;
     case VERDICT_POP: gen_pop(g, n); break;
+    case VERDICT_STRING: gen_string(g, n); break;
     case VERDICT_LEAVE: gen_leave(g, n); break;
     case VERDICT_JMP: gen_jmp(g, n); break;
     case VERDICT_JCC: gen_jcc(g, n); break;

@@ -77,6 +77,9 @@ void gen_leave(struct generator *g, unsigned n);
 void gen_lea(struct generator *g, unsigned n);
 void gen_sreg_store(struct generator *g, unsigned n);
 
+/* string.c */
+void gen_string(struct generator *g, unsigned n);
+
 /* branch.c: near branches. */
 void gen_jcc(struct generator *g, unsigned n);
 void gen_count_branch(struct generator *g, unsigned n);

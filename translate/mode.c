@@ -43,6 +43,7 @@ struct tmode mode_of(const struct cpu *cpu)
     bits |= cpu->code_mode == MODE_16 ? MODE_CODE16 : 0;
     bits |= cpu->stack_mask == UINT16_MAX ? MODE_STACK16 : 0;
     bits |= cpu->cpl == 3 ? MODE_USER : 0;
+    bits |= cpu->eflags & FLAG_DF ? MODE_DF : 0;
     bits |= fpu && cpu->fpu.x87_quick ? MODE_X87 : 0;
     bits |= fpu && cpu->fpu.sse_quick && (cpu->cr4 & CR4_OSFXSR) ? MODE_SSE : 0;
     bits |= cpu->window && cpu->cpl == 3 && cpu->tlb != cpu->strict ? MODE_WINDOW : 0;

@@ -14,6 +14,7 @@ enum {
     MODE_SSE = 32,         /* SSE instructions may */
     MODE_EXPAND_DOWN = 64, /* the first valid offset of some checked segment is not 0 */
     MODE_WINDOW = 128,     /* user code with a direct window; XMM registers stay in the host */
+    MODE_DF = 1 << 20,     /* DF is set: string instructions go backward */
     MODE_REACH_SHIFT = 8,  /* from here on, two bits (enum seg_reach) for each of ES to GS */
 };
 

@@ -11,6 +11,7 @@ static const char *const verdicts[] = {
     [VERDICT_PUSH] = "push",
     [VERDICT_PUSH_SREG] = "push_sreg",
     [VERDICT_POP] = "pop",
+    [VERDICT_STRING] = "string",
     [VERDICT_LEAVE] = "leave",
     [VERDICT_SREG_STORE] = "sreg_store",
     [VERDICT_CALLOUT] = "callout",

@@ -155,9 +155,15 @@ static u8 judge_branch(const struct scan *s, insn_exec *exec)
 }
 
 /* Moves and the like that are neither copied nor called: VERDICT_COPY if it is none. */
-static u8 judge_move(struct scanned *s, insn_exec *exec)
+static u8 judge_move(struct scanned *s, insn_exec *exec, u32 mode)
 {
     const struct insn *i = &s->insn;
+    bool string = exec == exec_movs || exec == exec_stos || exec == exec_lods ||
+                  exec == exec_scas || exec == exec_cmps;
+    if (string && i->addrsize == 4 && i->op[0].size <= 4 && !(mode & MODE_DF))
+        return VERDICT_STRING;
+    if ((exec == exec_cld && !(mode & MODE_DF)) || (exec == exec_std && (mode & MODE_DF)))
+        return VERDICT_NOTHING;
     if (exec == exec_nop)
         return VERDICT_NOTHING;
     if (exec == exec_lea && i->addrsize < i->opsize)
@@ -172,7 +178,7 @@ static u8 judge(struct scan *s)
 {
     struct scanned *i = &s->insn[s->count];
     insn_exec *exec = i->insn.exec;
-    u8 class = insn_info(i->insn.row)->class, other = judge_move(i, exec);
+    u8 class = insn_info(i->insn.row)->class, other = judge_move(i, exec, s->mode);
     bool copy = false, ends = insn_ends_block(&i->insn);
     if (class == CLASS_BRANCH)
         return judge_branch(s, exec);

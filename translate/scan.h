@@ -15,6 +15,7 @@ enum verdict {
     VERDICT_PUSH,       /* push register or immediate */
     VERDICT_PUSH_SREG,  /* push segment register */
     VERDICT_POP,        /* pop register */
+    VERDICT_STRING,     /* string instruction, forward, 32-bit addresses */
     VERDICT_LEAVE,      /* leave */
     VERDICT_SREG_STORE, /* mov from a segment register */
     VERDICT_CALLOUT,    /* the interpreter's function; the block goes on */

@@ -5,9 +5,15 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
+#include "cpu/decode.h"
+#include "cpu/interp.h"
 #include "translate/translate.h"
 
 enum { ALTERNATE_BYTES = 64 << 10 };
+
+struct signals {
+    struct sigaction former[2]; /* handlers of SIGSEGV and SIGFPE before */
+};
 
 /* The translator whose code runs on this thread: a signal handler has no argument to find it by. */
 static _Thread_local struct translator *running;
@@ -22,10 +28,45 @@ static int insn_at_pc(const struct tblock *b, u64 pc)
     return n <= b->count ? (int)n - 1 : -1;
 }
 
+/* Where in its code string instruction n of block b is, if it goes through the window. */
+static u64 string_at(const struct translator *t, const struct tblock *b, unsigned n,
+                     struct string_use *u)
+{
+    struct insn i;
+    const u8 *code = physmem_ram(t->cpu->mem, b->ram_offset + b->map[n].guest);
+    decode(code, b->bytes - b->map[n].guest, b->code_mode, &i);
+    i.exec = insn_exec_of(i.row);
+    *u = string_use(&i);
+    return b->code + b->map[n + 1].host - u->tail - u->length;
+}
+
+/* A string instruction that has been interrupted: the guest's registers again. Its count is in RCX
+ * while it runs; pc is there or before. */
+static void unwind_string(const struct translator *t, greg_t *regs, const struct tblock *b,
+                          unsigned n)
+{
+    struct string_use u;
+    u64 at = string_at(t, b, n, &u);
+    if (u.repeats && (u64)regs[REG_RIP] == at)
+        regs[REG_R13] = (u32)regs[REG_RCX];
+    regs[REG_RSI] = (u32)regs[REG_RSI];
+    regs[REG_RDI] = (u32)regs[REG_RDI];
+}
+
+/* Is pc in instruction n of block b before the end of a repetition? */
+static bool repeating(const struct translator *t, const struct tblock *b, int n, u64 pc)
+{
+    struct string_use u;
+    return n >= 0 && n < b->count && b->map[n].verdict == VERDICT_STRING &&
+           pc <= string_at(t, b, (unsigned)n, &u) && u.repeats;
+}
+
 /* Goes on with the callout of instruction n of block b. */
 static void to_callout(struct translator *t, greg_t *regs, const struct tblock *b, unsigned n)
 {
     u64 rx = (u64)(uintptr_t)t->rx;
+    if (b->map[n].verdict == VERDICT_STRING)
+        unwind_string(t, regs, b, n);
     bool end = n + 1 == b->count && b->ends;
     *t->trap_site = (struct tsite){.block = b->index,
                                    .resume = (u32)(b->code + b->map[n + 1].host - rx),
@@ -34,6 +75,17 @@ static void to_callout(struct translator *t, greg_t *regs, const struct tblock *
                                    .flags = (u8)((b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0))};
     regs[REG_R8] = (greg_t)(uintptr_t)((u8 *)t->trap_site + t->emit.delta);
     regs[REG_RIP] = (greg_t)t->trap;
+}
+
+/* A signal that is not ours goes to whoever had it before. */
+static void pass_on(int sig, siginfo_t *info, void *context)
+{
+    const struct sigaction *former =
+        running ? &running->signals->former[sig == SIGFPE] : &(struct sigaction){0};
+    if (former->sa_flags & SA_SIGINFO)
+        former->sa_sigaction(sig, info, context);
+    else
+        signal(sig, SIG_DFL);
 }
 
 /* A native instruction of translated code has trapped: it missed the window, its SSE operand is
@@ -50,7 +102,7 @@ static void on_trap(int sig, siginfo_t *info, void *context)
         return;
     }
     if (n < 0) {
-        signal(sig, SIG_DFL);
+        pass_on(sig, info, context);
         return;
     }
     if (sig == SIGSEGV)
@@ -101,11 +153,18 @@ void signal_interrupted(struct cpu *cpu, void *context)
     tblock_unlink_exits(t, b);
     restart(b, regs, t->emit.delta);
     regs[REG_RSP] = (greg_t)returns_base(t);
+    int n = insn_at_pc(b, pc);
+    if (repeating(t, b, n, pc))
+        to_callout(t, regs, b, (unsigned)n);
 }
 
 /* Translated code runs on a stack that is no place for signal handlers. */
 static void use_alternate_stack(void)
 {
+    static _Thread_local bool looked;
+    if (looked)
+        return;
+    looked = true;
     stack_t old, fresh = {.ss_size = ALTERNATE_BYTES};
     if (sigaltstack(NULL, &old) == 0 && !(old.ss_flags & SS_DISABLE))
         return;
@@ -114,22 +173,47 @@ static void use_alternate_stack(void)
         die("the host refuses a stack for signals");
 }
 
-void signal_prepare(struct translator *t)
+static void take_signal(int sig, const struct sigaction *action, struct sigaction *former)
 {
-    if (running == t)
-        return;
-    use_alternate_stack();
-    running = t;
+    struct sigaction old;
+    sigaction(sig, action, &old);
+    if (old.sa_sigaction != on_trap)
+        *former = old;
+}
+
+void signal_install(struct translator *t)
+{
     struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     /* Kicks wait until a trap is over: it may lead back to a block. */
     sigfillset(&action.sa_mask);
     sigdelset(&action.sa_mask, SIGSEGV);
-    sigaction(SIGSEGV, &action, NULL);
-    sigaction(SIGFPE, &action, NULL);
+    t->signals = xcalloc(1, sizeof *t->signals);
+    take_signal(SIGSEGV, &action, &t->signals->former[0]);
+    take_signal(SIGFPE, &action, &t->signals->former[1]);
+    running = t;
+}
+
+void signal_prepare(struct translator *t)
+{
+    use_alternate_stack();
+    running = t;
+}
+
+static void give_back(int sig, const struct sigaction *former)
+{
+    struct sigaction now;
+    sigaction(sig, NULL, &now);
+    if (now.sa_sigaction == on_trap)
+        sigaction(sig, former, NULL);
 }
 
 void signal_leave(struct translator *t)
 {
     if (running == t)
         running = NULL;
+    if (t->signals) {
+        give_back(SIGSEGV, &t->signals->former[0]);
+        give_back(SIGFPE, &t->signals->former[1]);
+    }
+    free(t->signals);
 }

@@ -10,6 +10,7 @@
 struct tblock;
 struct direct;
 struct returns;
+struct signals;
 struct verify;
 struct observer;
 
@@ -134,6 +135,7 @@ struct translator {
     u64 page_count;               /* entries of page */
     u64 stops[STOP_COUNT];        /* counters */
     struct direct *direct;        /* direct windows */
+    struct signals *signals;      /* handlers that were there before */
     struct returns *returns;      /* stacks of return addresses */
     u64 translated_insns, translated_bytes; /* totals */
 };
@@ -236,7 +238,21 @@ u64 returns_base(const struct translator *t);
 /* Is the host address in the guard zone of a stack? */
 bool returns_overflow(const struct translator *t, u64 host);
 
-/* signal.c: host signals in translated code, on this thread from now on. */
+/* string.c: what a string instruction uses; in a window: the bytes of its host instruction, and of
+ * what follows that in its code. */
+struct string_use {
+    u8 size;          /* of an element */
+    bool source;      /* ESI */
+    bool destination; /* EDI */
+    bool compares;    /* writes flags */
+    bool repeats;     /* ECX counts */
+    u8 length, tail;  /* bytes of host code */
+};
+struct string_use string_use(const struct insn *i);
+
+/* signal.c: host signals in translated code: takes the process's handlers; t's code runs on this
+ * thread from now on. */
+void signal_install(struct translator *t);
 void signal_prepare(struct translator *t);
 void signal_interrupted(struct cpu *cpu, void *context);
 void signal_leave(struct translator *t); /* t is about to go */

@@ -80,7 +80,9 @@ void fuzz_rm(struct fuzz *f, unsigned reg, unsigned size, unsigned align);
 
 /* The host's side (support_host.c). */
 bool fuzz_host_init(bool *low, char why[256]); /* false: cannot be done here, and why */
-void fuzz_host_catch(void); /* catches signals (again), and passes on what is not its own */
+void fuzz_host_catch(void);
+/* Gives signals back to whoever had them before the last catch. */
+void fuzz_host_release(void); /* catches signals (again), and passes on what is not its own */
 u8 *fuzz_host_region(unsigned region); /* its writable mapping */
 void fuzz_host_run(const struct fuzz_state *from, bool fpu, struct fuzz_outcome *out);
 extern const u8 fuzz_host_exit[7]; /* the far jump that ends a sequence */

@@ -56,12 +56,17 @@ static void set_segments(struct cpu *cpu)
     cpu->seg[SEG_FS] = cpu->seg[SEG_GS] = (struct segment){.read_span = -1, .write_span = -1};
 }
 
-/* Code is fetched by its linear address; the translator translates every block at once. */
+/* Code is fetched by its linear address; the translator translates every block at once, with
+ * checked accesses or, if FUZZ_TIER says so, through a direct window. */
 static void add_engine(struct fuzz_guest *g, bool translated, bool writable_code)
 {
     struct error err = {0};
+    const char *wanted = getenv("FUZZ_TIER");
+    enum translate_tier tier =
+        wanted && !strcmp(wanted, "direct") ? TRANSLATE_DIRECT : TRANSLATE_CHECKED;
     interp_init(g->cpu);
-    if (translated && !translate_init(g->cpu, CODE_CACHE, 0, &err))
+    fuzz_host_release();
+    if (translated && !translate_init(g->cpu, CODE_CACHE, tier, &err))
         die("%s", err.text);
     fuzz_host_catch();
     map_region(g, &fuzz_regions[FUZZ_CODE], writable_code);

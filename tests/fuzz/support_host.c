@@ -168,6 +168,16 @@ void fuzz_host_catch(void)
     }
 }
 
+void fuzz_host_release(void)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(former); n++) {
+        struct sigaction now;
+        if (former[n].sa_flags & SA_SIGINFO && !sigaction((int)n, NULL, &now) &&
+            now.sa_sigaction == on_signal)
+            sigaction((int)n, &former[n], NULL);
+    }
+}
+
 bool fuzz_host_init(bool *low, char why[256])
 {
     *low = true;
