@@ -58,6 +58,7 @@ struct machine {
     struct monitor *monitor;                    /* made when first wanted */
     struct gdbstub *gdb;                        /* or NULL */
     struct on_event events;                     /* what stops it */
+    struct nics nics;                           /* network cables and ROMs */
     struct image *image[MAX_DRIVES];            /* opened and not yet given to the board */
     struct host_time host_time;                 /* CLOCK_HOST: virtual time */
     u64 kick_at;                                /* host time after which the thread is late, ns */
@@ -635,7 +636,7 @@ static bool create(struct machine *m, struct error *err)
         translate_count(m->cpu);
     if (!trace_new(&m->trace, m->cpu, o, on_difference, m, err))
         return false;
-    if (!open_chardevs(m, &config, err))
+    if (!open_chardevs(m, &config, err) || !nics_open(&m->nics, o, &config, post_call, m, err))
         return false;
     m->board = (struct board){
         .clock = &m->clock, .io = ioports_new(&m->log), .mem = m->mem, .log = &m->log, .err = err};
@@ -693,6 +694,8 @@ void machine_free(struct machine *m)
         image_close(m->image[n]);
     for (unsigned n = 0; n < MAX_CHARDEVS; n++)
         chardev_close(m->chardev[n]);
+    nics_close(&m->nics);
+    take_messages(m); /* of threads that are gone by now */
     blob_free(&m->bios);
     blob_free(&m->vga_bios);
     blob_free(&m->boot_rom);

@@ -7,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Cuts the next "key=value" or "value" off a comma-separated list; a doubled comma stands for one.
- */
-static char *next_item(char **list)
+char *option_next_item(char **list)
 {
     char *start = *list, *out = start, *in = start;
     if (!start)
@@ -200,7 +198,7 @@ static bool opt_drive(struct options *o, const char *arg, struct error *err)
     struct drive_option d = {0};
     bool has_index = false, good = true;
     char *copy = xstrdup(arg), *list = copy, *item;
-    while (good && (item = next_item(&list)))
+    while (good && (item = option_next_item(&list)))
         good = drive_key(&d, &has_index, item, err);
     free(copy);
     if (good && !d.file && !d.cdrom && d.bus != DRIVE_FLOPPY)
@@ -222,7 +220,7 @@ static bool opt_boot(struct options *o, const char *arg, struct error *err)
 {
     char *copy = xstrdup(arg), *list = copy, *item;
     bool good = true;
-    while (good && (item = next_item(&list))) {
+    while (good && (item = option_next_item(&list))) {
         char *value = strchr(item, '=');
         if (!strncmp(item, "menu=", 5))
             good = parse_on_off(value + 1, &o->boot_menu, "-boot menu", err);
@@ -393,7 +391,7 @@ static bool opt_rtc(struct options *o, const char *arg, struct error *err)
 {
     char *copy = xstrdup(arg), *list = copy, *item;
     bool good = true;
-    while (good && (item = next_item(&list))) {
+    while (good && (item = option_next_item(&list))) {
         const char *value = strchr(item, '=') ? strchr(item, '=') + 1 : "";
         if (!strncmp(item, "clock=", 6))
             good = !strcmp(value, "vm") || !strcmp(value, "host");
@@ -434,9 +432,9 @@ static bool opt_clock(struct options *o, const char *arg, struct error *err)
 
 static bool opt_device(struct options *o, const char *arg, struct error *err)
 {
-    char *copy = xstrdup(arg), *list = copy, *item = next_item(&list);
+    char *copy = xstrdup(arg), *list = copy, *item = option_next_item(&list);
     bool good = !strcmp(item, "isa-debug-exit");
-    while (good && (item = next_item(&list))) {
+    while (good && (item = option_next_item(&list))) {
         u64 port = 0, size;
         good = (!strncmp(item, "iobase=", 7) && parse_number(item + 7, 0, 0xffff, &port) && port) ||
                (!strncmp(item, "iosize=", 7) && parse_number(item + 7, 0, 4, &size));
@@ -445,6 +443,15 @@ static bool opt_device(struct options *o, const char *arg, struct error *err)
     free(copy);
     o->debug_exit = good;
     return good || error_set(err, "-device %s: only isa-debug-exit[,iobase=PORT] is known", arg);
+}
+
+static bool opt_nic(struct options *o, const char *arg, struct error *err)
+{
+    if (!strcmp(arg, "none"))
+        return o->no_nic = true;
+    if (o->nic_count == MAX_NICS)
+        return error_set(err, "-nic %s: at most %d network cards", arg, MAX_NICS);
+    return nic_parse(&o->nic[o->nic_count++], arg, err);
 }
 
 static bool opt_machine(struct options *o, const char *arg, struct error *err)
@@ -582,6 +589,10 @@ static const struct option option_table[] = {
      "virtual time: the host's, or counted in instructions (repeatable)", opt_clock},
     {"device", "isa-debug-exit[,iobase=PORT]",
      "a port that ends the program: status (value << 1) | 1", opt_device},
+    {"nic", "none|user|unix|tap[,KEY=VALUE]...",
+     "network card: model, mac, pcap; user: hostfwd, tftp, bootfile, restrict; unix: local, "
+     "remote; tap: ifname",
+     opt_nic},
     {"machine", "pc", "machine type: i440FX + PIIX3", opt_machine},
     {"M", "pc", NULL, opt_machine},
     {"engine", "interp|checked|direct|auto", "how guest code runs", opt_engine},
@@ -648,6 +659,8 @@ void options_free(struct options *o)
     for (unsigned n = 0; n < o->symbols_count; n++)
         free(o->symbols[n]);
     free(o->gdb);
+    for (unsigned n = 0; n < o->nic_count; n++)
+        nic_option_free(&o->nic[n]);
     char *texts[] = {o->debug,     o->debug_file, o->debug_filter, o->cpu,  o->boot,
                      o->kernel,    o->initrd,     o->append,       o->bios, o->serial[0],
                      o->serial[1], o->debugcon,   o->monitor,      o->name, o->screenshot};

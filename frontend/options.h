@@ -4,6 +4,7 @@
 #define FRONTEND_OPTIONS_H
 
 #include "cpu/base.h"
+#include "frontend/nic.h"
 #include "frontend/on_event.h"
 
 enum drive_bus { DRIVE_IDE, DRIVE_FLOPPY };
@@ -66,11 +67,18 @@ struct options {
     u64 limit;                  /* stop after that many instructions; 0: none */
     bool help;                  /* -help */
     bool version;               /* -version */
+
+    struct nic_option nic[MAX_NICS]; /* -nic */
+    unsigned nic_count;              /* entries in nic; 0 and no_nic false: the default */
+    bool no_nic;                     /* -nic none */
 };
 
 /* Fills *o from the command line; false with a one-line message when it makes no sense. */
 bool options_parse(int argc, char **argv, struct options *o, struct error *err);
 void options_free(struct options *o);
+/* Cuts the next "key=value" or "value" off a comma-separated list; a doubled comma stands for one.
+ * NULL at the end. */
+char *option_next_item(char **list);
 void options_print_help(void); /* on standard output */
 
 #endif

@@ -18,6 +18,7 @@
 #include "hw/i82078.h"
 #include "hw/i8237.h"
 #include "hw/i8254.h"
+#include "hw/i82540.h"
 #include "hw/i8259.h"
 #include "hw/ide.h"
 #include "hw/ioapic.h"
@@ -359,13 +360,26 @@ static void connect_cpu(struct pc *pc)
                                     .smm = cpu_smm};
 }
 
+static bool create_nics(struct pc *pc)
+{
+    enum { FIRST_SLOT = 3 };
+    bool good = true;
+    for (unsigned n = 0; n < PC_NICS && good; n++) {
+        const struct pc_nic *c = &pc->config.nic[n];
+        if (c->model == PC_NIC_E1000)
+            good = i82540_create(pc->board, pc->pci, FIRST_SLOT + n, c->mac, c->net, c->rom,
+                                 c->rom_size);
+    }
+    return good;
+}
+
 struct pc *pc_create(struct board *b, struct cpu *cpu, const struct pc_config *config)
 {
     struct pc *pc = xcalloc(1, sizeof *pc);
     *pc = (struct pc){.cpu = cpu, .board = b, .config = *config};
     if (create_interrupts(pc) && create_bridges(pc) && create_isa(pc) &&
         (pc->vga = vga_create(b, pc->pci, config->vga_bios, config->vga_bios_size)) &&
-        create_disk_controllers(pc) && create_firmware(pc)) {
+        create_nics(pc) && create_disk_controllers(pc) && create_firmware(pc)) {
         attach_drives(pc);
         connect_cpu(pc);
         return pc;

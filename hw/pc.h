@@ -6,6 +6,7 @@
 #include "hw/chardev.h"
 #include "hw/device.h"
 #include "hw/image/image.h"
+#include "hw/net/net.h"
 
 struct cpu;
 struct pc;
@@ -16,6 +17,18 @@ struct pc_drive {
     bool present;        /* there is a drive at all */
     bool cdrom;          /* ATAPI; else a disk */
     struct image *image; /* the medium; NULL: none in the drive. The board owns it. */
+};
+
+enum pc_nic_model { PC_NIC_NONE, PC_NIC_E1000 };
+enum { PC_NICS = 4 };
+
+/* One network card. */
+struct pc_nic {
+    enum pc_nic_model model; /* PC_NIC_NONE: not there */
+    u8 mac[6];               /* its address */
+    struct net *net;         /* its cable, which stays the caller's; NULL: not plugged in */
+    const u8 *rom;           /* option ROM, or NULL */
+    u32 rom_size;            /* bytes */
 };
 
 /* What the machine is made of, and whom it tells. */
@@ -29,6 +42,7 @@ struct pc_config {
     const u8 *dsdt;                  /* ACPI DSDT for the firmware, or NULL */
     size_t dsdt_size;                /* bytes */
     struct pc_drive ide[4];          /* primary master, slave, secondary master, slave */
+    struct pc_nic nic[PC_NICS];      /* network cards, in slots 3 to 6 */
     struct pc_drive floppy[2];       /* drives A and B */
     const char *boot_order;          /* letters of "acdn" */
     bool boot_menu;                  /* SeaBIOS shows its boot menu */
