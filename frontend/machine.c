@@ -32,7 +32,13 @@
 
 enum { TSC_HZ = 1000000000, POLL_NS = 5000000 };
 /* Character back ends: the serial ports, then these. */
-enum { CHARDEV_DEBUGCON = MAX_SERIALS, CHARDEV_MONITOR, CHARDEV_GDB, MAX_CHARDEVS };
+enum {
+    CHARDEV_DEBUGCON = MAX_SERIALS,
+    CHARDEV_CONSOLE,
+    CHARDEV_MONITOR,
+    CHARDEV_GDB,
+    MAX_CHARDEVS
+};
 #define HOLE_START (3584ull << 20) /* RAM above 3.5 GiB moves behind 4 GiB */
 
 /* One posted call. */
@@ -506,8 +512,10 @@ static bool open_debuggers(struct machine *m, struct error *err)
 static bool open_chardevs(struct machine *m, struct pc_config *config, struct error *err)
 {
     const struct options *o = m->options;
-    for (unsigned n = 0; n <= CHARDEV_DEBUGCON; n++) {
-        const char *spec = n == CHARDEV_DEBUGCON ? o->debugcon : o->serial[n];
+    for (unsigned n = 0; n <= CHARDEV_CONSOLE; n++) {
+        const char *spec = n == CHARDEV_CONSOLE    ? o->virtio_console
+                           : n == CHARDEV_DEBUGCON ? o->debugcon
+                                                   : o->serial[n];
         if (!spec && n == 0)
             spec = o->nographic ? "stdio" : "null";
         if (!spec || !strcmp(spec, "none"))
@@ -518,8 +526,10 @@ static bool open_chardevs(struct machine *m, struct pc_config *config, struct er
         chardev_on_escape(m->chardev[n], on_escape, m);
         if (n < MAX_SERIALS)
             config->serial[n] = m->chardev[n];
-        else
+        else if (n == CHARDEV_DEBUGCON)
             config->debugcon = m->chardev[n];
+        else
+            config->virtio_console = m->chardev[n];
     }
     return true;
 }
@@ -544,7 +554,9 @@ static bool open_drives(struct machine *m, struct pc_config *config, struct erro
             (d->readonly ? IMAGE_READ_ONLY : 0) | (d->snapshot || o->snapshot ? IMAGE_SNAPSHOT : 0);
         if (d->file && !(m->image[n] = image_open(d->file, d->format, flags, err)))
             return false;
-        struct pc_drive *to = d->bus == DRIVE_FLOPPY ? config->floppy : config->ide;
+        struct pc_drive *to = d->bus == DRIVE_FLOPPY   ? config->floppy
+                              : d->bus == DRIVE_VIRTIO ? config->virtio_disk
+                                                       : config->ide;
         to[d->index] = (struct pc_drive){true, d->cdrom, m->image[n]};
         if (d->bus == DRIVE_FLOPPY && d->file && !floppy_fits(d, m->image[n], err))
             return false;
@@ -556,9 +568,14 @@ static bool open_drives(struct machine *m, struct pc_config *config, struct erro
  */
 static void start_disk_threads(struct machine *m, const struct pc_config *config)
 {
-    for (unsigned n = 0; n < ARRAY_LEN(config->ide); n++) {
-        if (config->ide[n].image && m->options->clock == CLOCK_HOST)
-            image_start_worker(config->ide[n].image, post_call, m);
+    struct image *const images[] = {
+        config->ide[0].image,         config->ide[1].image,         config->ide[2].image,
+        config->ide[3].image,         config->virtio_disk[0].image, config->virtio_disk[1].image,
+        config->virtio_disk[2].image, config->virtio_disk[3].image,
+    };
+    for (unsigned n = 0; n < ARRAY_LEN(images); n++) {
+        if (images[n] && m->options->clock == CLOCK_HOST)
+            image_start_worker(images[n], post_call, m);
     }
 }
 
@@ -609,6 +626,8 @@ static bool create(struct machine *m, struct error *err)
                                .text_port = o->nographic ? 0x3f8 : 0,
                                .rtc_epoch = rtc_epoch(o),
                                .debug_exit_port = o->debug_exit ? o->debug_exit_port : 0,
+                               .virtio_rng = o->virtio_rng,
+                               .virtio_balloon = o->virtio_balloon,
                                .opaque = m,
                                .reset = on_reset,
                                .power_off = on_power_off,

@@ -19,6 +19,8 @@ static const struct {
     const char *rom;         /* in PRESCIENT_IPXE_DIR */
 } models[] = {
     {"e1000", PC_NIC_E1000, "pxe-e1000.rom"},
+    {"virtio", PC_NIC_VIRTIO, "pxe-virtio.rom"},
+    {"virtio-net-pci", PC_NIC_VIRTIO, "pxe-virtio.rom"},
 };
 
 static bool parse_model(struct nic_option *n, const char *value, struct error *err)
@@ -29,7 +31,7 @@ static bool parse_model(struct nic_option *n, const char *value, struct error *e
             return true;
         }
     }
-    return error_set(err, "-nic model=%s: e1000", value);
+    return error_set(err, "-nic model=%s: e1000 or virtio", value);
 }
 
 static bool parse_mac(struct nic_option *n, const char *value, struct error *err)
@@ -106,7 +108,7 @@ static bool read_rom(struct blob *rom, enum pc_nic_model model, struct error *er
     bool good = true;
     for (unsigned k = 0; k < ARRAY_LEN(models) && *PRESCIENT_IPXE_DIR; k++) {
         char *path = xasprintf("%s/%s", PRESCIENT_IPXE_DIR, models[k].rom);
-        if (models[k].model == model && !access(path, R_OK))
+        if (models[k].model == model && !rom->data && !access(path, R_OK))
             good = blob_read(rom, path, "option ROM", ROM_MAX, err);
         free(path);
     }

@@ -76,12 +76,13 @@ static bool opt_cpu(struct options *o, const char *arg, struct error *err)
 
 static bool drive_add(struct options *o, struct drive_option d, struct error *err)
 {
-    unsigned max = d.bus == DRIVE_IDE ? 4 : 2;
+    static const char *const names[] = {"IDE", "floppy", "virtio"};
+    unsigned max = d.bus == DRIVE_FLOPPY ? 2 : 4;
     if (d.index >= max) {
         free(d.file);
         free(d.format);
-        return error_set(err, "drive index %u: %s drives are 0 to %u", d.index,
-                         d.bus == DRIVE_IDE ? "IDE" : "floppy", max - 1);
+        return error_set(err, "drive index %u: %s drives are 0 to %u", d.index, names[d.bus],
+                         max - 1);
     }
     for (unsigned n = 0; n < o->drive_count; n++) {
         struct drive_option *other = &o->drive[n];
@@ -169,9 +170,11 @@ static bool drive_key(struct drive_option *d, bool *has_index, char *item, struc
     else if (!strcmp(item, "format"))
         set_string(&d->format, value);
     else if (!strcmp(item, "if")) {
-        d->bus = !strcmp(value, "floppy") ? DRIVE_FLOPPY : DRIVE_IDE;
+        d->bus = !strcmp(value, "floppy")   ? DRIVE_FLOPPY
+                 : !strcmp(value, "virtio") ? DRIVE_VIRTIO
+                                            : DRIVE_IDE;
         if (d->bus == DRIVE_IDE && strcmp(value, "ide"))
-            return error_set(err, "-drive if=%s: ide or floppy", value);
+            return error_set(err, "-drive if=%s: ide, floppy or virtio", value);
     } else if (!strcmp(item, "media")) {
         d->cdrom = !strcmp(value, "cdrom");
         if (!d->cdrom && strcmp(value, "disk"))
@@ -203,8 +206,9 @@ static bool opt_drive(struct options *o, const char *arg, struct error *err)
     free(copy);
     if (good && !d.file && !d.cdrom && d.bus != DRIVE_FLOPPY)
         good = error_set(err, "-drive %s: which file? add file=PATH", arg);
-    if (good && d.cdrom && d.bus == DRIVE_FLOPPY)
-        good = error_set(err, "-drive %s: a floppy drive takes no CD", arg);
+    if (good && d.cdrom && d.bus != DRIVE_IDE)
+        good = error_set(err, "-drive %s: a %s drive takes no CD", arg,
+                         d.bus == DRIVE_FLOPPY ? "floppy" : "virtio");
     if (!good) {
         free(d.file);
         free(d.format);
@@ -430,19 +434,39 @@ static bool opt_clock(struct options *o, const char *arg, struct error *err)
     return true;
 }
 
+/* One key=value of -device isa-debug-exit. */
+static bool debug_exit_key(struct options *o, const char *item)
+{
+    u64 port = 0, size;
+    bool good =
+        (!strncmp(item, "iobase=", 7) && parse_number(item + 7, 0, 0xffff, &port) && port) ||
+        (!strncmp(item, "iosize=", 7) && parse_number(item + 7, 0, 4, &size));
+    o->debug_exit_port = port ? (u16)port : o->debug_exit_port;
+    return good;
+}
+
 static bool opt_device(struct options *o, const char *arg, struct error *err)
 {
-    char *copy = xstrdup(arg), *list = copy, *item = option_next_item(&list);
-    bool good = !strcmp(item, "isa-debug-exit");
+    char *copy = xstrdup(arg), *list = copy, *name = option_next_item(&list), *item;
+    bool exit = !strcmp(name, "isa-debug-exit"), console = !strcmp(name, "virtio-console");
+    bool rng = !strcmp(name, "virtio-rng-pci"), balloon = !strcmp(name, "virtio-balloon-pci");
+    bool good = exit || console || rng || balloon;
+    if (console)
+        set_string(&o->virtio_console, "stdio");
     while (good && (item = option_next_item(&list))) {
-        u64 port = 0, size;
-        good = (!strncmp(item, "iobase=", 7) && parse_number(item + 7, 0, 0xffff, &port) && port) ||
-               (!strncmp(item, "iosize=", 7) && parse_number(item + 7, 0, 4, &size));
-        o->debug_exit_port = port ? (u16)port : o->debug_exit_port;
+        if (console && !strncmp(item, "chardev=", 8))
+            set_string(&o->virtio_console, item + 8);
+        else
+            good = exit && debug_exit_key(o, item);
     }
     free(copy);
-    o->debug_exit = good;
-    return good || error_set(err, "-device %s: only isa-debug-exit[,iobase=PORT] is known", arg);
+    o->debug_exit |= good && exit;
+    o->virtio_rng |= rng;
+    o->virtio_balloon |= balloon;
+    return good || error_set(err,
+                             "-device %s: known are isa-debug-exit[,iobase=PORT], "
+                             "virtio-rng-pci, virtio-balloon-pci, virtio-console[,chardev=CHARDEV]",
+                             arg);
 }
 
 static bool opt_nic(struct options *o, const char *arg, struct error *err)
@@ -558,7 +582,8 @@ static const struct option option_table[] = {
     {"fda", "FILE", "floppy image", opt_fda},
     {"fdb", "FILE", "floppy image of the second drive", opt_fdb},
     {"drive",
-     "file=FILE[,format=raw|qcow2][,if=ide|floppy][,media=disk|cdrom][,index=N][,snapshot=on][,"
+     "file=FILE[,format=raw|qcow2][,if=ide|floppy|virtio][,media=disk|cdrom][,index=N][,snapshot="
+     "on][,"
      "readonly="
      "on]",
      "any drive", opt_drive},
@@ -587,8 +612,10 @@ static const struct option option_table[] = {
     {"rtc", "base=utc|localtime|DATE", "what the real-time clock shows at start", opt_rtc},
     {"clock", "host|icount[,shift=N]",
      "virtual time: the host's, or counted in instructions (repeatable)", opt_clock},
-    {"device", "isa-debug-exit[,iobase=PORT]",
-     "a port that ends the program: status (value << 1) | 1", opt_device},
+    {"device", "isa-debug-exit[,iobase=PORT]|virtio-rng-pci|virtio-balloon-pci|virtio-console",
+     "a port that ends the program with status (value << 1) | 1, or a virtual device; "
+     "virtio-console takes chardev=CHARDEV",
+     opt_device},
     {"nic", "none|user|unix|tap[,KEY=VALUE]...",
      "network card: model, mac, pcap; user: hostfwd, tftp, bootfile, restrict; unix: local, "
      "remote; tap: ifname",
@@ -661,9 +688,10 @@ void options_free(struct options *o)
     free(o->gdb);
     for (unsigned n = 0; n < o->nic_count; n++)
         nic_option_free(&o->nic[n]);
-    char *texts[] = {o->debug,     o->debug_file, o->debug_filter, o->cpu,  o->boot,
-                     o->kernel,    o->initrd,     o->append,       o->bios, o->serial[0],
-                     o->serial[1], o->debugcon,   o->monitor,      o->name, o->screenshot};
+    char *texts[] = {o->debug,   o->debug_file, o->debug_filter, o->cpu,
+                     o->boot,    o->kernel,     o->initrd,       o->append,
+                     o->bios,    o->serial[0],  o->serial[1],    o->debugcon,
+                     o->monitor, o->name,       o->screenshot,   o->virtio_console};
     for (size_t n = 0; n < ARRAY_LEN(texts); n++)
         free(texts[n]);
 }

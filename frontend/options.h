@@ -7,13 +7,13 @@
 #include "frontend/nic.h"
 #include "frontend/on_event.h"
 
-enum drive_bus { DRIVE_IDE, DRIVE_FLOPPY };
+enum drive_bus { DRIVE_IDE, DRIVE_FLOPPY, DRIVE_VIRTIO };
 
 struct drive_option {
     char *file;         /* path; NULL: empty drive */
     char *format;       /* "raw", "qcow2", or NULL: told by the contents */
     enum drive_bus bus; /* where it is attached */
-    unsigned index;     /* IDE 0-3, floppy 0-1 */
+    unsigned index;     /* IDE and virtio 0-3, floppy 0-1 */
     bool cdrom;         /* an ATAPI drive */
     bool readonly;      /* writes are refused */
     bool snapshot;      /* writes go to a temporary file */
@@ -22,7 +22,7 @@ struct drive_option {
 enum display_kind { DISPLAY_AUTO, DISPLAY_SDL, DISPLAY_NONE };
 enum engine_kind { ENGINE_INTERP, ENGINE_CHECKED, ENGINE_DIRECT, ENGINE_AUTO };
 enum clock_kind { CLOCK_HOST, CLOCK_ICOUNT };
-enum { MAX_DRIVES = 6, MAX_SERIALS = 2, MAX_SYMBOLS = 8 };
+enum { MAX_DRIVES = 10, MAX_SERIALS = 2, MAX_SYMBOLS = 8 };
 
 struct options {
     u64 ram_size; /* bytes */
@@ -71,6 +71,9 @@ struct options {
     struct nic_option nic[MAX_NICS]; /* -nic */
     unsigned nic_count;              /* entries in nic; 0 and no_nic false: the default */
     bool no_nic;                     /* -nic none */
+    bool virtio_rng;                 /* -device virtio-rng-pci */
+    bool virtio_balloon;             /* -device virtio-balloon-pci */
+    char *virtio_console;            /* -device virtio-console: its chardev, or NULL */
 };
 
 /* Fills *o from the command line; false with a one-line message when it makes no sense. */

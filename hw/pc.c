@@ -32,6 +32,11 @@
 #include "hw/port92.h"
 #include "hw/ps2.h"
 #include "hw/vga.h"
+#include "hw/virtio_devices.h"
+
+/* PCI slots behind the bridges and the VGA. */
+enum { SLOT_NIC = 3, SLOT_DISK = SLOT_NIC + PC_NICS, SLOT_RNG = SLOT_DISK + PC_VIRTIO_DISKS };
+enum { SLOT_BALLOON = SLOT_RNG + 1, SLOT_CONSOLE };
 
 struct pc {
     struct cpu *cpu;         /* the processor */
@@ -48,12 +53,13 @@ struct pc {
     struct i8254 *pit;       /* timer */
     struct i8237 *dma;       /* DMA controllers */
     struct mc146818 *rtc;    /* clock and CMOS */
-    struct ps2_keyboard *keyboard; /* on the keyboard controller */
-    struct ps2_mouse *mouse;       /* on its other port */
-    struct vga *vga;               /* display adapter */
-    struct ide *ide;               /* disks */
-    struct i82078 *fdc;            /* floppy disks */
-    struct fw_cfg *fw_cfg;         /* what the firmware asks */
+    struct ps2_keyboard *keyboard;  /* on the keyboard controller */
+    struct ps2_mouse *mouse;        /* on its other port */
+    struct vga *vga;                /* display adapter */
+    struct ide *ide;                /* disks */
+    struct i82078 *fdc;             /* floppy disks */
+    struct virtio_balloon *balloon; /* or NULL */
+    struct fw_cfg *fw_cfg;          /* what the firmware asks */
 };
 
 /* The boot order that the CMOS holds: nibbles of 1 floppy, 2 disk, 3 CD, 4 network. */
@@ -312,6 +318,10 @@ static void attach_drives(struct pc *pc)
         if (pc->config.floppy[n].present)
             i82078_attach(pc->fdc, n, pc->config.floppy[n].image);
     }
+    for (unsigned n = 0; n < PC_VIRTIO_DISKS; n++) {
+        if (pc->config.virtio_disk[n].present)
+            virtio_blk_create(pc->board, pc->pci, SLOT_DISK + n, pc->config.virtio_disk[n].image);
+    }
 }
 
 /* The boot ROM as SeaBIOS takes it from fw_cfg: with a checksum, and first in the boot order. */
@@ -360,17 +370,31 @@ static void connect_cpu(struct pc *pc)
                                     .smm = cpu_smm};
 }
 
+
 static bool create_nics(struct pc *pc)
 {
-    enum { FIRST_SLOT = 3 };
     bool good = true;
     for (unsigned n = 0; n < PC_NICS && good; n++) {
         const struct pc_nic *c = &pc->config.nic[n];
         if (c->model == PC_NIC_E1000)
-            good = i82540_create(pc->board, pc->pci, FIRST_SLOT + n, c->mac, c->net, c->rom,
+            good = i82540_create(pc->board, pc->pci, SLOT_NIC + n, c->mac, c->net, c->rom,
                                  c->rom_size);
+        else if (c->model == PC_NIC_VIRTIO)
+            virtio_net_create(pc->board, pc->pci, SLOT_NIC + n, c->mac, c->net, c->rom,
+                              c->rom_size);
     }
     return good;
+}
+
+static void create_virtio(struct pc *pc)
+{
+    const struct pc_config *c = &pc->config;
+    if (c->virtio_rng)
+        virtio_rng_create(pc->board, pc->pci, SLOT_RNG);
+    if (c->virtio_balloon)
+        pc->balloon = virtio_balloon_create(pc->board, pc->pci, SLOT_BALLOON);
+    if (c->virtio_console)
+        virtio_console_create(pc->board, pc->pci, SLOT_CONSOLE, c->virtio_console);
 }
 
 struct pc *pc_create(struct board *b, struct cpu *cpu, const struct pc_config *config)
@@ -380,6 +404,7 @@ struct pc *pc_create(struct board *b, struct cpu *cpu, const struct pc_config *c
     if (create_interrupts(pc) && create_bridges(pc) && create_isa(pc) &&
         (pc->vga = vga_create(b, pc->pci, config->vga_bios, config->vga_bios_size)) &&
         create_nics(pc) && create_disk_controllers(pc) && create_firmware(pc)) {
+        create_virtio(pc);
         attach_drives(pc);
         connect_cpu(pc);
         return pc;
@@ -391,6 +416,11 @@ struct pc *pc_create(struct board *b, struct cpu *cpu, const struct pc_config *c
 void pc_free(struct pc *pc)
 {
     free(pc);
+}
+
+struct virtio_balloon *pc_balloon(struct pc *pc)
+{
+    return pc->balloon;
 }
 
 struct vga *pc_vga(struct pc *pc)

@@ -11,6 +11,7 @@
 struct cpu;
 struct pc;
 struct vga;
+struct virtio_balloon;
 
 /* One drive. */
 struct pc_drive {
@@ -19,8 +20,8 @@ struct pc_drive {
     struct image *image; /* the medium; NULL: none in the drive. The board owns it. */
 };
 
-enum pc_nic_model { PC_NIC_NONE, PC_NIC_E1000 };
-enum { PC_NICS = 4 };
+enum pc_nic_model { PC_NIC_NONE, PC_NIC_E1000, PC_NIC_VIRTIO };
+enum { PC_NICS = 4, PC_VIRTIO_DISKS = 4 };
 
 /* One network card. */
 struct pc_nic {
@@ -33,19 +34,23 @@ struct pc_nic {
 
 /* What the machine is made of, and whom it tells. */
 struct pc_config {
-    const u8 *bios;                  /* firmware; ends at 4 GiB and, its last 128 KiB, at 1 MiB */
-    size_t bios_size;                /* bytes, a multiple of 64 KiB */
-    const u8 *vga_bios;              /* option ROM of the VGA */
-    size_t vga_bios_size;            /* bytes */
-    const u8 *boot_rom;              /* option ROM that starts a kernel, or NULL */
-    size_t boot_rom_size;            /* bytes */
-    const u8 *dsdt;                  /* ACPI DSDT for the firmware, or NULL */
-    size_t dsdt_size;                /* bytes */
-    struct pc_drive ide[4];          /* primary master, slave, secondary master, slave */
-    struct pc_nic nic[PC_NICS];      /* network cards, in slots 3 to 6 */
-    struct pc_drive floppy[2];       /* drives A and B */
-    const char *boot_order;          /* letters of "acdn" */
-    bool boot_menu;                  /* SeaBIOS shows its boot menu */
+    const u8 *bios;             /* firmware; ends at 4 GiB and, its last 128 KiB, at 1 MiB */
+    size_t bios_size;           /* bytes, a multiple of 64 KiB */
+    const u8 *vga_bios;         /* option ROM of the VGA */
+    size_t vga_bios_size;       /* bytes */
+    const u8 *boot_rom;         /* option ROM that starts a kernel, or NULL */
+    size_t boot_rom_size;       /* bytes */
+    const u8 *dsdt;             /* ACPI DSDT for the firmware, or NULL */
+    size_t dsdt_size;           /* bytes */
+    struct pc_drive ide[4];     /* primary master, slave, secondary master, slave */
+    struct pc_nic nic[PC_NICS]; /* network cards, in slots 3 to 6 */
+    struct pc_drive virtio_disk[PC_VIRTIO_DISKS]; /* virtual disks */
+    struct chardev *virtio_console;               /* virtual console, or NULL */
+    bool virtio_rng;                              /* virtual source of entropy */
+    bool virtio_balloon;                          /* virtual memory balloon */
+    struct pc_drive floppy[2];                    /* drives A and B */
+    const char *boot_order;                       /* letters of "acdn" */
+    bool boot_menu;                               /* SeaBIOS shows its boot menu */
     u16 text_port;                   /* serial port that repeats the VGA's text, or 0 */
     struct chardev *serial[2];       /* COM1, COM2; NULL: the port is not there */
     struct chardev *debugcon;        /* ports 0xE9 and 0x402, or NULL */
@@ -66,6 +71,8 @@ struct vga *pc_vga(struct pc *pc);
 /* From the host's keyboard and mouse; usage: USB HID usage of the key. */
 void pc_key(struct pc *pc, unsigned usage, bool down);
 void pc_mouse(struct pc *pc, int dx, int dy, int dz, unsigned buttons);
+/* The memory balloon, or NULL. */
+struct virtio_balloon *pc_balloon(struct pc *pc);
 /* Presses the power button for a moment. */
 void pc_power_button(struct pc *pc);
 
