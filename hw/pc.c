@@ -370,7 +370,6 @@ static void connect_cpu(struct pc *pc)
                                     .smm = cpu_smm};
 }
 
-
 static bool create_nics(struct pc *pc)
 {
     bool good = true;
