@@ -243,6 +243,7 @@ struct cpu {
     struct translator *translator; /* the code cache, or NULL */
     struct tjump *jump_table;      /* translated code: branch targets by linear address */
     u64 jump_id;           /* upper half: which address space and mode the targets are for */
+    u64 kept;              /* translated code: a value between two accesses of an instruction */
     u64 branch_target;     /* translated code: where an indirect call goes, during its push */
     u64 access_base;       /* translated code: what REG_BASE holds in the current mode */
     struct window *window; /* translated user code of this address space may use it, or NULL */

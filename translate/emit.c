@@ -98,6 +98,11 @@ void emit_pext(struct emit *e, bool w, unsigned to, unsigned from, unsigned mask
     emit_vex(e, 2, w, 0xf5, to, from, mask);
 }
 
+void emit_pdep(struct emit *e, bool w, unsigned to, unsigned from, unsigned mask)
+{
+    emit_vex(e, 3, w, 0xf5, to, from, mask);
+}
+
 void emit_mov32_imm(struct emit *e, unsigned to, u32 v)
 {
     if (to & 8)

@@ -50,6 +50,7 @@ void emit_op_mem(struct emit *e, const struct host_op *op, unsigned reg, struct 
 /* VEX-encoded BMI2 forms, which leave the flags alone. w: 64-bit. */
 void emit_shrx(struct emit *e, bool w, unsigned to, unsigned from, unsigned count);
 void emit_pext(struct emit *e, bool w, unsigned to, unsigned from, unsigned mask);
+void emit_pdep(struct emit *e, bool w, unsigned to, unsigned from, unsigned mask);
 
 /* Moves; 32-bit ones zero-extend. */
 void emit_mov32_imm(struct emit *e, unsigned to, u32 v);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cpu/decode.h"
+#include "translate/inline.h"
 
 struct cold *cold_add(struct generator *g, u8 *place)
 {
@@ -67,6 +68,7 @@ static void gen_insn(struct generator *g, unsigned n)
     case VERDICT_POP: gen_pop(g, n); break;
     case VERDICT_STRING: gen_string(g, n); break;
     case VERDICT_LEAVE: gen_leave(g, n); break;
+    case VERDICT_INLINE: gen_inline(g, n); break;
     case VERDICT_JMP: gen_jmp(g, n); break;
     case VERDICT_JCC: gen_jcc(g, n); break;
     case VERDICT_COUNT: gen_count_branch(g, n); break;
@@ -86,6 +88,16 @@ static void emit_site(struct generator *g, struct tsite site)
     emit_bytes(g->e, bytes, sizeof bytes);
 }
 
+/* Loads, stores and the like that were not copied leave segments, modes and the FPU alone. */
+static bool callout_may_change_mode(const struct scanned *s)
+{
+    u8 class = insn_info(s->insn.row)->class;
+    if (s->verdict == VERDICT_INLINE)
+        return true;
+    return s->verdict == VERDICT_CALLOUT && class != CLASS_COPY && class != CLASS_MEM &&
+           class != CLASS_STRING;
+}
+
 /* The callout of an instruction: the block goes on behind it, or ends. */
 static void emit_callout(struct generator *g, const struct cold *c)
 {
@@ -97,7 +109,7 @@ static void emit_callout(struct generator *g, const struct cold *c)
                           .offset = s->offset,
                           .which = (u8)c->insn,
                           .flags = (u8)((g->b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) |
-                                        (s->verdict == VERDICT_CALLOUT ? SITE_MODE : 0) |
+                                        (callout_may_change_mode(s) ? SITE_MODE : 0) |
                                         (s->verdict == VERDICT_INTERPRET ? SITE_INTERPRET : 0))});
 }
 

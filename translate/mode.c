@@ -26,6 +26,8 @@ static u32 reach_bits(const struct cpu *cpu)
         enum seg_reach reach = reach_of(s, readable ? s->read_span : s->write_span);
         if (reach == REACH_FLAT && n >= SEG_FS)
             reach = REACH_OPEN;
+        if (n == SEG_GS && cpu->cpl == 0 && (cpu->cr0 & CR0_PE))
+            reach = REACH_CHECKED; /* what the program left there; kernels do not use it */
         if (reach == REACH_CHECKED && s->lo)
             bits |= MODE_EXPAND_DOWN;
         bits |= (u32)reach << (MODE_REACH_SHIFT + 2 * n);

@@ -14,6 +14,7 @@ static const char *const verdicts[] = {
     [VERDICT_STRING] = "string",
     [VERDICT_LEAVE] = "leave",
     [VERDICT_SREG_STORE] = "sreg_store",
+    [VERDICT_INLINE] = "inline",
     [VERDICT_CALLOUT] = "callout",
     [VERDICT_JMP] = "jmp",
     [VERDICT_JCC] = "jcc",

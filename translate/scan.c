@@ -6,22 +6,23 @@
 #include "cpu/decode.h"
 #include "cpu/exec.h"
 #include "cpu/interp.h"
+#include "translate/inline.h"
 
 /* Integer instructions that are copied, and what they do to a memory operand. */
 static const struct {
     insn_exec *exec;
     u8 access;
 } copied[] = {
-    {exec_add, 3},   {exec_or, 3},     {exec_adc, 3},   {exec_sbb, 3},  {exec_and, 3},
-    {exec_sub, 3},   {exec_xor, 3},    {exec_cmp, 1},   {exec_test, 1}, {exec_inc, 3},
-    {exec_dec, 3},   {exec_neg, 3},    {exec_not, 3},   {exec_mul, 1},  {exec_imul1, 1},
-    {exec_imul, 1},  {exec_rol, 3},    {exec_ror, 3},   {exec_rcl, 3},  {exec_rcr, 3},
-    {exec_shl, 3},   {exec_shr, 3},    {exec_sar, 3},   {exec_shld, 3}, {exec_shrd, 3},
-    {exec_bt, 1},    {exec_bts, 3},    {exec_btr, 3},   {exec_btc, 3},  {exec_bsf, 1},
-    {exec_bsr, 1},   {exec_movzx, 1},  {exec_movsx, 1}, {exec_xchg, 3}, {exec_lea, 0},
-    {exec_setcc, 2}, {exec_cmovcc, 1}, {exec_cbw, 0},   {exec_cwd, 0},  {exec_clc, 0},
-    {exec_stc, 0},   {exec_cmc, 0},    {exec_nop, 0},   {exec_xadd, 3}, {exec_cmpxchg, 3},
-    {exec_bswap, 0}, {exec_mov, 0},
+    {exec_add, 3},  {exec_or, 3},      {exec_adc, 3},   {exec_sbb, 3},    {exec_and, 3},
+    {exec_sub, 3},  {exec_xor, 3},     {exec_cmp, 1},   {exec_test, 1},   {exec_inc, 3},
+    {exec_dec, 3},  {exec_neg, 3},     {exec_not, 3},   {exec_mul, 1},    {exec_imul1, 1},
+    {exec_imul, 1}, {exec_div, 1},     {exec_idiv, 1},  {exec_rol, 3},    {exec_ror, 3},
+    {exec_rcl, 3},  {exec_rcr, 3},     {exec_shl, 3},   {exec_shr, 3},    {exec_sar, 3},
+    {exec_shld, 3}, {exec_shrd, 3},    {exec_bt, 1},    {exec_bts, 3},    {exec_btr, 3},
+    {exec_btc, 3},  {exec_bsf, 1},     {exec_bsr, 1},   {exec_movzx, 1},  {exec_movsx, 1},
+    {exec_xchg, 3}, {exec_lea, 0},     {exec_setcc, 2}, {exec_cmovcc, 1}, {exec_cbw, 0},
+    {exec_cwd, 0},  {exec_clc, 0},     {exec_stc, 0},   {exec_cmc, 0},    {exec_nop, 0},
+    {exec_xadd, 3}, {exec_cmpxchg, 3}, {exec_bswap, 0}, {exec_mov, 0},
 };
 
 /* Opcodes that 64-bit code reads otherwise, forms that need more than renaming. */
@@ -164,7 +165,7 @@ static u8 judge_move(struct scanned *s, insn_exec *exec, u32 mode)
         return VERDICT_STRING;
     if ((exec == exec_cld && !(mode & MODE_DF)) || (exec == exec_std && (mode & MODE_DF)))
         return VERDICT_NOTHING;
-    if (exec == exec_nop)
+    if (exec == exec_nop || exec == exec_lfence || exec == exec_mfence || exec == exec_sfence)
         return VERDICT_NOTHING;
     if (exec == exec_lea && i->addrsize < i->opsize)
         return VERDICT_LEA;
@@ -180,6 +181,8 @@ static u8 judge(struct scan *s)
     insn_exec *exec = i->insn.exec;
     u8 class = insn_info(i->insn.row)->class, other = judge_move(i, exec, s->mode);
     bool copy = false, ends = insn_ends_block(&i->insn);
+    if (inline_wanted(&i->insn, s->mode))
+        return VERDICT_INLINE;
     if (class == CLASS_BRANCH)
         return judge_branch(s, exec);
     if (class == CLASS_STACK && !ends)

@@ -18,6 +18,7 @@ enum verdict {
     VERDICT_STRING,     /* string instruction, forward, 32-bit addresses */
     VERDICT_LEAVE,      /* leave */
     VERDICT_SREG_STORE, /* mov from a segment register */
+    VERDICT_INLINE,     /* an inline form of a sensitive or compound instruction */
     VERDICT_CALLOUT,    /* the interpreter's function; the block goes on */
     /* from here on, the block ends */
     VERDICT_JMP,         /* jmp rel */

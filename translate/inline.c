@@ -1,0 +1,163 @@
+/* Inline forms of what a kernel runs often: CLI, STI, PUSHF, POPF, PUSH from memory (SDM vol. 2, by
+ * name). What they do not cover goes to the callout before anything is committed. */
+/* SPDX-License-Identifier: MIT */
+#include "translate/inline.h"
+
+#include "cpu/exec.h"
+
+/* Bits of EFLAGS that POPF may change, but inline only to what they are. */
+#define POPF_SAME                                                                                  \
+    (FLAG_TF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID)
+
+bool inline_wanted(const struct insn *i, u32 mode)
+{
+    if (i->exec == exec_cli || i->exec == exec_sti)
+        return !(mode & MODE_USER);
+    if (mode_code(mode) != MODE_32 || (mode & MODE_STACK16) || i->opsize != 4)
+        return false;
+    if (i->exec == exec_pushf || i->exec == exec_popf)
+        return !(mode & MODE_USER);
+    return i->exec == exec_push && i->op[0].kind == OPND_MEM;
+}
+
+/* Goes to the callout unless the CPL is 0; the mode only tells CPL 3. */
+static void gen_need_cpl0(struct generator *g, unsigned n)
+{
+    static const struct host_op movzx8 = {.opcode = {0x0f, 0xb6}, .opcode_count = 2};
+    emit_op_mem(g->e, &movzx8, SCRATCH_TEST, CPU_MEM(cpl));
+    gen_unless_zero(g, n);
+}
+
+/* Goes to the callout when something waits, which an open IF may let in. */
+static void gen_need_quiet(struct generator *g, unsigned n)
+{
+    emit_load32(g->e, SCRATCH_TEST, CPU_MEM(attention));
+    gen_unless_zero(g, n);
+}
+
+/* Clears or sets one bit of cpu->eflags; keeps the host's flags. */
+static void gen_put_flag(struct generator *g, u32 flag, bool on)
+{
+    struct emit *e = g->e;
+    emit_load32(e, SCRATCH_TEST, CPU_MEM(eflags));
+    emit_mov32_imm(e, SCRATCH_INDEX, ~flag);
+    emit_pext(e, false, SCRATCH_TEST, SCRATCH_TEST, SCRATCH_INDEX);
+    emit_pdep(e, false, SCRATCH_TEST, SCRATCH_TEST, SCRATCH_INDEX);
+    if (on)
+        emit_lea32(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, HOST_NONE, 0, (s32)flag});
+    emit_store32(e, CPU_MEM(eflags), SCRATCH_TEST);
+}
+
+/* While nothing waits, no interrupt can come between STI and the next instruction: it would be
+ * taken at the end of the block at the earliest. */
+static void gen_sti(struct generator *g, unsigned n)
+{
+    gen_need_cpl0(g, n);
+    gen_need_quiet(g, n);
+    gen_put_flag(g, FLAG_IF, true);
+}
+
+static void gen_cli(struct generator *g, unsigned n)
+{
+    gen_need_cpl0(g, n);
+    gen_put_flag(g, FLAG_IF, false);
+}
+
+/* VM and RF are clear where translated code runs at CPL 0. */
+static void gen_pushf(struct generator *g, unsigned n)
+{
+    static const u8 arithmetic[] = {0x9f,             /* lahf */
+                                    0x0f, 0x90, 0xc0, /* seto al */
+                                    0x0f, 0xb6, 0xcc, /* movzx ecx, ah */
+                                    0x0f, 0xb6, 0xc0, /* movzx eax, al */
+                                    /* rorx eax, eax, 21 */
+                                    0xc4, 0xe3, 0x7b, 0xf0, 0xc0, 0x15,
+                                    /* lea ecx, [rcx + rax - 2]: bit 1 is in cpu->eflags, too */
+                                    0x8d, 0x4c, 0x01, 0xfe};
+    struct emit *e = g->e;
+    gen_need_cpl0(g, n);
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -4, 4, true);
+    emit_mov32(e, SCRATCH_INDEX, HOST_RAX);
+    emit_bytes(e, arithmetic, sizeof arithmetic);
+    emit_load32(e, HOST_RAX, CPU_MEM(eflags));
+    emit_lea32(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, HOST_RAX, 0, 0});
+    emit_mov32(e, HOST_RAX, SCRATCH_INDEX);
+    emit_store32(e, m, SCRATCH_TEST);
+    gen_move_stack(g, -4);
+}
+
+/* A test of ecx with a mask, and a jump to the callout when one of its bits is set. */
+static void gen_unless_clear(struct generator *g, unsigned n, u32 mask)
+{
+    emit_bytes(g->e, (const u8[]){0xf7, 0xc1}, 2); /* test ecx, mask */
+    emit_u32(g->e, mask);
+    cold_add(g, emit_jcc(g->e, 5 /* nz */, emit_pc(g->e)))->insn = (s16)n;
+}
+
+/* Flags are dead here: all of the arithmetic ones are popped. The popped value is kept in r9. */
+static void gen_popf(struct generator *g, unsigned n)
+{
+    static const u8 set_flags[] = {0x44, 0x89, 0xc9,  /* mov ecx, r9d */
+                                   0x41, 0x89, 0xc1,  /* mov r9d, eax */
+                                   0x89, 0xc8,        /* mov eax, ecx */
+                                   0xc1, 0xe8, 0x0b,  /* shr eax, 11 */
+                                   0x83, 0xe0, 0x01,  /* and eax, 1 */
+                                   0x88, 0xcc,        /* mov ah, cl */
+                                   0x04, 0x7f,        /* add al, 7f */
+                                   0x9e,              /* sahf */
+                                   0x44, 0x89, 0xc8}; /* mov eax, r9d */
+    static const struct host_op xor_load = {.opcode = {0x33}, .opcode_count = 1};
+    static const struct host_op xor_store = {.opcode = {0x31}, .opcode_count = 1};
+    static const struct host_op group1 = {.opcode = {0x83}, .opcode_count = 1};
+    struct emit *e = g->e;
+    gen_need_cpl0(g, n);
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, 0, 4, false);
+    emit_load32(e, SCRATCH_INDEX, m);
+    emit_mov32(e, SCRATCH_TEST, SCRATCH_INDEX);
+    emit_op_mem(e, &xor_load, SCRATCH_TEST, CPU_MEM(eflags));
+    gen_unless_clear(g, n, POPF_SAME);
+    emit_bytes(e, (const u8[]){0x81, 0xe1}, 2); /* and ecx, IF */
+    emit_u32(e, FLAG_IF);
+    u8 *same = emit_jcc(e, 4 /* z */, emit_pc(e));
+    emit_op_mem(e, &group1, 7 /* cmp */, CPU_MEM(attention));
+    emit_u8(e, 0);
+    cold_add(g, emit_jcc(e, 5 /* nz */, emit_pc(e)))->insn = (s16)n;
+    emit_op_mem(e, &xor_store, SCRATCH_TEST, CPU_MEM(eflags));
+    if (!e->full)
+        emit_patch(same, e->delta, emit_pc(e));
+    emit_bytes(e, set_flags, sizeof set_flags);
+    gen_move_stack(g, 4);
+}
+
+static void gen_push_mem(struct generator *g, unsigned n)
+{
+    const struct host_mem kept = CPU_MEM(kept);
+    emit_load32(g->e, SCRATCH_TEST, lower_operand(g, n, 4, false));
+    emit_store32(g->e, kept, SCRATCH_TEST);
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -4, 4, true);
+    emit_load32(g->e, SCRATCH_TEST, kept);
+    emit_store32(g->e, m, SCRATCH_TEST);
+    gen_move_stack(g, -4);
+}
+
+void gen_inline(struct generator *g, unsigned n)
+{
+    insn_exec *exec = g->s->insn[n].insn.exec;
+    unsigned colds = g->cold_count;
+    /* The instruction behind STI is to run before anything else: it has to be in the block. */
+    if (exec == exec_sti && n + 1 == g->s->count) {
+        gen_callout(g, n);
+        return;
+    }
+    if (exec == exec_cli)
+        gen_cli(g, n);
+    else if (exec == exec_sti)
+        gen_sti(g, n);
+    else if (exec == exec_pushf)
+        gen_pushf(g, n);
+    else if (exec == exec_popf)
+        gen_popf(g, n);
+    else
+        gen_push_mem(g, n);
+    cold_resume_here(g, n, colds);
+}
