@@ -23,6 +23,7 @@ struct monitor {
     bool loaded;                   /* those of files are in it */
     struct disasm *disasm;         /* shows code */
     struct session *session;       /* who talks to it, a list */
+    struct session *current;       /* whose command is executed, or NULL */
     u64 examine_at;                /* where x and u go on */
     u64 code_at;
     u64 *marked;      /* page diff: the mark's leaf entries, or NULL */
@@ -99,6 +100,7 @@ COMMAND(setmem);
 COMMAND(print_stack);
 COMMAND(symbol);
 COMMAND(syntax);
+COMMAND(linux_symbols);
 COMMAND(info_symbols);
 /* command_tables.c */
 COMMAND(info_gdt);

@@ -300,6 +300,17 @@ void command_symbol(struct monitor *mon, const char *args, struct text *out)
     }
 }
 
+void command_linux_symbols(struct monitor *mon, const char *args, struct text *out)
+{
+    if (!arg_end(args, out))
+        return;
+    size_t before = symbols_count(mon->symbols);
+    if (symbols_add_linux(mon->symbols, mon->cpu->mem))
+        text_add(out, "%zu symbols\n", symbols_count(mon->symbols) - before);
+    else
+        text_add(out, "no symbol table of a Linux kernel is in memory (now)\n");
+}
+
 void command_info_symbols(struct monitor *mon, const char *args, struct text *out)
 {
     (void)args;

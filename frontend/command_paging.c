@@ -20,6 +20,10 @@ static void show_entry(const char *name, u64 pa, u64 entry, bool leaf, struct te
         text_add(out, " not present\n");
         return;
     }
+    if (!strcmp(name, "PDPTE")) { /* with PAE it has no rights */
+        text_add(out, " present\n");
+        return;
+    }
     text_add(out, " %s, %s%s", entry & 4 ? "user" : "supervisor",
              entry & 2 ? "writable" : "read only", entry >> 63 ? ", no execute" : "");
     for (unsigned n = 3; n < ARRAY_LEN(bits); n++)

@@ -245,8 +245,8 @@ static void add(struct monitor *mon, const char *args, struct breakpoint *b, str
         }
     }
     b = breakpoint_add(mon->cpu, b);
-    text_add(out, "%s %u at %08" PRIx64 "\n",
-             b->kind == BREAKPOINT_DATA ? "watchpoint" : "breakpoint", b->number, b->at);
+    text_add(out, "%s %u at %08" PRIx64 "\n", b->size ? "watchpoint" : "breakpoint", b->number,
+             b->at);
 }
 
 void command_lb(struct monitor *mon, const char *args, struct text *out)
@@ -265,6 +265,26 @@ void command_pb(struct monitor *mon, const char *args, struct text *out)
         add(mon, args, &b, out);
 }
 
+/* The entry that maps an address: any write to it stops. */
+static void watch_entry(struct monitor *mon, const char *args, struct text *out)
+{
+    struct breakpoint b = {.kind = BREAKPOINT_PHYS_DATA, .access = BREAKPOINT_ON_WRITE};
+    struct cpu *cpu = mon->cpu;
+    u64 lin;
+    if (!arg_value(mon, &args, &lin, out))
+        return;
+    struct walk_result r = {0};
+    if (cpu->cr0 & CR0_PG)
+        r = walk(cpu->mem, &cpu->walk, (u32)lin, ACCESS_READ, false, false);
+    if (!r.levels) {
+        text_add(out, "paging is off\n");
+        return;
+    }
+    b.at = r.entry_pa[r.levels - 1];
+    b.size = cpu->cr4 & CR4_PAE ? 8 : 4;
+    add(mon, args, &b, out);
+}
+
 void command_watch(struct monitor *mon, const char *args, struct text *out)
 {
     struct breakpoint b = {.kind = BREAKPOINT_DATA, .size = 4};
@@ -272,8 +292,12 @@ void command_watch(struct monitor *mon, const char *args, struct text *out)
                : arg_is(&args, "w") ? BREAKPOINT_ON_WRITE
                : arg_is(&args, "a") ? BREAKPOINT_ON_READ | BREAKPOINT_ON_WRITE
                                     : 0;
+    if (!b.access && arg_is(&args, "pte")) {
+        watch_entry(mon, args, out);
+        return;
+    }
     if (!b.access) {
-        text_add(out, "watch r, w or a?\n");
+        text_add(out, "watch r, w, a or pte?\n");
         return;
     }
     if (!arg_value(mon, &args, &b.at, out))

@@ -19,6 +19,7 @@ const struct command command_table[] = {
     {"lb|vb|b|break", "ADDR [LIMITS]", "breakpoint at a linear address, SEL:OFF or symbol", command_lb, 0},
     {"pb", "ADDR [LIMITS]", "breakpoint at a physical address", command_pb, 0},
     {"watch", "r|w|a ADDR [SIZE] [LIMITS]", "stops behind reads, writes or both of data", command_watch, 0},
+    {"watch", "pte ADDR [LIMITS]", "stops behind writes to the page-table entry that maps ADDR", command_watch, 0},
     {"delete|d", "[N]", "deletes breakpoint N, or all", command_delete, 0},
     {"enable", "N", "makes breakpoint N count again", command_enable, 0},
     {"disable", "N", "keeps breakpoint N but does not stop at it", command_disable, 0},
@@ -38,6 +39,7 @@ const struct command command_table[] = {
     {"print-stack|bt", "[N]", "the stack's words, those that lead into code named", command_print_stack, 0},
     {"page", "ADDR | mark | diff", "how an address is translated; what changed since a mark", command_page, 0},
     {"symbol|sym", "NAME|ADDR|NAME*", "the address of a name, the name of an address", command_symbol, 0},
+    {"linux-symbols", "", "reads the symbols of the Linux kernel that runs", command_linux_symbols, 0},
     {"syntax", "intel|att", "how code is shown", command_syntax, 0},
     /* changing */
     {"set", "REG = VALUE", "sets a register", command_set, 0},

@@ -20,7 +20,7 @@ static const char *const x87[X87_CONTROL] = {"fctrl", "fstat", "ftag",  "fiseg",
 /* Ours: a feature that gdb only shows. */
 static const char *const system_names[GDB_REGISTERS - FIRST_SYSTEM] = {
     "cr0",     "cr2",     "cr3",     "cr4",  "efer", "cs_base", "ss_base", "ds_base",
-    "es_base", "fs_base", "gs_base", "gdtr", "idtr", "dr6",     "dr7"};
+    "es_base", "fs_base", "gs_base", "gdtr", "idtr", "dr6",     "dr7",     "icount"};
 
 static void describe_core(struct text *t)
 {

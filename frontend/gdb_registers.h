@@ -6,7 +6,7 @@
 #include "cpu/cpu.h"
 #include "frontend/text.h"
 
-enum { GDB_REGISTERS = 56, GDB_REGISTER_MAX = 16 };
+enum { GDB_REGISTERS = 57, GDB_REGISTER_MAX = 16 };
 
 /* The target description (gdb manual, appendix G). The layout is the same in every mode of the CPU,
  * so that a change of mode does not confuse gdb. */

@@ -79,8 +79,15 @@ bool arg_is(const char **args, const char *word)
 bool arg_value(struct monitor *mon, const char **args, u64 *value, struct text *out)
 {
     struct error err = {0};
+    const char *start = *args;
     if (expression_eval(mon->cpu, mon->symbols, args, value, &err))
         return true;
+    /* with no symbols at all, a name may be one of the Linux kernel that runs */
+    if (!symbols_count(mon->symbols) && symbols_add_linux(mon->symbols, mon->cpu->mem)) {
+        *args = start;
+        if (expression_eval(mon->cpu, mon->symbols, args, value, &err))
+            return true;
+    }
     text_add(out, "%s\n", err.text);
     return false;
 }
@@ -185,7 +192,9 @@ static void session_run(struct session *s)
     const char *line = s->line;
     s->line[s->len] = 0;
     const struct command *c = parse_command(&line);
+    s->mon->current = s;
     monitor_execute(s->mon, s->line, false, &out);
+    s->mon->current = NULL;
     s->len = 0;
     if (out.len)
         session_write(s, out.data, out.len);
@@ -313,10 +322,12 @@ void monitor_stopped(struct monitor *mon)
     for (struct session *s = mon->session; s; s = s->next) {
         if (s->console && !s->other)
             continue;
-        if (!s->waiting)
+        /* who stopped it by a command gets the prompt behind that */
+        if (!s->waiting && s != mon->current)
             session_text(s, "\n");
         session_write(s, out.data, out.len);
-        session_text(s, prompt);
+        if (s != mon->current)
+            session_text(s, prompt);
         s->waiting = false;
     }
     text_free(&out);

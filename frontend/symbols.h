@@ -6,6 +6,7 @@
 #include "cpu/base.h"
 
 struct symbols;
+struct physmem;
 
 struct symbols *symbols_new(void);
 void symbols_free(struct symbols *s);
@@ -27,5 +28,8 @@ const char *symbols_name(const struct symbols *s, u64 address, char *buf, size_t
 /* Calls fn for each symbol whose name starts with prefix, by address. */
 void symbols_each(const struct symbols *s, const char *prefix,
                   void (*fn)(void *opaque, const char *name, u64 address), void *opaque);
+
+/* symbols_linux.c: those of the Linux kernel that runs in the guest; false when none is found. */
+bool symbols_add_linux(struct symbols *s, struct physmem *mem);
 
 #endif
