@@ -274,7 +274,8 @@ static void build_single(struct cpu *cpu, struct block *b, u64 lin, u64 room)
 static void build_run(struct cpu *cpu, struct block *b, const u8 *host, unsigned offset, u64 room)
 {
     u64 avail = PAGE_SIZE - offset < room ? PAGE_SIZE - offset : room;
-    avail = breakpoint_room(cpu, b->pa, (unsigned)avail);
+    b->planted |= breakpoint_magic(cpu, host + offset, (unsigned)avail);
+    avail = breakpoint_room(cpu, b->pa, host + offset, (unsigned)avail);
     while (b->bytes < avail && block_append(b, host + offset + b->bytes, avail - b->bytes)) {
         if (block_ended(b))
             break;

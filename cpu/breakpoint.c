@@ -145,12 +145,22 @@ enum cpu_mode cpu_mode(const struct cpu *cpu)
                                        : CPU_PROT16;
 }
 
-unsigned breakpoint_room(const struct cpu *cpu, u64 lin, unsigned bytes)
+bool breakpoint_magic(const struct cpu *cpu, const u8 *code, unsigned bytes)
 {
-    if (!cpu->debugger || !cpu->debugger->planted)
+    static const u8 xchg[] = {0x66, 0x87, 0xdb}; /* XCHG BX,BX; EBX without the prefix */
+    return cpu->debugger && cpu->debugger->magic &&
+           ((bytes >= 2 && !memcmp(code, xchg + 1, 2)) || (bytes >= 3 && !memcmp(code, xchg, 3)));
+}
+
+unsigned breakpoint_room(const struct cpu *cpu, u64 lin, const u8 *code, unsigned bytes)
+{
+    const struct debugger *d = cpu->debugger;
+    if (!d || !(d->planted || d->magic))
         return bytes;
-    for (unsigned n = 1; n < bytes; n++)
-        if (breakpoint_planted(cpu, lin + n))
+    /* the second byte of the prefixed form looks like the other form */
+    unsigned n = breakpoint_magic(cpu, code, bytes) ? 2 : 1;
+    for (; n < bytes; n++)
+        if (breakpoint_planted(cpu, lin + n) || breakpoint_magic(cpu, code + n, bytes - n))
             return n;
     return bytes;
 }
@@ -206,7 +216,11 @@ bool debugger_at(struct cpu *cpu)
             return true;
         }
     }
-    return false;
+    u8 code[3];
+    if (again || !breakpoint_magic(cpu, code, mem_peek(cpu, lin, code, sizeof code)))
+        return false;
+    pause_at(cpu, &(struct pause){.reason = PAUSE_MAGIC});
+    return true;
 }
 
 /* A watched access was made by the instruction before, or by the delivery of an event. */

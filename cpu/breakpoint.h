@@ -118,9 +118,12 @@ enum cpu_mode cpu_mode(const struct cpu *cpu);
 
 /* For the engines */
 
-/* How many of `bytes` bytes of code at lin come before an address at which a breakpoint may be, the
- * first byte not counted: where a block has to end. */
-unsigned breakpoint_room(const struct cpu *cpu, u64 lin, unsigned bytes);
+/* How many of the `bytes` bytes of code at lin, in one page, come before an address at which a
+ * breakpoint may be, the first byte not counted: where a block has to end. */
+unsigned breakpoint_room(const struct cpu *cpu, u64 lin, const u8 *code, unsigned bytes);
+
+/* Is the code one that stops wherever it is, while that is wanted? */
+bool breakpoint_magic(const struct cpu *cpu, const u8 *code, unsigned bytes);
 
 /* May there be a breakpoint at lin? Then debugger_at must be asked before the instruction there
  * runs, each time. Only the offset in the page counts, so the answer holds for every mapping. */

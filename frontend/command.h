@@ -80,6 +80,7 @@ COMMAND(delete);
 COMMAND(enable);
 COMMAND(disable);
 COMMAND(modebp);
+COMMAND(magic_break);
 COMMAND(on);
 COMMAND(show);
 COMMAND(stepirq);

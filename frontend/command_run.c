@@ -397,6 +397,15 @@ void command_modebp(struct monitor *mon, const char *args, struct text *out)
     debugger_changed(mon->cpu);
 }
 
+void command_magic_break(struct monitor *mon, const char *args, struct text *out)
+{
+    bool on;
+    if (!arg_on(&args, &on, out))
+        return;
+    mon->cpu->debugger->magic = on;
+    debugger_changed(mon->cpu);
+}
+
 void command_on(struct monitor *mon, const char *args, struct text *out)
 {
     struct error err = {0};

@@ -24,6 +24,7 @@ const struct command command_table[] = {
     {"enable", "N", "makes breakpoint N count again", command_enable, 0},
     {"disable", "N", "keeps breakpoint N but does not stop at it", command_disable, 0},
     {"modebp", "on|off", "stops when the CPU changes its mode", command_modebp, 0},
+    {"magic-break", "on|off", "stops at XCHG BX,BX", command_magic_break, 0},
     {"on", "exception=N[,N...]|none | triple-fault=stop|reset|exit", "where exceptions stop the machine, and what a triple fault does", command_on, 0},
     {"show", "int|off", "tells each exception and interrupt on standard error", command_show, 0},
     /* looking */

@@ -464,6 +464,7 @@ static struct monitor *ensure_monitor(struct machine *m)
     if (!m->monitor) {
         debugger_init(m->cpu);
         m->cpu->debugger->exceptions = m->events.exceptions;
+        m->cpu->debugger->magic = m->options->magic_break;
         debugger_changed(m->cpu);
         m->monitor = monitor_new(m, m->options);
     }
@@ -491,7 +492,8 @@ static bool open_debuggers(struct machine *m, struct error *err)
     const struct options *o = m->options;
     m->events = o->events;
     bool monitor = o->monitor && strcmp(o->monitor, "none");
-    if (!monitor && !o->gdb && !o->start_paused && !o->events.exceptions && !o->events.triple)
+    if (!monitor && !o->gdb && !o->magic_break && !o->start_paused && !o->events.exceptions &&
+        !o->events.triple)
         return true;
     if (!monitor_load_symbols(ensure_monitor(m), err))
         return false;

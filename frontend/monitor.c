@@ -19,7 +19,7 @@ struct session {
     struct session *next;               /* of the same monitor */
     struct monitor *mon;                /* the monitor */
     struct chardev *dev;                /* the other side */
-    bool terminal;                      /* echo what is typed, \r\n at line ends */
+    bool terminal;                      /* echo what is typed */
     bool console;                       /* a serial port has the terminal while `other` is NULL */
     bool waiting;                       /* for the machine to stop: input is kept */
     char line[LINE_MAX_LEN];            /* what was typed so far */
@@ -34,18 +34,7 @@ struct session {
 
 static void session_write(struct session *s, const char *data, size_t n)
 {
-    if (!s->terminal) {
-        chardev_write(s->dev, (const u8 *)data, n);
-        return;
-    }
-    for (size_t at = 0; at < n;) {
-        const char *end = memchr(data + at, '\n', n - at);
-        size_t part = end ? (size_t)(end - data) - at : n - at;
-        chardev_write(s->dev, (const u8 *)data + at, part);
-        if (end)
-            chardev_write(s->dev, (const u8 *)"\r\n", 2);
-        at += part + (end != NULL);
-    }
+    chardev_write(s->dev, (const u8 *)data, n);
 }
 
 static void session_text(struct session *s, const char *text)

@@ -326,6 +326,12 @@ static bool opt_gdb_usual(struct options *o, const char *arg, struct error *err)
     return opt_gdb(o, "tcp:127.0.0.1:1234", err);
 }
 
+static bool opt_magic_break(struct options *o, const char *arg, struct error *err)
+{
+    (void)arg, (void)err;
+    return o->magic_break = true;
+}
+
 static bool opt_start_paused(struct options *o, const char *arg, struct error *err)
 {
     (void)arg, (void)err;
@@ -600,6 +606,7 @@ static const struct option option_table[] = {
      "where the monitor listens (with -nographic it is on Ctrl-A c)", opt_monitor},
     {"gdb", "unix:PATH|tcp:127.0.0.1:PORT|none", "where gdb can connect", opt_gdb},
     {"s", NULL, "the same as -gdb tcp:127.0.0.1:1234", opt_gdb_usual},
+    {"magic-break", NULL, "stop at XCHG BX,BX", opt_magic_break},
     {"S", NULL, "do not start until the monitor or gdb says so", opt_start_paused},
     {"symbols", "FILE[@ADDR]", "names of guest addresses: an ELF file or a System.map",
      opt_symbols},

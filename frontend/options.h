@@ -41,6 +41,7 @@ struct options {
     char *debugcon;             /* chardev for ports 0xE9 and 0x402, or NULL */
     char *monitor;              /* chardev for the monitor, or NULL */
     char *gdb;                  /* chardev for gdb, or NULL */
+    bool magic_break;           /* -magic-break */
     bool start_paused;          /* -S */
     char *symbols[MAX_SYMBOLS]; /* -symbols FILE[@ADDR] */
     unsigned symbols_count;     /* entries of symbols */

@@ -72,6 +72,7 @@ static void tell_keys(void)
 
 static void escape_key(struct chardev *c, char key)
 {
+    chardev_accept_input(c); /* what was typed before belongs to who has the terminal now */
     if (key == 'h' || key == '?')
         tell_keys();
     else if (c->escape)

@@ -54,12 +54,14 @@ static u64 code_place(struct cpu *cpu, u32 lin)
 static struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place)
 {
     struct scan s;
-    unsigned room = breakpoint_room(t->cpu, lin, PAGE_SIZE - (unsigned)(place & ~PAGE_MASK));
-    if (breakpoint_planted(t->cpu, lin)) {
+    const u8 *code = physmem_ram(t->cpu->mem, place);
+    unsigned left = PAGE_SIZE - (unsigned)(place & ~PAGE_MASK);
+    unsigned room = breakpoint_room(t->cpu, lin, code, left);
+    if (breakpoint_planted(t->cpu, lin) || breakpoint_magic(t->cpu, code, left)) {
         t->stops[STOP_BREAKPOINT]++;
         return NULL;
     }
-    scan_block(&s, physmem_ram(t->cpu->mem, place), room, &t->mode[mode], (u32)t->cpu->rip);
+    scan_block(&s, code, room, &t->mode[mode], (u32)t->cpu->rip);
     if (t->verify)
         verify_cut(&s);
     if (!s.count)

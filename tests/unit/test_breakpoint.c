@@ -288,8 +288,28 @@ START_TEST(changes_of_mode)
 }
 END_TEST
 
+START_TEST(magic)
+{
+    CODE_AT(CODE, "\x40"         /* 00 inc eax */
+                  "\x87\xdb"     /* 01 xchg ebx, ebx */
+                  "\x40"         /* 03 inc eax */
+                  "\x66\x87\xdb" /* 04 xchg bx, bx */
+                  "\xeb\xf7");   /* 07 jmp 00 */
+    cpu->debugger->magic = true;
+    debugger_changed(cpu);
+    for (unsigned round = 0; round < 50; round++) {
+        ck_assert_int_eq(go(0), PAUSE_MAGIC);
+        ck_assert_uint_eq(cpu->rip, CODE + 1);
+        ck_assert_int_eq(go(0), PAUSE_MAGIC);
+        ck_assert_uint_eq(cpu->rip, CODE + 4);
+        ck_assert_uint_eq(cpu->regs[RAX], 2 * round + 2);
+    }
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
+    tcase_add_test(t, magic);
     tcase_add_test(t, each_round);
     tcase_add_test(t, set_while_it_runs_hot);
     tcase_add_test(t, limits);
