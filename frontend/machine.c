@@ -619,6 +619,27 @@ static void on_difference(void *opaque)
     machine_quit(opaque, 1);
 }
 
+/* By default, the interpreter has to do where the host cannot run translated code. */
+static bool add_translator(struct machine *m, struct error *err)
+{
+    const struct options *o = m->options;
+    static const enum translate_tier tier[] = {[ENGINE_DEFAULT] = TRANSLATE_AUTO,
+                                               [ENGINE_CHECKED] = TRANSLATE_CHECKED,
+                                               [ENGINE_DIRECT] = TRANSLATE_DIRECT,
+                                               [ENGINE_AUTO] = TRANSLATE_AUTO};
+    if (o->engine == ENGINE_INTERP)
+        return true;
+    if (!translate_init(m->cpu, o->code_cache, tier[o->engine], err)) {
+        if (o->engine != ENGINE_DEFAULT)
+            return false;
+        log_line(NULL, "interpreting: %s", err->text);
+        return true;
+    }
+    if (o->limit || o->clock == CLOCK_ICOUNT)
+        translate_count(m->cpu);
+    return true;
+}
+
 static bool create(struct machine *m, struct error *err)
 {
     const struct options *o = m->options;
@@ -646,15 +667,8 @@ static bool create(struct machine *m, struct error *err)
     m->cpu->tsc_hz = TSC_HZ;
     m->cpu->explain = o->explain;
     interp_init(m->cpu);
-    if (o->engine != ENGINE_INTERP &&
-        !translate_init(m->cpu, o->code_cache,
-                        o->engine == ENGINE_AUTO     ? TRANSLATE_AUTO
-                        : o->engine == ENGINE_DIRECT ? TRANSLATE_DIRECT
-                                                     : TRANSLATE_CHECKED,
-                        err))
+    if (!add_translator(m, err))
         return false;
-    if (o->engine != ENGINE_INTERP && (o->limit || o->clock == CLOCK_ICOUNT))
-        translate_count(m->cpu);
     if (!trace_new(&m->trace, m->cpu, o, on_difference, m, err))
         return false;
     if (!open_chardevs(m, &config, err) || !nics_open(&m->nics, o, &config, post_call, m, err))

@@ -498,7 +498,7 @@ static bool opt_engine(struct options *o, const char *arg, struct error *err)
                                         [ENGINE_CHECKED] = "checked",
                                         [ENGINE_DIRECT] = "direct",
                                         [ENGINE_AUTO] = "auto"};
-    for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
+    for (unsigned n = ENGINE_INTERP; n < ARRAY_LEN(names); n++) {
         if (!strcmp(arg, names[n])) {
             o->engine = n;
             return true;
@@ -525,7 +525,7 @@ static bool opt_codecache(struct options *o, const char *arg, struct error *err)
 static bool opt_verify(struct options *o, const char *arg, struct error *err)
 {
     (void)arg, (void)err;
-    if (o->engine == ENGINE_INTERP)
+    if (o->engine == ENGINE_DEFAULT || o->engine == ENGINE_INTERP)
         o->engine = ENGINE_CHECKED;
     return o->verify = true;
 }

@@ -20,7 +20,8 @@ struct drive_option {
 };
 
 enum display_kind { DISPLAY_AUTO, DISPLAY_SDL, DISPLAY_NONE };
-enum engine_kind { ENGINE_INTERP, ENGINE_CHECKED, ENGINE_DIRECT, ENGINE_AUTO };
+/* The default is auto where the host can, else interp. */
+enum engine_kind { ENGINE_DEFAULT, ENGINE_INTERP, ENGINE_CHECKED, ENGINE_DIRECT, ENGINE_AUTO };
 enum clock_kind { CLOCK_HOST, CLOCK_ICOUNT };
 enum { MAX_DRIVES = 10, MAX_SERIALS = 2, MAX_SYMBOLS = 8 };
 
