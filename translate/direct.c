@@ -15,15 +15,28 @@
 #define FAULT_GUARD BIT64(34)
 
 enum {
-    RUNS_WANTED = 2, /* how often in a row user code must be found running before it gets one */
+    RUNS_WANTED = 2, /* how often user code must be found running before it gets one, at first */
+    RUNS_MAX = 4096, /* the same after it has lost several */
+    GOOD_RUNS = 256, /* that often without a loss, and the next window comes sooner again */
+    CREDIT_MAX = 32, /* pages that its tables may take out of a window at once */
+    CREDIT_RUN = 4,  /* how many more for each time that it is found running */
     SLOW_MAX = 12,   /* accesses that a block's window may not serve before it does without */
     REFUSED = 1024,  /* blocks remembered for that */
+};
+
+/* What is known of a space. A page that is mapped and soon dropped costs as much as thousands of
+ * checked accesses: a window that loses more than it earns goes, and comes back later each time. */
+struct merit {
+    u16 runs;   /* how often its user code was found running without a window */
+    u16 wanted; /* how often it must be, to get one; 0: RUNS_WANTED */
+    u16 good;   /* how often it was with one, since `wanted` was changed */
+    s16 spent;  /* pages dropped, less what it has earned since */
 };
 
 struct direct {
     struct windows *windows; /* of the machine */
     bool always;             /* every address space gets one at once */
-    u8 runs[64];             /* by hash of the space: how often its user code was found running */
+    struct merit merit[64];  /* by hash of the space */
     u64 refused[REFUSED];    /* by hash: linear address and place of a block, or 0 */
 };
 
@@ -54,21 +67,43 @@ static void use_window(struct translator *t, struct window *w)
         host_set_gs_base(window_base(w));
 }
 
-/* How often user code of the space was found running: shared with spaces of the same hash, which
- * does no harm. */
-static u8 *runs_of(struct direct *d, const struct space *s)
+/* Shared with spaces of the same hash, which does no harm. */
+static struct merit *merit_of(struct direct *d, const struct space *s)
 {
-    return &d->runs[(key_of(s) / sizeof *s) % ARRAY_LEN(d->runs)];
+    return &d->merit[(key_of(s) / sizeof *s) % ARRAY_LEN(d->merit)];
+}
+
+/* User code of a space that has a window was found running again. */
+static void earn(struct merit *m)
+{
+    m->spent -= m->spent > CREDIT_RUN ? CREDIT_RUN : m->spent;
+    if (++m->good == GOOD_RUNS) {
+        m->good = 0;
+        m->wanted /= 2;
+    }
+}
+
+/* The window goes; the next one takes longer. */
+static void lose(struct direct *d, struct cpu *cpu, const struct space *s)
+{
+    struct merit *m = merit_of(d, s);
+    unsigned wanted = 4u * (m->wanted < RUNS_WANTED ? RUNS_WANTED : m->wanted);
+    *m = (struct merit){.wanted = (u16)(wanted < RUNS_MAX ? wanted : RUNS_MAX)};
+    windows_release(d->windows, key_of(s));
+    if (s == cpu->space)
+        cpu->window = NULL;
 }
 
 void direct_consider(struct translator *t)
 {
     struct direct *d = t->direct;
     struct cpu *cpu = t->cpu;
-    if (!d || cpu->window || cpu->cpl != 3 || !(cpu->cr0 & CR0_PG) || cpu->code_mode == MODE_64)
+    if (!d || cpu->cpl != 3 || !(cpu->cr0 & CR0_PG) || cpu->code_mode == MODE_64)
         return;
-    u8 *runs = runs_of(d, cpu->space);
-    if (d->always || ++*runs >= RUNS_WANTED)
+    struct merit *m = merit_of(d, cpu->space);
+    if (cpu->window)
+        earn(m);
+    else if (d->always || (++m->runs >= RUNS_WANTED && m->runs >= m->wanted))
         use_window(t, windows_get(d->windows, key_of(cpu->space)));
 }
 
@@ -82,7 +117,7 @@ void direct_space_dropped(struct translator *t, struct space *s)
 {
     if (!t->direct)
         return;
-    *runs_of(t->direct, s) = 0;
+    *merit_of(t->direct, s) = (struct merit){0};
     if (s == t->cpu->space)
         t->cpu->window = NULL;
     windows_release(t->direct->windows, key_of(s));
@@ -91,8 +126,15 @@ void direct_space_dropped(struct translator *t, struct space *s)
 void direct_page_dropped(struct translator *t, struct space *s, u64 lin, u64 size)
 {
     struct window *w = t->direct ? windows_find(t->direct->windows, key_of(s)) : NULL;
-    if (w && lin < BIT64(32))
-        window_drop_range(w, (u32)lin, size);
+    if (!w || lin >= BIT64(32))
+        return;
+    u64 before = windows_counts(t->direct->windows).drops;
+    struct merit *m = merit_of(t->direct, s);
+    window_drop_range(w, (u32)lin, size);
+    u64 gone = windows_counts(t->direct->windows).drops - before;
+    m->spent += (s16)(gone < CREDIT_MAX ? gone : CREDIT_MAX + 1);
+    if (m->spent > CREDIT_MAX && !t->direct->always && t->cpu->cpl != 3)
+        lose(t->direct, t->cpu, s);
 }
 
 void direct_protected(struct translator *t, u64 ram_offset)
