@@ -114,6 +114,11 @@ COMMAND(info_tlb);
 COMMAND(info_mem);
 COMMAND(info_tab);
 /* command_machine.c */
+/* command_snapshot.c */
+COMMAND(savevm);
+COMMAND(loadvm);
+COMMAND(balloon);
+COMMAND(info_balloon);
 COMMAND(quit);
 COMMAND(system_reset);
 COMMAND(system_powerdown);

@@ -50,12 +50,16 @@ const struct command command_table[] = {
     {"system_powerdown", "", "presses the power button", command_system_powerdown, 0},
     {"sendkey", "KEY[-KEY...]", "presses keys together, as in ctrl-alt-delete", command_sendkey, 0},
     {"screendump", "FILE", "saves the screen as PNG", command_screendump, 0},
+    {"savevm", "NAME", "saves the machine and its disks as NAME.snap", command_savevm, 0},
+    {"loadvm", "NAME", "makes machine and disks what they were", command_loadvm, 0},
+    {"balloon", "MIB", "asks the guest to get along with so much memory", command_balloon, 0},
     {"quit|q", "", "ends the program", command_quit, 0},
     {"", NULL, NULL, NULL, 0},
 };
 
 const struct command info_table[] = {
     {"registers", "", "all registers", command_r, 0},
+    {"balloon", "", "memory that the guest has given back", command_info_balloon, 0},
     {"status", "", "whether the machine runs, and where it is", command_info_status, 0},
     {"break|breakpoints", "", "breakpoints and watchpoints", command_info_break, 0},
     {"gdt", "[N]", "the global descriptor table, or entry N", command_info_gdt, 0},

@@ -25,6 +25,7 @@
 #include "frontend/loader.h"
 #include "frontend/monitor.h"
 #include "frontend/screenshot.h"
+#include "frontend/snapshot.h"
 #include "frontend/trace.h"
 #include "hw/floppy.h"
 #include "hw/pc.h"
@@ -66,6 +67,7 @@ struct machine {
     struct on_event events;                     /* what stops it */
     struct nics nics;                           /* network cables and ROMs */
     struct image *image[MAX_DRIVES];            /* opened and not yet given to the board */
+    struct image *disk[MAX_DRIVES];             /* the disks, by -drive; the board's */
     struct host_time host_time;                 /* CLOCK_HOST: virtual time */
     u64 kick_at;                                /* host time after which the thread is late, ns */
     u64 skipped;                                /* CLOCK_ICOUNT: ns skipped while halted */
@@ -385,6 +387,27 @@ struct cpu *machine_cpu(struct machine *m)
     return m->cpu;
 }
 
+struct board *machine_board(struct machine *m)
+{
+    return &m->board;
+}
+
+struct image *machine_disk(struct machine *m, unsigned n)
+{
+    return m->disk[n];
+}
+
+u64 machine_time(struct machine *m)
+{
+    return virtual_now(m);
+}
+
+void machine_set_time(struct machine *m, u64 now)
+{
+    m->paused_at = now;
+    m->skipped = now - (interp_icount(m->cpu) << m->options->icount_shift);
+}
+
 void machine_pause(struct machine *m, bool paused)
 {
     if (paused == m->paused)
@@ -678,6 +701,8 @@ static bool create(struct machine *m, struct error *err)
     m->pc = pc_create(&m->board, m->cpu, &config);
     if (!m->pc)
         return false;
+    for (unsigned n = 0; n < o->drive_count; n++)
+        m->disk[n] = o->drive[n].cdrom ? NULL : m->image[n];
     memset(m->image, 0, sizeof m->image); /* the board owns them now */
     start_disk_threads(m, &config);
     board_reset(&m->board);

@@ -9,6 +9,8 @@
 struct monitor;
 struct pause;
 
+struct board;
+struct image;
 struct machine;
 
 /* Builds the machine that the options describe; NULL with *err set. The options must outlive it. */
@@ -27,7 +29,11 @@ void machine_quit(struct machine *m, int status);
 /* On the machine thread, from posted functions. */
 struct pc *machine_pc(struct machine *m);
 struct cpu *machine_cpu(struct machine *m);
-void machine_pause(struct machine *m, bool paused); /* virtual time stops while paused */
+struct board *machine_board(struct machine *m);
+struct image *machine_disk(struct machine *m, unsigned n); /* by -drive, in their order, or NULL */
+u64 machine_time(struct machine *m);                       /* virtual, ns */
+void machine_set_time(struct machine *m, u64 now);         /* while paused */
+void machine_pause(struct machine *m, bool paused);        /* virtual time stops while paused */
 bool machine_paused(const struct machine *m);
 void machine_reset(struct machine *m);
 /* Its monitor, or NULL: it was not asked for. */

@@ -475,6 +475,13 @@ static bool opt_device(struct options *o, const char *arg, struct error *err)
                              arg);
 }
 
+static bool opt_loadvm(struct options *o, const char *arg, struct error *err)
+{
+    (void)err;
+    set_string(&o->loadvm, arg);
+    return true;
+}
+
 static bool opt_nic(struct options *o, const char *arg, struct error *err)
 {
     if (!strcmp(arg, "none"))
@@ -639,6 +646,7 @@ static const struct option option_table[] = {
     {"dfilter", "FIRST..LAST|FIRST+SIZE[,...]", "only code at these addresses in the log",
      opt_debug_filter},
     {"limit", "N", "stop after N guest instructions", opt_limit},
+    {"loadvm", "NAME", "start from a snapshot (NAME.snap here, or a path)", opt_loadvm},
     {"screenshot", "FILE.png", "save the screen at exit, and on SIGUSR1", opt_screenshot},
     {"no-reboot", NULL, "a guest reset ends the program", opt_no_reboot},
     {"no-shutdown", NULL, "a guest power-off stops the machine but keeps the window",
@@ -695,10 +703,10 @@ void options_free(struct options *o)
     free(o->gdb);
     for (unsigned n = 0; n < o->nic_count; n++)
         nic_option_free(&o->nic[n]);
-    char *texts[] = {o->debug,   o->debug_file, o->debug_filter, o->cpu,
-                     o->boot,    o->kernel,     o->initrd,       o->append,
-                     o->bios,    o->serial[0],  o->serial[1],    o->debugcon,
-                     o->monitor, o->name,       o->screenshot,   o->virtio_console};
+    char *texts[] = {o->debug,          o->debug_file, o->debug_filter, o->cpu,  o->boot,
+                     o->kernel,         o->initrd,     o->append,       o->bios, o->serial[0],
+                     o->serial[1],      o->debugcon,   o->monitor,      o->name, o->screenshot,
+                     o->virtio_console, o->loadvm};
     for (size_t n = 0; n < ARRAY_LEN(texts); n++)
         free(texts[n]);
 }

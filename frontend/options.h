@@ -73,6 +73,7 @@ struct options {
     struct nic_option nic[MAX_NICS]; /* -nic */
     unsigned nic_count;              /* entries in nic; 0 and no_nic false: the default */
     bool no_nic;                     /* -nic none */
+    char *loadvm;                    /* -loadvm */
     bool virtio_rng;                 /* -device virtio-rng-pci */
     bool virtio_balloon;             /* -device virtio-balloon-pci */
     char *virtio_console;            /* -device virtio-console: its chardev, or NULL */

@@ -70,6 +70,12 @@ int image_discard(struct image *img, u64 sector, u32 count)
     return run_now(img, &req);
 }
 
+int image_empty(struct image *img)
+{
+    image_drain(img);
+    return img->read_only || !img->ops->empty ? EROFS : img->ops->empty(img);
+}
+
 enum image_extent image_extent(struct image *img, u64 sector, u32 count, u32 *run)
 {
     image_drain(img);

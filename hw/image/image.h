@@ -38,6 +38,7 @@ struct image_ops {
     int (*discard)(struct image *img, u64 sector, u32 count); /* NULL: ignored */
     /* what the next 1 to count sectors are, *run of them; NULL: data */
     enum image_extent (*extent)(struct image *img, u64 sector, u32 count, u32 *run);
+    int (*empty)(struct image *img);  /* forgets all: what lies under it, or zeros, show */
     void (*close)(struct image *img); /* frees img too */
 };
 
@@ -75,6 +76,8 @@ int image_read(struct image *img, u64 sector, void *buf, u32 count);
 int image_write(struct image *img, u64 sector, const void *buf, u32 count);
 int image_flush(struct image *img);
 int image_discard(struct image *img, u64 sector, u32 count);
+
+int image_empty(struct image *img); /* makes it as if nothing had ever been written */
 
 /* What the 1 to count sectors from here on are; *run tells for how many that holds. */
 enum image_extent image_extent(struct image *img, u64 sector, u32 count, u32 *run);

@@ -80,6 +80,20 @@ static int overlay_discard(struct image *img, u64 sector, u32 count)
     return file_punch(overlay_of(img)->fd, sector << SECTOR_SHIFT, (u64)count << SECTOR_SHIFT);
 }
 
+static enum image_extent overlay_extent(struct image *img, u64 sector, u32 count, u32 *run)
+{
+    bool ours;
+    *run = same_place(overlay_of(img), sector, count, &ours);
+    return ours ? IMAGE_DATA : IMAGE_BACKING;
+}
+
+static int overlay_empty(struct image *img)
+{
+    struct overlay *o = overlay_of(img);
+    memset(o->written, 0, img->sectors / 8 + 1);
+    return file_punch(o->fd, 0, img->sectors << SECTOR_SHIFT);
+}
+
 static void overlay_close(struct image *img)
 {
     struct overlay *o = overlay_of(img);
@@ -94,6 +108,8 @@ static const struct image_ops overlay_ops = {
     .read = overlay_read,
     .write = overlay_write,
     .discard = overlay_discard,
+    .extent = overlay_extent,
+    .empty = overlay_empty,
     .close = overlay_close,
 };
 

@@ -384,6 +384,7 @@ static const struct image_ops qcow2_ops = {
     .flush = qcow2_flush,
     .discard = qcow2_discard,
     .extent = qcow2_extent,
+    .empty = qcow2_empty,
     .close = qcow2_close,
 };
 

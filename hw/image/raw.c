@@ -54,6 +54,11 @@ static enum image_extent raw_extent(struct image *img, u64 sector, u32 count, u3
     return data || !bytes ? IMAGE_DATA : IMAGE_ZERO;
 }
 
+static int raw_empty(struct image *img)
+{
+    return file_zero(raw_of(img)->fd, 0, img->sectors << SECTOR_SHIFT);
+}
+
 static void raw_close(struct image *img)
 {
     close(raw_of(img)->fd);
@@ -67,6 +72,7 @@ static const struct image_ops raw_ops = {
     .flush = raw_flush,
     .discard = raw_discard,
     .extent = raw_extent,
+    .empty = raw_empty,
     .close = raw_close,
 };
 

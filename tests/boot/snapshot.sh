@@ -1,0 +1,63 @@
+#!/bin/sh
+# Linux saved and brought back, in the same machine and in a new one on the other engine, with its disk;
+# a damaged snapshot is refused and nothing is lost.
+# SPDX-License-Identifier: MIT
+. "$(dirname "$0")/common"
+
+kernel_file 686
+kernel=$file
+initrd_with_modules 686 virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci \
+    virtio_blk
+initrd=$file
+"$PRESCIENT" img create -f qcow2 "$work/disk.qcow2" 64M || fail "img create"
+# Types at the monitor, which is on a pseudo-terminal, and waits for its answer to another command.
+monitor() # TEXT
+{
+    pty=$(grep -ao '/dev/pts/[0-9]*' "$out" | head -n 1)
+    [ -n "$pty" ] || fail "no pseudo-terminal for the monitor"
+    : >"$work/said"
+    cat "$pty" >"$work/said" &
+    reader=$!
+    printf '%s\ninfo version\n' "$1" >"$pty"
+    n=0
+    until grep -q 'rescient [0-9]' "$work/said"; do
+        n=$((n + 1))
+        [ $n -lt 600 ] || fail "no answer from the monitor to $1"
+        sleep 0.2
+    done
+    kill $reader
+}
+machine="-nographic -monitor pty -no-reboot -m 96 -kernel $kernel -initrd $initrd -nic none
+    -drive file=$work/disk.qcow2,if=virtio"
+
+guest_start $machine -append 'console=ttyS0 panic=-1' -engine auto
+guest_wait 'prescient# ' 400
+guest_type 'cd /modules; for m in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do insmod $m.ko; done\n'
+guest_type 'x=first; echo disk-fir""st | dd of=/dev/vda oflag=sync 2>/dev/null; echo rea""dy\n'
+guest_wait 'ready' 120
+monitor "savevm $work/one.snap"
+guest_type 'x=second; echo disk-sec""ond | dd of=/dev/vda oflag=sync 2>/dev/null; echo do""ne\n'
+guest_wait 'done' 60
+monitor "loadvm $work/one.snap"
+guest_type 'echo 3 >/proc/sys/vm/drop_caches; echo x is $x, on $(head -n 1 /dev/vda | tr -d "\\\\000")\n'
+guest_wait 'x is first, on disk-first' 60
+
+head -c 100000 "$work/one.snap" >"$work/short.snap"
+{ head -c 60000 "$work/one.snap"; printf x; tail -c +60002 "$work/one.snap"; } >"$work/bad.snap"
+for bad in short bad none; do
+    monitor "loadvm $work/$bad.snap"
+    grep -q "$bad.snap: " "$work/said" || fail "$bad.snap was not refused"
+    guest_type 'echo still $x\n'
+    guest_wait 'still first' 60
+done
+guest_type 'echo disk-third | dd of=/dev/vda oflag=sync 2>/dev/null; poweroff -f\n'
+guest_end 60
+
+rm "$work/in"
+waited=0
+guest_start $machine -append 'console=ttyS0 panic=-1' -engine interp -loadvm "$work/one.snap"
+guest_type '\necho again x is $x, on $(head -n 1 /dev/vda | tr -d "\\\\000")\n'
+guest_wait 'again x is first, on disk-first' 120
+guest_type 'poweroff -f\n'
+guest_end 60
+"$PRESCIENT" img check "$work/disk.qcow2" || fail "the image is damaged"
