@@ -33,10 +33,10 @@ machine="-nographic -monitor pty -no-reboot -m 96 -kernel $kernel -initrd $initr
 guest_start $machine -append 'console=ttyS0 panic=-1' -engine auto
 guest_wait 'prescient# ' 400
 guest_type 'cd /modules; for m in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do insmod $m.ko; done\n'
-guest_type 'x=first; echo disk-fir""st | dd of=/dev/vda oflag=sync 2>/dev/null; echo rea""dy\n'
+guest_type 'x=first; echo disk-fir""st >/dev/vda; sync; echo rea""dy\n'
 guest_wait 'ready' 120
 monitor "savevm $work/one.snap"
-guest_type 'x=second; echo disk-sec""ond | dd of=/dev/vda oflag=sync 2>/dev/null; echo do""ne\n'
+guest_type 'x=second; echo disk-sec""ond >/dev/vda; sync; echo do""ne\n'
 guest_wait 'done' 60
 monitor "loadvm $work/one.snap"
 guest_type 'echo 3 >/proc/sys/vm/drop_caches; echo x is $x, on $(head -n 1 /dev/vda | tr -d "\\\\000")\n'
@@ -50,7 +50,7 @@ for bad in short bad none; do
     guest_type 'echo still $x\n'
     guest_wait 'still first' 60
 done
-guest_type 'echo disk-third | dd of=/dev/vda oflag=sync 2>/dev/null; poweroff -f\n'
+guest_type 'echo disk-third >/dev/vda; sync; poweroff -f\n'
 guest_end 60
 
 rm "$work/in"
