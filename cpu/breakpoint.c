@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/debug.h"
 #include "cpu/mem.h"
 
 void debugger_init(struct cpu *cpu)
@@ -155,7 +156,7 @@ bool breakpoint_magic(const struct cpu *cpu, const u8 *code, unsigned bytes)
 unsigned breakpoint_room(const struct cpu *cpu, u64 lin, const u8 *code, unsigned bytes)
 {
     const struct debugger *d = cpu->debugger;
-    if (!d || !(d->planted || d->magic))
+    if ((!d || !(d->planted || d->magic)) && !cpu->guest_breaks)
         return bytes;
     /* the second byte of the prefixed form looks like the other form */
     unsigned n = breakpoint_magic(cpu, code, bytes) ? 2 : 1;
@@ -205,6 +206,10 @@ bool debugger_at(struct cpu *cpu)
 {
     struct debugger *d = cpu->debugger;
     u64 lin = here(cpu);
+    if (debug_breaks(cpu))
+        return true;
+    if (!d)
+        return false;
     bool again = d->resumed && d->passed_lin == lin && d->passed_icount == cpu->icount;
     d->resumed = again;
     for (unsigned n = 0; n < d->count; n++) {
@@ -303,6 +308,7 @@ void debugger_access(struct cpu *cpu, u64 lin, u64 pa, unsigned size, bool write
     cpu_attention(cpu, ATTENTION_STEP);
     if (cpu->cur && !single) {
         d->precise = true;
+        cpu->dr6_pending &= ~(u64)DR6_B;
         cpu_restart(cpu);
     }
     d->data_hit = true;

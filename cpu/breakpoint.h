@@ -130,11 +130,14 @@ bool breakpoint_magic(const struct cpu *cpu, const u8 *code, unsigned bytes);
 static inline bool breakpoint_planted(const struct cpu *cpu, u64 lin)
 {
     const struct debugger *d = cpu->debugger;
+    const u64 *guest = cpu->guest_breaks;
     unsigned at = lin & ~PAGE_MASK;
-    return d && d->planted && (d->offset[at / 64] >> at % 64 & 1);
+    return (d && d->planted && (d->offset[at / 64] >> at % 64 & 1)) ||
+           (guest && (guest[at / 64] >> at % 64 & 1));
 }
 
-/* The instruction at cs:rip is about to run: true if it must not (ATTENTION_KICK is set then). */
+/* The instruction at cs:rip is about to run: true if it must not (ATTENTION_KICK is set then, or
+ * ATTENTION_TRAP for a breakpoint of the guest's own). */
 bool debugger_at(struct cpu *cpu);
 
 /* While ATTENTION_STEP is set, between two instructions: true if the machine loop is wanted. */

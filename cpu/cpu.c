@@ -84,6 +84,7 @@ void cpu_free(struct cpu *cpu)
     physmem_on_mark(cpu->mem, NULL, NULL);
     physmem_on_marked_write(cpu->mem, NULL, NULL);
     debugger_free(cpu);
+    free(cpu->guest_breaks);
     free(cpu->strict);
     spaces_free(cpu->spaces);
     free(cpu);
@@ -139,6 +140,7 @@ void cpu_reset(struct cpu *cpu)
         cpu->shutdown = false;
     fpu_reset(cpu);
     cpu->fault = (struct fault){0};
+    cpu->let_pass = false;
     cpu->delivering = -1;
     cpu->delivering_external = false;
     cpu->chained = 0;
@@ -202,8 +204,9 @@ void cpu_set_intr(struct cpu *cpu, bool level)
 
 static _Noreturn void escape(struct cpu *cpu, enum escape how)
 {
-    /* an instruction that does not complete has hit no data breakpoint; #DB reports earlier ones */
-    if (how != ESCAPE_FAULT || cpu->fault.vector != VEC_DB)
+    /* An instruction that faults has hit no data breakpoint; #DB reports earlier ones. One that
+     * starts anew has made no access, or takes care of it itself. */
+    if (how == ESCAPE_FAULT && cpu->fault.vector != VEC_DB)
         cpu->dr6_pending &= ~(u64)DR6_B;
     longjmp(cpu->escape, how);
 }

@@ -224,9 +224,11 @@ struct cpu {
     bool delivering_external; /* error codes get EXT */
     /* the faults since `delivering` was last -1: told on a triple fault */
     struct fault_link chain[3];
-    unsigned chained;      /* how many */
-    u64 step_rip;          /* where the instruction that is single-stepped started */
-    jmp_buf escape;        /* catch point of the engine: cpu_escape jumps here */
+    unsigned chained;  /* how many */
+    u64 *guest_breaks; /* bit map: offsets in a page where DR0-3 break, or have broken; or NULL */
+    bool let_pass;     /* the instruction at rip was found to be free of breakpoints, or RF */
+    u64 step_rip;      /* where the instruction that is single-stepped started */
+    jmp_buf escape;    /* catch point of the engine: cpu_escape jumps here */
     _Atomic u32 attention; /* enum attention; polled at block boundaries; set from signals too */
     /* translated code: do not go on after C; may be set when there is nothing to attend to */
     _Atomic u32 poll;

@@ -5,9 +5,42 @@
 
 #include "cpu/exception.h"
 
+/* Length of breakpoint n, and whether it is enabled and for instructions. */
+static u64 breakpoint_length(const struct cpu *cpu, unsigned n)
+{
+    static const u8 length[] = {1, 2, 8, 4};
+    return length[cpu->dr[7] >> (18 + 4 * n) & 3];
+}
+
+static bool breaks_code(const struct cpu *cpu, unsigned n)
+{
+    return cpu->dr[7] >> (2 * n) & 3 && !(cpu->dr[7] >> (16 + 4 * n) & 3);
+}
+
+/* Has engines end their blocks before instruction breakpoints. What was planted once stays so, in
+ * case it is switched on and off again. */
+static void plant(struct cpu *cpu)
+{
+    bool fresh = false;
+    for (unsigned n = 0; n < 4; n++) {
+        u64 len = breakpoint_length(cpu, n), first = cpu->dr[n] & ~(len - 1);
+        for (u64 at = first; at < first + len && breaks_code(cpu, n); at++) {
+            unsigned offset = at & ~PAGE_MASK;
+            if (!cpu->guest_breaks)
+                cpu->guest_breaks = xcalloc(PAGE_SIZE / 64, sizeof *cpu->guest_breaks);
+            fresh |= !(cpu->guest_breaks[offset / 64] >> offset % 64 & 1);
+            cpu->guest_breaks[offset / 64] |= BIT64(offset % 64);
+        }
+    }
+    if (fresh)
+        cpu_forget(cpu);
+}
+
 void debug_update(struct cpu *cpu)
 {
-    if ((cpu->eflags & (FLAG_TF | FLAG_RF)) || (cpu->dr[7] & DR7_ENABLED) || cpu->dr6_pending)
+    if (cpu->dr[7] & DR7_ENABLED)
+        plant(cpu);
+    if ((cpu->eflags & (FLAG_TF | FLAG_RF)) || cpu->dr6_pending)
         cpu_attention(cpu, ATTENTION_TRAP);
     else
         atomic_fetch_and_explicit(&cpu->attention, ~(u32)ATTENTION_TRAP, memory_order_relaxed);
@@ -17,11 +50,10 @@ void debug_update(struct cpu *cpu)
 static bool breakpoint_meets(const struct cpu *cpu, unsigned n, unsigned kinds, u64 at,
                              unsigned size)
 {
-    static const u8 length[] = {1, 2, 8, 4};
     u32 dr7 = (u32)cpu->dr[7];
     if (!(dr7 >> (2 * n) & 3) || !(kinds >> (dr7 >> (16 + 4 * n) & 3) & 1))
         return false;
-    u64 len = length[dr7 >> (18 + 4 * n) & 3];
+    u64 len = breakpoint_length(cpu, n);
     u64 first = cpu->dr[n] & ~(len - 1);
     return first < at + size && at < first + len;
 }
@@ -35,20 +67,42 @@ static u32 breakpoints_met(const struct cpu *cpu, unsigned kinds, u64 at, unsign
     return met;
 }
 
+/* The instruction breakpoints at cs:rip that count now. */
+static u32 breakpoints_here(const struct cpu *cpu)
+{
+    if ((cpu->eflags & FLAG_RF) || !(cpu->dr[7] & DR7_ENABLED) || cpu->inhibit_debug)
+        return 0;
+    u64 lin = (u32)(cpu->seg[SEG_CS].base + cpu->rip);
+    return breakpoints_met(cpu, BIT(BREAK_EXEC), lin, 1);
+}
+
+bool debug_breaks(struct cpu *cpu)
+{
+    if (cpu->let_pass || !breakpoints_here(cpu))
+        return false;
+    cpu_attention(cpu, ATTENTION_TRAP);
+    return true;
+}
+
 void debug_before(struct cpu *cpu)
 {
-    if (!(cpu->eflags & FLAG_RF) && (cpu->dr[7] & DR7_ENABLED) && !cpu->inhibit_debug) {
-        u64 lin = (u32)(cpu->seg[SEG_CS].base + cpu->rip);
-        u32 met = breakpoints_met(cpu, BIT(BREAK_EXEC), lin, 1);
-        if (met) {
-            cpu->dr6_pending |= met;
-            cpu_raise(cpu, VEC_DB, "an instruction breakpoint");
-        }
+    u32 met = breakpoints_here(cpu);
+    if (met) {
+        cpu->dr6_pending |= met;
+        cpu_raise(cpu, VEC_DB, "an instruction breakpoint");
     }
+    cpu->let_pass = true;
     cpu->eflags &= ~(u32)FLAG_RF;
     cpu->step_rip = cpu->rip;
     if (cpu->eflags & FLAG_TF)
         cpu->dr6_pending |= DR6_BS;
+    debug_update(cpu);
+}
+
+void debug_resume(struct cpu *cpu)
+{
+    cpu->let_pass = false;
+    cpu->eflags |= FLAG_RF;
     debug_update(cpu);
 }
 

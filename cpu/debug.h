@@ -19,13 +19,21 @@ enum {
 /* R/W field of breakpoint n in DR7. */
 enum dr7_kind { BREAK_EXEC, BREAK_WRITE, BREAK_IO, BREAK_ACCESS };
 
-/* Keeps ATTENTION_TRAP in step with TF, RF, DR7 and dr6_pending: while any asks for it, the engine
- * runs one instruction at a time between cpu_attend and debug_trap. Call it when DR7 has changed.
- */
+/* Keeps ATTENTION_TRAP in step with TF, RF and dr6_pending: while any asks for it, the engine runs
+ * one instruction at a time between cpu_attend and debug_trap. Instruction breakpoints are planted:
+ * engines ask debug_breaks where they may be. Data breakpoints make pages slow in the TLB. Call it
+ * when a debug register has changed. */
 void debug_update(struct cpu *cpu);
+
+/* Must the instruction at cs:rip, where a breakpoint is planted, not run? ATTENTION_TRAP is set
+ * then. */
+bool debug_breaks(struct cpu *cpu);
 
 /* Before an instruction runs: raises #DB for an instruction breakpoint at rip, and latches TF. */
 void debug_before(struct cpu *cpu);
+
+/* After debug_before: the instruction has to start anew, and has still nothing to fear. */
+void debug_resume(struct cpu *cpu);
 
 /* Records in dr6_pending the I/O breakpoints (CR4.DE) that an access of `size` bytes at port hits.
  */

@@ -131,6 +131,7 @@ static void deliver_gate(struct cpu *cpu, const struct event *e, const struct de
 static void deliver(struct cpu *cpu, const struct event *e)
 {
     struct descriptor gate;
+    cpu->let_pass = false;
     if (unlikely(cpu->tracer) && cpu->tracer->event)
         cpu->tracer->event(cpu->tracer, e->vector, e->error, e->software);
     if (!(cpu->cr0 & CR0_PE)) {

@@ -75,6 +75,7 @@ static void step_run(struct cpu *cpu)
     cpu->rip += i->len;
     i->exec(cpu, i);
     cpu->icount++;
+    cpu->let_pass = false;
     if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
         debug_trap(cpu);
     cpu->cur = NULL;
@@ -203,6 +204,8 @@ void interp_run(struct cpu *cpu, u64 limit)
         account_escape(cpu);
         cpu->rip -= cpu->cur->len;
         cpu->cur = NULL;
+        if (cpu->let_pass)
+            debug_resume(cpu);
         break;
     }
     while (cpu->icount < until) {
@@ -212,7 +215,8 @@ void interp_run(struct cpu *cpu, u64 limit)
             if (step && debugger_step(cpu))
                 return;
             cpu->inhibit = false;
-            if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
+            if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP ||
+                cpu->dr[7] & DR7_ENABLED)
                 debug_before(cpu);
             step_run(cpu);
             continue;
@@ -227,7 +231,8 @@ void interp_run(struct cpu *cpu, u64 limit)
         step = stepping(cpu);
         if (step && debugger_step(cpu))
             return;
-        if (step || atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
+        if (step || cpu->let_pass ||
+            atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
             step_run(cpu);
         else
             cpu->engine.run(cpu, until);

@@ -249,7 +249,10 @@ bool step(void)
     } else if (cpu_attend(cpu)) {
         return true;
     }
+    if (debug_breaks(cpu))
+        debug_before(cpu);
     insn_run(&i);
+    cpu->let_pass = false;
     if (trapping())
         debug_trap(cpu);
     cpu->cur = NULL;
