@@ -114,7 +114,7 @@ unsigned interp_few(struct cpu *cpu, unsigned count)
     unsigned n = 0;
     cpu->block = b;
     while (n < count && n < b->count && cpu->rip == next && b->pa == pa && !cpu->halted &&
-           !cpu->inhibit && !cpu_must_stop(cpu)) {
+           !cpu->inhibit && (!n || !cpu_must_stop(cpu))) {
         const struct insn *i = &b->insn[n++];
         cpu->cur = i;
         cpu->rip = next = cpu->rip + i->len;

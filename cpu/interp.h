@@ -22,8 +22,9 @@ void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size);
 void interp_remapped(struct cpu *cpu);
 void interp_leave(struct cpu *cpu);
 
-/* At most `count` instructions of the block at cs:rip, each by its plain function; how many were
- * done. Ends early where the block does, or something wants attention. No traps are taken. */
+/* At least one and at most `count` instructions of the block at cs:rip, each by its plain function;
+ * how many were done. Ends early where the block does, or something wants attention. No traps are
+ * taken. */
 unsigned interp_few(struct cpu *cpu, unsigned count);
 
 /* Instructions completed, as an instruction sees it while it executes; between two, cpu->icount is

@@ -165,8 +165,8 @@ static bool same_fpu(struct verify *v, const struct tblock *b)
     return same(v, b, "mxcsr", &x->mxcsr, &y->mxcsr, sizeof x->mxcsr);
 }
 
-/* A page-table entry that both have written may have got its A and D bits in one run only, by a walk
- * that the other was spared. Then it keeps them. */
+/* A page-table entry that both have written may have got its A and D bits in one run only, by a
+ * walk that the other was spared. Then it keeps them. */
 static bool was_walked(const struct verify *v, const struct logged_write *w)
 {
     enum { ENTRY_P = 1, ENTRY_A = 0x20, ENTRY_D = 0x40 };

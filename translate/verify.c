@@ -125,7 +125,7 @@ static unsigned interpret(struct verify *v, unsigned count, struct run_end *end)
         attention_hold(v);
         u64 want = count - (cpu->icount - first);
         interp_few(cpu, (unsigned)want);
-        if (cpu->inhibit || cpu->halted)
+        if (cpu->inhibit || cpu->halted || cpu->dr6_pending)
             break;
     }
     cpu->icount = interp_icount(cpu);
@@ -193,7 +193,7 @@ static void conclude(struct verify *v)
 static void run_once(struct verify *v)
 {
     v->once++;
-    interp_few(v->cpu, 1);
+    interp_one_block(v->cpu, v->cpu->icount + 1);
 }
 
 void verify_block(struct verify *v, struct tblock *b, u64 until)
