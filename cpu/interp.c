@@ -161,7 +161,7 @@ static __attribute__((noinline)) void run_straight(struct cpu *cpu, u64 until)
             return;
         }
         block_run(cpu, b);
-        if (unlikely(cpu_must_stop(cpu) || cpu->inhibit || cpu->halted))
+        if (unlikely(cpu_must_stop(cpu) || cpu->inhibit || cpu->halted || cpu->icount == until))
             return;
         b = next_block(cpu, b);
     }

@@ -155,3 +155,18 @@ unsigned disasm_line(struct disasm *d, u64 at, enum code_mode mode, bool physica
         cs_free(shown, count);
     return len;
 }
+
+unsigned disasm_bytes(struct disasm *d, u64 at, enum code_mode mode, const u8 *bytes, size_t avail,
+                      struct text *t)
+{
+    cs_insn *shown = NULL;
+    size_t count = d->handle[mode] ? cs_disasm(d->handle[mode], bytes, avail, at, 1, &shown) : 0;
+    unsigned len = count ? shown->size : 1;
+    if (count)
+        text_add(t, "%s %s", shown->mnemonic, shown->op_str);
+    else
+        text_add(t, "(bad)");
+    if (count)
+        cs_free(shown, count);
+    return len;
+}

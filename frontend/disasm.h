@@ -20,4 +20,9 @@ void disasm_set_att(struct disasm *d, bool att); /* AT&T syntax; Intel otherwise
 unsigned disasm_line(struct disasm *d, u64 at, enum code_mode mode, bool physical, bool annotate,
                      struct text *t);
 
+/* The text alone of one instruction of bytes[0..avail), be it the guest's or the host's; its
+ * length, 1 when it is none. */
+unsigned disasm_bytes(struct disasm *d, u64 at, enum code_mode mode, const u8 *bytes, size_t avail,
+                      struct text *t);
+
 #endif

@@ -38,6 +38,7 @@ static const struct {
 struct trace {
     struct cpu *cpu;                     /* what is logged */
     FILE *out;                           /* where to */
+    struct disasm *disasm;               /* code as text */
     unsigned items;                      /* enum item */
     u64 first[MAX_RANGES];               /* -dfilter: ranges of code addresses */
     u64 last[MAX_RANGES];                /* inclusive */
@@ -100,7 +101,7 @@ static void on_translated(void *opaque, const struct observed *b)
     struct trace_sides sides = {t->items & ITEM_IN_ASM, t->items & ITEM_OP,
                                 t->items & ITEM_OUT_ASM};
     if (wanted(t, b->lin))
-        trace_block(t->out, b, sides);
+        trace_block(t->out, t->disasm, b, sides);
 }
 
 static void on_event(struct cpu_tracer *tracer, unsigned vector, u32 error, bool software)
@@ -143,7 +144,7 @@ static void on_differs(void *opaque, const struct verify_report *r)
     struct trace *t = opaque;
     if (t->differences++)
         return;
-    trace_difference(t->out, r);
+    trace_difference(t->out, t->disasm, r);
     t->on_difference(t->opaque);
 }
 
@@ -216,6 +217,7 @@ bool trace_new(struct trace **trace, struct cpu *cpu, const struct options *o,
     struct trace *t = *trace = xcalloc(1, sizeof *t);
     *t = (struct trace){.cpu = cpu,
                         .out = stderr,
+                        .disasm = disasm_new(cpu, NULL),
                         .verify = o->verify,
                         .on_difference = on_difference,
                         .opaque = opaque};
@@ -249,6 +251,7 @@ void trace_free(struct trace *t)
                 insns, blocks, once, t->differences);
     }
     t->cpu->tracer = NULL;
+    disasm_free(t->disasm);
     if (t->out != stderr)
         fclose(t->out);
     free(t);

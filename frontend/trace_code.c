@@ -4,50 +4,50 @@
 
 #include <inttypes.h>
 
-#include "cpu/decode.h"
-
-/* One instruction as text, or as bytes where there is none. Returns its length. */
-static unsigned print_insn(FILE *out, enum code_mode mode, u64 at, const u8 *bytes, unsigned avail)
+/* One instruction: address, bytes, text. Returns its length. */
+static unsigned print_insn(FILE *out, struct disasm *d, enum code_mode mode, u64 at,
+                           const u8 *bytes, unsigned avail)
 {
-    struct insn i;
-    bool known = decode(bytes, avail, mode, &i) == DECODE_OK;
-    unsigned len = known ? i.len : 1;
+    struct text t = {0};
+    unsigned len = disasm_bytes(d, at, mode, bytes, avail, &t);
     fprintf(out, "%08" PRIx64 "  ", at);
     for (unsigned n = 0; n < (len > 10 ? len : 10); n++)
         fprintf(out, n < len ? "%02x " : "   ", bytes[n < len ? n : 0]);
-    fprintf(out, "%-24s", known ? insn_info(i.row)->name : "?");
+    fprintf(out, "%-36s", t.data);
+    text_free(&t);
     return len;
 }
 
-static void print_host(FILE *out, const u8 *code, u64 pc, unsigned from, unsigned to)
+static void print_host(FILE *out, struct disasm *d, const u8 *code, u64 pc, unsigned from,
+                       unsigned to)
 {
     while (from < to) {
         fputs("      ", out);
-        from += print_insn(out, MODE_64, pc + from, code + from, to - from);
+        from += print_insn(out, d, MODE_64, pc + from, code + from, to - from);
         fputc('\n', out);
     }
 }
 
-void trace_block(FILE *out, const struct observed *b, struct trace_sides sides)
+void trace_block(FILE *out, struct disasm *d, const struct observed *b, struct trace_sides sides)
 {
     const u64 pc = (u64)(uintptr_t)b->host_code;
     fprintf(out, "----------------\nblock %08x: %u instructions, %u bytes, %u bytes of host code\n",
             b->lin, b->count, b->bytes, b->host_bytes);
     if (sides.host)
-        print_host(out, b->host_code, pc, 0, b->insn[0].host);
+        print_host(out, d, b->host_code, pc, 0, b->insn[0].host);
     for (unsigned n = 0; n < b->count; n++) {
         const struct observed_insn *i = &b->insn[n];
         if (sides.guest || sides.verdict) {
-            print_insn(out, b->code_mode, b->lin + i->guest, b->code + i->guest,
+            print_insn(out, d, b->code_mode, b->lin + i->guest, b->code + i->guest,
                        b->bytes - i->guest);
             fprintf(out, "%s%s\n", sides.verdict ? "; " : "", sides.verdict ? i->verdict : "");
         }
         if (sides.host)
-            print_host(out, b->host_code, pc, i->host, i[1].host);
+            print_host(out, d, b->host_code, pc, i->host, i[1].host);
     }
     if (sides.host) {
         fputs("stubs:\n", out);
-        print_host(out, b->host_code, pc, b->insn[b->count].host, b->host_bytes);
+        print_host(out, d, b->host_code, pc, b->insn[b->count].host, b->host_bytes);
     }
 }
 
@@ -76,7 +76,7 @@ static void print_states(FILE *out, const struct verify_report *r)
     }
 }
 
-void trace_difference(FILE *out, const struct verify_report *r)
+void trace_difference(FILE *out, struct disasm *d, const struct verify_report *r)
 {
     fprintf(out,
             "-verify: the translator differs from the interpreter in %s: %" PRIx64 ", not %" PRIx64
@@ -87,6 +87,6 @@ void trace_difference(FILE *out, const struct verify_report *r)
     fprintf(out, "after %u instructions of the block at %08x, instruction %" PRIu64 " of the run\n",
             r->count, r->block.lin, r->before->icount);
     print_states(out, r);
-    trace_block(out, &r->block, (struct trace_sides){true, true, true});
+    trace_block(out, d, &r->block, (struct trace_sides){true, true, true});
     fflush(out);
 }

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "frontend/disasm.h"
 #include "translate/observe.h"
 #include "translate/verify.h"
 
@@ -15,7 +16,7 @@ struct trace_sides {
     bool host;    /* -d out_asm */
 };
 
-void trace_block(FILE *out, const struct observed *b, struct trace_sides sides);
-void trace_difference(FILE *out, const struct verify_report *r);
+void trace_block(FILE *out, struct disasm *d, const struct observed *b, struct trace_sides sides);
+void trace_difference(FILE *out, struct disasm *d, const struct verify_report *r);
 
 #endif
