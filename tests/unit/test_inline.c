@@ -1,0 +1,134 @@
+/* Inline forms of the translator: flags, the interrupt flag, PUSH from memory, a division that
+ * faults (SDM vol. 2, CLI, STI, PUSHF, POPF, PUSH, DIV). */
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+
+#include "cpu/interp.h"
+#include "cpu_harness.h"
+#include "translate/engine.h"
+
+enum { HLT = 0xf4, LIMIT = 100000 };
+
+static struct cpu *cpu;
+
+static void setup(void)
+{
+    struct error err;
+    harness_setup();
+    cpu = harness_cpu();
+    interp_init(cpu);
+    ck_assert(translate_init(cpu, 1 << 20, 0, &err));
+}
+
+static void teardown(void)
+{
+    translate_free(cpu);
+    interp_free(cpu);
+    harness_teardown();
+}
+
+static void run(const u8 *code, unsigned size)
+{
+    cpu->rip = H_CODE;
+    code_put(code, size);
+    cpu->halted = false;
+    cpu->rip = H_CODE;
+    for (unsigned n = 0; n < 3 && !cpu->halted; n++)
+        interp_run(cpu, LIMIT);
+    ck_assert(cpu->halted);
+}
+#define RUN_CODE(...) run((const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__}))
+
+START_TEST(interrupt_flag_and_pushf)
+{
+    /* xor eax, eax; dec eax; stc; cli; pushf; pop edx; sti; nop; pushf; pop ebx; cli; pushf;
+     * pop esi; hlt */
+    RUN_CODE(0x31, 0xc0, 0x48, 0xf9, 0xfa, 0x9c, 0x5a, 0xfb, 0x90, 0x9c, 0x5b, 0xfa, 0x9c, 0x5e,
+             HLT);
+    u32 want = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_SF | 2;
+    ck_assert_uint_eq(cpu->regs[RDX], want);
+    ck_assert_uint_eq(cpu->regs[RBX], want | FLAG_IF);
+    ck_assert_uint_eq(cpu->regs[RSI], want);
+    ck_assert_uint_eq(cpu->regs[RAX], UINT32_MAX);
+    ck_assert_uint_eq(cpu_eflags(cpu), want);
+}
+END_TEST
+
+START_TEST(popf_sets_what_it_may)
+{
+    /* mov eax, 77; push OF+CF+IF+1000b; popf; pushf; pop edx; push DF+ZF; popf; pushf; pop ebx;
+     * cld; hlt */
+    RUN_CODE(0xb8, 0x77, 0, 0, 0, 0x68, 0x09, 0x0a, 0, 0, 0x9d, 0x9c, 0x5a, 0x68, 0x40, 0x04, 0, 0,
+             0x9d, 0x9c, 0x5b, 0xfc, HLT);
+    ck_assert_uint_eq(cpu->regs[RDX], FLAG_OF | FLAG_CF | FLAG_IF | 2);
+    ck_assert_uint_eq(cpu->regs[RBX], FLAG_DF | FLAG_ZF | 2);
+    ck_assert_uint_eq(cpu->regs[RAX], 0x77);
+    ck_assert_uint_eq(cpu_eflags(cpu), FLAG_ZF | 2);
+}
+END_TEST
+
+static int vector_40(void *opaque)
+{
+    cpu_set_intr(opaque, false);
+    return 40;
+}
+
+/* An interrupt that waits comes after the instruction behind STI, and at once after POPF. */
+START_TEST(opened_interrupts_come_in)
+{
+    cpu->bus.opaque = cpu;
+    cpu->bus.acknowledge = vector_40;
+    cpu->rip = H_HANDLER + 16 * 40;
+    code_put((const u8[]){HLT}, 1);
+    cpu_set_intr(cpu, true);
+    if (!_i) {
+        /* cli; xor eax, eax; sti; inc eax; inc eax; inc eax; hlt */
+        RUN_CODE(0xfa, 0x31, 0xc0, 0xfb, 0x40, 0x40, 0x40, HLT);
+        ck_assert_uint_eq(cpu->regs[RAX], 1);
+    } else {
+        /* cli; xor eax, eax; push IF; popf; inc eax; inc eax; hlt */
+        RUN_CODE(0xfa, 0x31, 0xc0, 0x68, 0x02, 0x02, 0, 0, 0x9d, 0x40, 0x40, HLT);
+        ck_assert_uint_eq(cpu->regs[RAX], 0);
+    }
+}
+END_TEST
+
+START_TEST(push_from_memory)
+{
+    /* push 11; push 22; push [esp + 4]; pop edx; push [esp]; pop ebx; hlt */
+    RUN_CODE(0x6a, 0x11, 0x6a, 0x22, 0xff, 0x74, 0x24, 0x04, 0x5a, 0xff, 0x34, 0x24, 0x5b, HLT);
+    ck_assert_uint_eq(cpu->regs[RDX], 0x11);
+    ck_assert_uint_eq(cpu->regs[RBX], 0x22);
+}
+END_TEST
+
+START_TEST(division)
+{
+    cpu->rip = H_HANDLER + 16 * VEC_DE;
+    code_put((const u8[]){HLT}, 1);
+    /* mov eax, 1000; cdq; mov ecx, 7; div ecx; mov ebx, eax; xor ecx, ecx; div ecx */
+    RUN_CODE(0xb8, 0xe8, 3, 0, 0, 0x99, 0xb9, 7, 0, 0, 0, 0xf7, 0xf1, 0x89, 0xc3, 0x31, 0xc9, 0xf7,
+             0xf1);
+    ck_assert_uint_eq(cpu->regs[RBX], 142);
+    ck_assert_uint_eq(cpu->regs[RDX], 6);
+    ck_assert_uint_eq(stack_at(0, 4), H_CODE + 17);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("inline");
+    TCase *t = tcase_create("inline");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, interrupt_flag_and_pushf);
+    tcase_add_test(t, popf_sets_what_it_may);
+    tcase_add_loop_test(t, opened_interrupts_come_in, 0, 2);
+    tcase_add_test(t, push_from_memory);
+    tcase_add_test(t, division);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
