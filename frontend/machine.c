@@ -707,7 +707,7 @@ static bool create(struct machine *m, struct error *err)
     start_disk_threads(m, &config);
     board_reset(&m->board);
     cpu_reset(m->cpu);
-    return open_debuggers(m, err);
+    return open_debuggers(m, err) && (!o->loadvm || snapshot_load(m, o->loadvm, err));
 }
 
 struct machine *machine_new(const struct options *options, struct error *err)
