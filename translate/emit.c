@@ -93,6 +93,16 @@ void emit_shrx(struct emit *e, bool w, unsigned to, unsigned from, unsigned coun
     emit_vex(e, 3, w, 0xf7, to, count, from);
 }
 
+void emit_shlx(struct emit *e, bool w, unsigned to, unsigned from, unsigned count)
+{
+    emit_vex(e, 1, w, 0xf7, to, count, from);
+}
+
+void emit_sarx(struct emit *e, bool w, unsigned to, unsigned from, unsigned count)
+{
+    emit_vex(e, 2, w, 0xf7, to, count, from);
+}
+
 void emit_pext(struct emit *e, bool w, unsigned to, unsigned from, unsigned mask)
 {
     emit_vex(e, 2, w, 0xf5, to, from, mask);
@@ -178,6 +188,26 @@ void emit_mov16(struct emit *e, unsigned to, unsigned from)
     emit_op_reg(e, &op_load16, to, from);
 }
 
+static struct host_op sized_op(unsigned size, u8 opcode)
+{
+    struct host_op op = {.opcode = {size == 1 ? opcode - 1 : opcode}, .opcode_count = 1};
+    if (size == 2)
+        op.prefix[op.prefix_count++] = 0x66;
+    return op;
+}
+
+void emit_sized_mem(struct emit *e, unsigned size, u8 opcode, unsigned reg, struct host_mem m)
+{
+    struct host_op op = sized_op(size, opcode);
+    emit_op_mem(e, &op, reg, m);
+}
+
+void emit_sized_reg(struct emit *e, unsigned size, u8 opcode, unsigned reg, unsigned rm)
+{
+    struct host_op op = sized_op(size, opcode);
+    emit_op_reg(e, &op, reg, rm);
+}
+
 void emit_load(struct emit *e, unsigned size, unsigned to, struct host_mem m)
 {
     const struct host_op *op = size == 1 ? &op_movzx8 : size == 2 ? &op_movzx16 : &op_load32;
@@ -186,7 +216,7 @@ void emit_load(struct emit *e, unsigned size, unsigned to, struct host_mem m)
 
 void emit_load_part(struct emit *e, unsigned size, unsigned to, struct host_mem m)
 {
-    emit_op_mem(e, size == 2 ? &op_load16 : &op_load32, to, m);
+    emit_sized_mem(e, size, 0x8b, to, m);
 }
 
 void emit_store(struct emit *e, unsigned size, struct host_mem m, unsigned from)
@@ -197,7 +227,7 @@ void emit_store(struct emit *e, unsigned size, struct host_mem m, unsigned from)
 
 void emit_mov(struct emit *e, unsigned size, unsigned to, unsigned from)
 {
-    emit_op_reg(e, size == 2 ? &op_load16 : &op_load32, to, from);
+    emit_sized_reg(e, size, 0x8b, to, from);
 }
 
 void emit_not64(struct emit *e, unsigned reg)
@@ -225,6 +255,17 @@ void emit_lea64(struct emit *e, unsigned to, struct host_mem m)
 void emit_movzx16(struct emit *e, unsigned to, unsigned from)
 {
     emit_op_reg(e, &op_movzx16, to, from);
+}
+
+void emit_movzx8(struct emit *e, unsigned to, unsigned from)
+{
+    emit_op_reg(e, &op_movzx8, to, from);
+}
+
+void emit_movsx16(struct emit *e, unsigned to, unsigned from)
+{
+    static const struct host_op op = {.opcode = {0x0f, 0xbf}, .opcode_count = 2};
+    emit_op_reg(e, &op, to, from);
 }
 
 static void emit_rel32(struct emit *e, u64 target)

@@ -49,6 +49,8 @@ void emit_op_mem(struct emit *e, const struct host_op *op, unsigned reg, struct 
 
 /* VEX-encoded BMI2 forms, which leave the flags alone. w: 64-bit. */
 void emit_shrx(struct emit *e, bool w, unsigned to, unsigned from, unsigned count);
+void emit_shlx(struct emit *e, bool w, unsigned to, unsigned from, unsigned count);
+void emit_sarx(struct emit *e, bool w, unsigned to, unsigned from, unsigned count);
 void emit_pext(struct emit *e, bool w, unsigned to, unsigned from, unsigned mask);
 void emit_pdep(struct emit *e, bool w, unsigned to, unsigned from, unsigned mask);
 
@@ -64,14 +66,20 @@ void emit_load16(struct emit *e, unsigned to, struct host_mem m); /* zero-extend
 void emit_mov16(struct emit *e, unsigned to, unsigned from);      /* keeps the rest of to */
 void emit_not64(struct emit *e, unsigned reg);                    /* keeps the flags */
 void emit_store16_imm(struct emit *e, struct host_mem m, u16 v);
-/* By operand size, 2 or 4: loads zero-extend; 16-bit moves keep the rest of the register. */
+/* By operand size, 1, 2 or 4 (not AH to BH): loads zero-extend; others keep the rest of the
+ * register but for 32 bits. */
 void emit_load(struct emit *e, unsigned size, unsigned to, struct host_mem m);
 void emit_load_part(struct emit *e, unsigned size, unsigned to, struct host_mem m);
 void emit_store(struct emit *e, unsigned size, struct host_mem m, unsigned from);
 void emit_mov(struct emit *e, unsigned size, unsigned to, unsigned from);
+/* An instruction with a byte form (opcode - 1) and a form of 16 or 32 bits. */
+void emit_sized_mem(struct emit *e, unsigned size, u8 opcode, unsigned reg, struct host_mem m);
+void emit_sized_reg(struct emit *e, unsigned size, u8 opcode, unsigned reg, unsigned rm);
 void emit_store32_imm(struct emit *e, struct host_mem m, u32 v);
 void emit_lea32(struct emit *e, unsigned to, struct host_mem m);
 void emit_lea64(struct emit *e, unsigned to, struct host_mem m);
+void emit_movzx8(struct emit *e, unsigned to, unsigned from); /* from al, cl, dl, bl, r8b to r15b */
+void emit_movsx16(struct emit *e, unsigned to, unsigned from);
 void emit_movzx16(struct emit *e, unsigned to, unsigned from);
 
 /* Branches; targets are in the executable view. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cpu/decode.h"
+#include "cpu/exec.h"
 #include "translate/inline.h"
 
 struct cold *cold_add(struct generator *g, u8 *place)
@@ -19,6 +20,13 @@ struct cold *cold_add(struct generator *g, u8 *place)
 void gen_unless_zero(struct generator *g, unsigned n)
 {
     emit_jrcxz_over_jmp(g->e);
+    cold_add(g, emit_jmp_patchable(g->e))->insn = (s16)n;
+}
+
+void gen_if_zero(struct generator *g, unsigned n)
+{
+    static const u8 to_jmp[] = {0xe3, 0x02, 0xeb, 0x05}; /* jrcxz +2; jmp +5 */
+    emit_bytes(g->e, to_jmp, sizeof to_jmp);
     cold_add(g, emit_jmp_patchable(g->e))->insn = (s16)n;
 }
 
@@ -56,28 +64,19 @@ static void gen_copy(struct generator *g, unsigned n)
     cold_resume_here(g, n, colds);
 }
 
+static void gen_nothing(struct generator *g, unsigned n)
+{
+    (void)g, (void)n;
+}
+
 static void gen_insn(struct generator *g, unsigned n)
 {
-    switch ((enum verdict)g->s->insn[n].verdict) {
-    case VERDICT_COPY: gen_copy(g, n); break;
-    case VERDICT_NOTHING: break;
-    case VERDICT_LEA: gen_lea(g, n); break;
-    case VERDICT_SREG_STORE: gen_sreg_store(g, n); break;
-    case VERDICT_PUSH: gen_push(g, n); break;
-    case VERDICT_PUSH_SREG: gen_push_sreg(g, n); break;
-    case VERDICT_POP: gen_pop(g, n); break;
-    case VERDICT_STRING: gen_string(g, n); break;
-    case VERDICT_LEAVE: gen_leave(g, n); break;
-    case VERDICT_INLINE: gen_inline(g, n); break;
-    case VERDICT_JMP: gen_jmp(g, n); break;
-    case VERDICT_JCC: gen_jcc(g, n); break;
-    case VERDICT_COUNT: gen_count_branch(g, n); break;
-    case VERDICT_CALL: gen_call(g, n); break;
-    case VERDICT_JMP_IND: gen_jmp_ind(g, n); break;
-    case VERDICT_CALL_IND: gen_call_ind(g, n); break;
-    case VERDICT_RET: gen_ret(g, n); break;
-    default: gen_callout(g, n);
-    }
+    static void (*const generators[])(struct generator * g, unsigned n) = {
+#define VERDICT(name, word, generator) [VERDICT_##name] = generator,
+#include "translate/verdict.def"
+#undef VERDICT
+    };
+    generators[g->s->insn[n].verdict](g, n);
 }
 
 static void emit_site(struct generator *g, struct tsite site)
@@ -92,7 +91,9 @@ static void emit_site(struct generator *g, struct tsite site)
 static bool callout_may_change_mode(const struct scanned *s)
 {
     u8 class = insn_info(s->insn.row)->class;
-    if (s->verdict == VERDICT_INLINE)
+    insn_exec *exec = s->insn.exec;
+    if (s->verdict == VERDICT_INLINE || s->verdict == VERDICT_FLDCW ||
+        s->verdict == VERDICT_LDMXCSR || exec == exec_cld || exec == exec_std)
         return true;
     return s->verdict == VERDICT_CALLOUT && class != CLASS_COPY && class != CLASS_MEM &&
            class != CLASS_STRING;

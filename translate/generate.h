@@ -35,6 +35,9 @@ struct generator {
 /* A field of struct cpu as a host operand. */
 #define CPU_MEM(field) ((struct host_mem){REG_CPU, HOST_NONE, 0, (s32)offsetof(struct cpu, field)})
 
+/* Where a value is kept during a second access, which uses all scratch registers. */
+#define SPILL_MEM CPU_MEM(kept)
+
 /* A field of struct segment of a segment register. */
 #define SEG_MEM(n, field)                                                                          \
     ((struct host_mem){REG_CPU, HOST_NONE, 0,                                                      \
@@ -42,10 +45,11 @@ struct generator {
                              offsetof(struct segment, field))})
 
 /* generate.c: a jump at `place` that gets a stub; jumps to the callout of instruction n unless
- * SCRATCH_TEST is zero; stubs of instruction n made since first_cold go on here; the instruction
- * as a call of the interpreter's function. */
+ * SCRATCH_TEST is zero, or if it is; stubs of instruction n made since first_cold go on here; the
+ * instruction as a call of the interpreter's function. */
 struct cold *cold_add(struct generator *g, u8 *place);
 void gen_unless_zero(struct generator *g, unsigned n);
+void gen_if_zero(struct generator *g, unsigned n);
 void cold_resume_here(struct generator *g, unsigned n, unsigned first_cold);
 void gen_callout(struct generator *g, unsigned n);
 
@@ -69,13 +73,28 @@ bool stack_direct(const struct generator *g); /* it needs no scratch register fo
 /* stack.c: instructions that push or pop; what commits it: uses SCRATCH_TEST. */
 void gen_move_stack(struct generator *g, s32 by);
 void gen_push(struct generator *g, unsigned n);
+void gen_push_mem(struct generator *g, unsigned n);
 void gen_push_sreg(struct generator *g, unsigned n);
 void gen_pop(struct generator *g, unsigned n);
+void gen_pop_mem(struct generator *g, unsigned n);
+void gen_pusha(struct generator *g, unsigned n);
+void gen_popa(struct generator *g, unsigned n);
+void gen_enter(struct generator *g, unsigned n);
 void gen_leave(struct generator *g, unsigned n);
 
-/* move.c: moves that are not copied. */
+/* move.c: moves and the like that are not copied. */
 void gen_lea(struct generator *g, unsigned n);
 void gen_sreg_store(struct generator *g, unsigned n);
+void gen_xchg(struct generator *g, unsigned n);
+void gen_xlat(struct generator *g, unsigned n);
+void gen_salc(struct generator *g, unsigned n);
+
+/* arith.c: bit strings. */
+void gen_bit_string(struct generator *g, unsigned n);
+
+/* control.c: control words of x87 and SSE. */
+void gen_fldcw(struct generator *g, unsigned n);
+void gen_ldmxcsr(struct generator *g, unsigned n);
 
 /* string.c */
 void gen_string(struct generator *g, unsigned n);

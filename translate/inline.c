@@ -1,5 +1,5 @@
-/* Inline forms of what a kernel runs often: CLI, STI, PUSHF, POPF, PUSH from memory (SDM vol. 2, by
- * name). What they do not cover goes to the callout before anything is committed. */
+/* Inline forms of what a kernel runs often: CLI, STI, PUSHF, POPF (SDM vol. 2, by name). What they
+ * do not cover goes to the callout before anything is committed. */
 /* SPDX-License-Identifier: MIT */
 #include "translate/inline.h"
 
@@ -15,9 +15,7 @@ bool inline_wanted(const struct insn *i, u32 mode)
         return !(mode & MODE_USER);
     if (mode_code(mode) != MODE_32 || (mode & MODE_STACK16) || i->opsize != 4)
         return false;
-    if (i->exec == exec_pushf || i->exec == exec_popf)
-        return !(mode & MODE_USER);
-    return i->exec == exec_push && i->op[0].kind == OPND_MEM;
+    return (i->exec == exec_pushf || i->exec == exec_popf) && !(mode & MODE_USER);
 }
 
 /* Goes to the callout unless the CPL is 0; the mode only tells CPL 3. */
@@ -129,17 +127,6 @@ static void gen_popf(struct generator *g, unsigned n)
     gen_move_stack(g, 4);
 }
 
-static void gen_push_mem(struct generator *g, unsigned n)
-{
-    const struct host_mem kept = CPU_MEM(kept);
-    emit_load32(g->e, SCRATCH_TEST, lower_operand(g, n, 4, false));
-    emit_store32(g->e, kept, SCRATCH_TEST);
-    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -4, 4, true);
-    emit_load32(g->e, SCRATCH_TEST, kept);
-    emit_store32(g->e, m, SCRATCH_TEST);
-    gen_move_stack(g, -4);
-}
-
 void gen_inline(struct generator *g, unsigned n)
 {
     insn_exec *exec = g->s->insn[n].insn.exec;
@@ -155,9 +142,7 @@ void gen_inline(struct generator *g, unsigned n)
         gen_sti(g, n);
     else if (exec == exec_pushf)
         gen_pushf(g, n);
-    else if (exec == exec_popf)
-        gen_popf(g, n);
     else
-        gen_push_mem(g, n);
+        gen_popf(g, n);
     cold_resume_here(g, n, colds);
 }

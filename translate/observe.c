@@ -5,26 +5,9 @@
 #include "translate/translate.h"
 
 static const char *const verdicts[] = {
-    [VERDICT_COPY] = "copy",
-    [VERDICT_NOTHING] = "nothing",
-    [VERDICT_LEA] = "lea",
-    [VERDICT_PUSH] = "push",
-    [VERDICT_PUSH_SREG] = "push_sreg",
-    [VERDICT_POP] = "pop",
-    [VERDICT_STRING] = "string",
-    [VERDICT_LEAVE] = "leave",
-    [VERDICT_SREG_STORE] = "sreg_store",
-    [VERDICT_INLINE] = "inline",
-    [VERDICT_CALLOUT] = "callout",
-    [VERDICT_JMP] = "jmp",
-    [VERDICT_JCC] = "jcc",
-    [VERDICT_COUNT] = "count",
-    [VERDICT_CALL] = "call",
-    [VERDICT_JMP_IND] = "jmp_ind",
-    [VERDICT_CALL_IND] = "call_ind",
-    [VERDICT_RET] = "ret",
-    [VERDICT_CALLOUT_END] = "callout_end",
-    [VERDICT_INTERPRET] = "interpret",
+#define VERDICT(name, word, generator) [VERDICT_##name] = word,
+#include "translate/verdict.def"
+#undef VERDICT
 };
 
 void observe_block(const struct translator *t, const struct tblock *b, struct observed_insn *insn,

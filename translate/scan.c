@@ -22,18 +22,14 @@ static const struct {
     {exec_btc, 3},  {exec_bsf, 1},     {exec_bsr, 1},   {exec_movzx, 1},  {exec_movsx, 1},
     {exec_xchg, 3}, {exec_lea, 0},     {exec_setcc, 2}, {exec_cmovcc, 1}, {exec_cbw, 0},
     {exec_cwd, 0},  {exec_clc, 0},     {exec_stc, 0},   {exec_cmc, 0},    {exec_nop, 0},
-    {exec_xadd, 3}, {exec_cmpxchg, 3}, {exec_bswap, 0}, {exec_mov, 0},
+    {exec_xadd, 3}, {exec_cmpxchg, 3}, {exec_bswap, 0}, {exec_mov, 0},    {exec_lahf, 0},
+    {exec_sahf, 0},
 };
 
 /* Opcodes that 64-bit code reads otherwise, forms that need more than renaming. */
 static bool copy_refused(const struct insn *i, insn_exec *exec)
 {
-    bool mem = i->op[0].kind == OPND_MEM || i->op[1].kind == OPND_MEM;
-    if (exec == exec_bt || exec == exec_bts || exec == exec_btr || exec == exec_btc)
-        return mem && i->op[1].kind == OPND_REG; /* the bit may lie outside the operand */
-    if (exec == exec_bswap)
-        return i->opsize != 4;
-    return false;
+    return exec == exec_bswap && i->opsize != 4;
 }
 
 const struct operand *scan_mem_operand(const struct insn *i)
@@ -63,10 +59,9 @@ static bool judge_integer(struct scanned *s, insn_exec *exec)
  * write images. */
 static bool x87_refused(insn_exec *exec)
 {
-    static insn_exec *const refused[] = {exec_fldcw,    exec_fnstenv,    exec_fldenv,  exec_fnsave,
-                                         exec_frstor,   exec_fnclex,     exec_fninit,  exec_fxsave,
-                                         exec_fxrstor,  exec_wait,       exec_ldmxcsr, exec_stmxcsr,
-                                         exec_maskmovq, exec_maskmovdqu, exec_ud};
+    static insn_exec *const refused[] = {exec_fnstenv,  exec_fldenv,     exec_fnsave, exec_frstor,
+                                         exec_fxsave,   exec_fxrstor,    exec_wait,   exec_ldmxcsr,
+                                         exec_maskmovq, exec_maskmovdqu, exec_fldcw,  exec_ud};
     for (unsigned n = 0; n < ARRAY_LEN(refused); n++) {
         if (refused[n] == exec)
             return true;
@@ -94,14 +89,14 @@ static bool converts_out(insn_exec *exec)
 static bool x87_stores(insn_exec *exec)
 {
     return exec == exec_fst || exec == exec_fstp || exec == exec_fist || exec == exec_fistp ||
-           exec == exec_fbstp || exec == exec_fnstcw || exec == exec_fnstsw;
+           exec == exec_fbstp || exec == exec_fnstcw || exec == exec_fnstsw || exec == exec_stmxcsr;
 }
 
 /* FPU class: may it be copied? */
 static bool judge_fpu(struct scanned *s, insn_exec *exec, unsigned mode)
 {
     bool xmm = has_xmm(&s->insn) || converts_out(exec);
-    if (x87_refused(exec) || !(mode & (xmm ? MODE_SSE : MODE_X87)))
+    if (x87_refused(exec) || !(mode & (xmm || exec == exec_stmxcsr ? MODE_SSE : MODE_X87)))
         return false;
     if (xmm && !(mode & MODE_X87))
         return false; /* forms that mix MMX and XMM registers need both; they are too rare to tell
@@ -114,15 +109,26 @@ static bool judge_fpu(struct scanned *s, insn_exec *exec, unsigned mode)
     return true;
 }
 
-static u8 judge_stack(struct scanned *s, insn_exec *exec)
+/* PUSHA and POPA are one access: it must not wrap at the end of a 16-bit stack. */
+static bool stack_is_whole(unsigned mode)
 {
-    const struct insn *i = &s->insn;
-    if (exec == exec_push && i->op[0].kind != OPND_MEM)
-        return VERDICT_PUSH;
+    return !(mode & MODE_STACK16) || mode_reach(mode, SEG_SS) == REACH_64K;
+}
+
+static u8 judge_stack(const struct insn *i, insn_exec *exec, unsigned mode)
+{
+    if (exec == exec_push)
+        return i->op[0].kind == OPND_MEM ? VERDICT_PUSH_MEM : VERDICT_PUSH;
     if (exec == exec_push_sreg)
         return VERDICT_PUSH_SREG;
     if (exec == exec_pop && i->op[0].kind == OPND_REG)
         return VERDICT_POP;
+    if (exec == exec_pop && i->base != RSP)
+        return VERDICT_POP_MEM;
+    if ((exec == exec_pusha || exec == exec_popa) && stack_is_whole(mode))
+        return exec == exec_pusha ? VERDICT_PUSHA : VERDICT_POPA;
+    if (exec == exec_enter && !(i->imm2 & 31))
+        return VERDICT_ENTER;
     return exec == exec_leave ? VERDICT_LEAVE : VERDICT_CALLOUT;
 }
 
@@ -155,23 +161,37 @@ static u8 judge_branch(const struct scan *s, insn_exec *exec)
     return exec == exec_ret ? VERDICT_RET : VERDICT_CALLOUT_END;
 }
 
-/* Moves and the like that are neither copied nor called: VERDICT_COPY if it is none. */
-static u8 judge_move(struct scanned *s, insn_exec *exec, u32 mode)
+static bool is_string(insn_exec *exec)
 {
-    const struct insn *i = &s->insn;
-    bool string = exec == exec_movs || exec == exec_stos || exec == exec_lods ||
-                  exec == exec_scas || exec == exec_cmps;
-    if (string && i->addrsize == 4 && i->op[0].size <= 4 && !(mode & MODE_DF))
-        return VERDICT_STRING;
-    if ((exec == exec_cld && !(mode & MODE_DF)) || (exec == exec_std && (mode & MODE_DF)))
-        return VERDICT_NOTHING;
-    if (exec == exec_nop || exec == exec_lfence || exec == exec_mfence || exec == exec_sfence)
+    return exec == exec_movs || exec == exec_stos || exec == exec_lods || exec == exec_cmps ||
+           exec == exec_scas;
+}
+
+/* Instructions that have their own generator; VERDICT_COPY if it is none. */
+static u8 judge_other(const struct insn *i, insn_exec *exec, unsigned mode)
+{
+    bool mem = i->op[0].kind == OPND_MEM;
+    bool fence = exec == exec_lfence || exec == exec_mfence || exec == exec_sfence;
+    if (exec == exec_nop || fence || (exec == exec_wait && mode & MODE_X87))
         return VERDICT_NOTHING;
     if (exec == exec_lea && i->addrsize < i->opsize)
         return VERDICT_LEA;
     if (exec == exec_mov_sreg_store && i->op[1].reg <= SEG_GS)
         return VERDICT_SREG_STORE;
-    return VERDICT_COPY;
+    if (exec == exec_xchg && mem && !(i->op[1].off & 1))
+        return VERDICT_XCHG;
+    if ((exec == exec_bt || exec == exec_bts || exec == exec_btr || exec == exec_btc) && mem &&
+        i->op[1].kind == OPND_REG)
+        return VERDICT_BIT_STRING;
+    if (is_string(exec) && (i->rep == REP_NONE || (i->addrsize == 4 && !(mode & MODE_DF))))
+        return VERDICT_STRING;
+    if (exec == (mode & MODE_DF ? exec_std : exec_cld))
+        return VERDICT_NOTHING;
+    if (exec == exec_fldcw && mode & MODE_X87)
+        return VERDICT_FLDCW;
+    if (exec == exec_ldmxcsr && mode & MODE_SSE)
+        return VERDICT_LDMXCSR;
+    return exec == exec_xlat ? VERDICT_XLAT : exec == exec_salc ? VERDICT_SALC : VERDICT_COPY;
 }
 
 /* Instruction s->count, which has been decoded. */
@@ -179,14 +199,14 @@ static u8 judge(struct scan *s)
 {
     struct scanned *i = &s->insn[s->count];
     insn_exec *exec = i->insn.exec;
-    u8 class = insn_info(i->insn.row)->class, other = judge_move(i, exec, s->mode);
+    u8 class = insn_info(i->insn.row)->class, other = judge_other(&i->insn, exec, s->mode);
     bool copy = false, ends = insn_ends_block(&i->insn);
     if (inline_wanted(&i->insn, s->mode))
         return VERDICT_INLINE;
     if (class == CLASS_BRANCH)
         return judge_branch(s, exec);
     if (class == CLASS_STACK && !ends)
-        return judge_stack(i, exec);
+        return judge_stack(&i->insn, exec, s->mode);
     if (other != VERDICT_COPY)
         return other;
     if (class == CLASS_COPY || class == CLASS_MEM)

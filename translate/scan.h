@@ -7,36 +7,23 @@
 
 enum { SCAN_MAX_INSNS = 64 };
 
-/* How an instruction is translated. */
+/* How an instruction is translated: verdict.def. */
 enum verdict {
-    VERDICT_COPY,       /* the same instruction, registers renamed, memory operand lowered */
-    VERDICT_NOTHING,    /* it does nothing */
-    VERDICT_LEA,        /* lea whose address is cut to fewer bits than its register has */
-    VERDICT_PUSH,       /* push register or immediate */
-    VERDICT_PUSH_SREG,  /* push segment register */
-    VERDICT_POP,        /* pop register */
-    VERDICT_STRING,     /* string instruction, forward, 32-bit addresses */
-    VERDICT_LEAVE,      /* leave */
-    VERDICT_SREG_STORE, /* mov from a segment register */
-    VERDICT_INLINE,     /* an inline form of a sensitive or compound instruction */
-    VERDICT_CALLOUT,    /* the interpreter's function; the block goes on */
-    /* from here on, the block ends */
-    VERDICT_JMP,         /* jmp rel */
-    VERDICT_JCC,         /* jcc rel */
-    VERDICT_COUNT,       /* jcxz, loop, loope, loopne */
-    VERDICT_CALL,        /* call rel */
-    VERDICT_JMP_IND,     /* jmp register or memory */
-    VERDICT_CALL_IND,    /* call register or memory */
-    VERDICT_RET,         /* ret, ret imm */
-    VERDICT_CALLOUT_END, /* the interpreter's function */
-    VERDICT_INTERPRET,   /* the interpreter fetches it, too: it crosses the page or CS's limit, or
-                            is none */
+#define VERDICT(name, word, generator) VERDICT_##name,
+#include "translate/verdict.def"
+#undef VERDICT
 };
 
 /* Does the block end with it? */
 static inline bool verdict_ends(unsigned verdict)
 {
     return verdict >= VERDICT_JMP;
+}
+
+/* May its callout change the mode, and the block go on? */
+static inline bool verdict_changes_mode(unsigned verdict)
+{
+    return verdict == VERDICT_CALLOUT || verdict == VERDICT_FLDCW || verdict == VERDICT_LDMXCSR;
 }
 
 struct scanned {

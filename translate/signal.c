@@ -67,12 +67,13 @@ static void to_callout(struct translator *t, greg_t *regs, const struct tblock *
     u64 rx = (u64)(uintptr_t)t->rx;
     if (b->map[n].verdict == VERDICT_STRING)
         unwind_string(t, regs, b, n);
-    bool end = n + 1 == b->count && b->ends;
-    *t->trap_site = (struct tsite){.block = b->index,
-                                   .resume = (u32)(b->code + b->map[n + 1].host - rx),
-                                   .offset = b->map[n].guest,
-                                   .which = (u8)n,
-                                   .flags = (u8)((b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0))};
+    bool end = n + 1 == b->count && b->ends, mode = verdict_changes_mode(b->map[n].verdict);
+    *t->trap_site = (struct tsite){
+        .block = b->index,
+        .resume = (u32)(b->code + b->map[n + 1].host - rx),
+        .offset = b->map[n].guest,
+        .which = (u8)n,
+        .flags = (u8)((b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) | (mode ? SITE_MODE : 0))};
     regs[REG_R8] = (greg_t)(uintptr_t)((u8 *)t->trap_site + t->emit.delta);
     regs[REG_RIP] = (greg_t)t->trap;
 }

@@ -34,6 +34,81 @@ void gen_push(struct generator *g, unsigned n)
     cold_resume_here(g, n, colds);
 }
 
+void gen_push_mem(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned colds = g->cold_count, size = i->opsize;
+    emit_load(g->e, size, SCRATCH_INDEX, lower_operand(g, n, size, false));
+    emit_store32(g->e, SPILL_MEM, SCRATCH_INDEX);
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -(s32)size, size, true);
+    emit_load32(g->e, SCRATCH_INDEX, SPILL_MEM);
+    emit_store(g->e, size, m, SCRATCH_INDEX);
+    gen_move_stack(g, -(s32)size);
+    cold_resume_here(g, n, colds);
+}
+
+/* The scan refuses addresses by ESP, which would have to be the new one. */
+void gen_pop_mem(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned colds = g->cold_count, size = i->opsize;
+    emit_load(g->e, size, SCRATCH_INDEX, lower_stack(g, n, HOST_OF_ESP, 0, size, false));
+    emit_store32(g->e, SPILL_MEM, SCRATCH_INDEX);
+    struct host_mem m = lower_operand(g, n, size, true);
+    emit_load32(g->e, SCRATCH_INDEX, SPILL_MEM);
+    emit_store(g->e, size, m, SCRATCH_INDEX);
+    gen_move_stack(g, (s32)size);
+    cold_resume_here(g, n, colds);
+}
+
+/* Place of a register in the frame of PUSHA and POPA, whose lowest one is m. */
+static struct host_mem frame_slot(struct host_mem m, unsigned reg, unsigned size)
+{
+    m.disp += (s32)((RDI - reg) * size);
+    return m;
+}
+
+void gen_pusha(struct generator *g, unsigned n)
+{
+    unsigned colds = g->cold_count, size = g->s->insn[n].insn.opsize;
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -8 * (s32)size, 8 * size, true);
+    for (unsigned reg = RAX; reg <= RDI; reg++)
+        emit_store(g->e, size, frame_slot(m, reg, size), host_of_gpr(reg));
+    gen_move_stack(g, -8 * (s32)size);
+    cold_resume_here(g, n, colds);
+}
+
+/* Registers that are loaded when a later load misses the window are loaded again. */
+void gen_popa(struct generator *g, unsigned n)
+{
+    unsigned colds = g->cold_count, size = g->s->insn[n].insn.opsize;
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, 0, 8 * size, false);
+    for (unsigned reg = RAX; reg <= RDI; reg++) {
+        if (reg != RSP)
+            emit_load_part(g->e, size, host_of_gpr(reg), frame_slot(m, reg, size));
+    }
+    gen_move_stack(g, 8 * (s32)size);
+    cold_resume_here(g, n, colds);
+}
+
+/* The new top of the stack must be writable; a window would have to be written for that. */
+void gen_enter(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned colds = g->cold_count, size = i->opsize, room = (u16)i->imm;
+    if (g->windowed) {
+        gen_callout(g, n);
+        return;
+    }
+    lower_stack(g, n, HOST_OF_ESP, -(s32)(size + room), size, true);
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -(s32)size, size, true);
+    emit_store(g->e, size, m, HOST_RBP);
+    gen_move_stack(g, -(s32)size);
+    emit_mov(g->e, size, HOST_RBP, HOST_OF_ESP);
+    gen_move_stack(g, -(s32)room);
+    cold_resume_here(g, n, colds);
+}
+
 /* Only 16 bits are written, whatever the operand size. */
 void gen_push_sreg(struct generator *g, unsigned n)
 {

@@ -1,6 +1,6 @@
 /* String instructions of translated code (SDM vol. 1, 7.3.9): through the window as they are, with
- * their repetition; else one element at a time through the TLB. Forward ones only: DF is part of
- * the mode. */
+ * their repetition, if they go forward; else one element through the TLB. DF is part of the mode.
+ */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/exec.h"
 #include "translate/generate.h"
@@ -47,50 +47,60 @@ static void gen_direct(struct generator *g, const struct insn *i, struct string_
         emit_mov32(e, HOST_OF_ECX, HOST_RCX);
 }
 
-static struct host_mem element(struct generator *g, unsigned n, unsigned reg, unsigned seg,
-                               unsigned size, bool write)
+/* [seg:rSI] or [ES:rDI]. */
+static struct host_mem element(struct generator *g, unsigned n, unsigned reg, bool write)
 {
-    emit_mov32(g->e, SCRATCH_ADDR, reg);
-    return lower_access(g, n, seg, 4, size, write);
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned seg = reg == HOST_RSI ? i->seg : SEG_ES;
+    if (i->addrsize == 2)
+        emit_movzx16(g->e, SCRATCH_ADDR, reg);
+    else
+        emit_mov32(g->e, SCRATCH_ADDR, reg);
+    return lower_access(g, n, seg, i->addrsize, i->op[0].size, write);
 }
 
-static void advance(struct generator *g, unsigned reg, unsigned size)
+static void advance(struct generator *g, const struct insn *i, unsigned reg)
 {
-    emit_lea32(g->e, reg, (struct host_mem){(u8)reg, HOST_NONE, 0, (s32)size});
-}
-
-/* op al/ax/eax, [m] */
-static void with_accumulator(struct generator *g, u8 opcode, unsigned size, struct host_mem m)
-{
-    struct host_op op = {.opcode = {(u8)(opcode | (size > 1))}, .opcode_count = 1};
-    if (size == 2) {
-        op.prefix[0] = 0x66;
-        op.prefix_count = 1;
+    s32 size = g->s->mode & MODE_DF ? -(s32)i->op[0].size : (s32)i->op[0].size;
+    struct host_mem sum = {(u8)reg, HOST_NONE, 0, size};
+    if (i->addrsize == 2) {
+        emit_lea32(g->e, SCRATCH_TEST, sum);
+        emit_mov16(g->e, reg, SCRATCH_TEST);
+    } else {
+        emit_lea32(g->e, reg, sum);
     }
-    emit_op_mem(g->e, &op, HOST_RAX, m);
 }
 
-/* One element by checked accesses; a move keeps it in struct cpu over the second check. */
+/* One element by checked accesses; what was read first is in struct cpu during the second check. */
 static void gen_element(struct generator *g, unsigned n, const struct insn *i, struct string_use u)
 {
-    enum { MOV_LOAD = 0x8a, MOV_STORE = 0x88, CMP = 0x3a };
+    enum { LOAD = 0x8b, STORE = 0x89, CMP = 0x3b };
+    struct emit *e = g->e;
     if (i->exec == exec_lods) {
-        with_accumulator(g, MOV_LOAD, u.size, element(g, n, HOST_RSI, i->seg, u.size, false));
+        emit_sized_mem(e, u.size, LOAD, HOST_RAX, element(g, n, HOST_RSI, false));
     } else if (i->exec == exec_stos) {
-        with_accumulator(g, MOV_STORE, u.size, element(g, n, HOST_RDI, SEG_ES, u.size, true));
+        emit_sized_mem(e, u.size, STORE, HOST_RAX, element(g, n, HOST_RDI, true));
     } else if (i->exec == exec_scas) {
-        with_accumulator(g, CMP, u.size, element(g, n, HOST_RDI, SEG_ES, u.size, false));
+        emit_sized_mem(e, u.size, CMP, HOST_RAX, element(g, n, HOST_RDI, false));
     } else {
-        emit_load(g->e, u.size, SCRATCH_ADDR, element(g, n, HOST_RSI, i->seg, u.size, false));
-        emit_store32(g->e, CPU_MEM(branch_target), SCRATCH_ADDR);
-        struct host_mem to = element(g, n, HOST_RDI, SEG_ES, u.size, true);
-        emit_load32(g->e, SCRATCH_TEST, CPU_MEM(branch_target));
-        emit_store(g->e, u.size, to, SCRATCH_TEST);
+        /* CMPS reads the destination first, as on Intel's CPUs. */
+        bool cmps = i->exec == exec_cmps;
+        emit_load(e, u.size, SCRATCH_INDEX, element(g, n, cmps ? HOST_RDI : HOST_RSI, false));
+        emit_store32(e, SPILL_MEM, SCRATCH_INDEX);
+        struct host_mem m = element(g, n, cmps ? HOST_RSI : HOST_RDI, !cmps);
+        if (cmps)
+            emit_load(e, u.size, SCRATCH_INDEX, m);
+        else
+            emit_load32(e, SCRATCH_INDEX, SPILL_MEM);
+        if (cmps)
+            emit_sized_mem(e, u.size, CMP, SCRATCH_INDEX, SPILL_MEM);
+        else
+            emit_store(e, u.size, m, SCRATCH_INDEX);
     }
     if (u.source)
-        advance(g, HOST_RSI, u.size);
+        advance(g, i, HOST_RSI);
     if (u.destination)
-        advance(g, HOST_RDI, u.size);
+        advance(g, i, HOST_RDI);
 }
 
 void gen_string(struct generator *g, unsigned n)
@@ -98,11 +108,11 @@ void gen_string(struct generator *g, unsigned n)
     const struct insn *i = &g->s->insn[n].insn;
     struct string_use u = string_use(i);
     unsigned colds = g->cold_count;
-    bool direct =
-        g->windowed && (!u.source || flat(g, i->seg)) && (!u.destination || flat(g, SEG_ES));
+    bool direct = g->windowed && i->addrsize == 4 && !(g->s->mode & MODE_DF) &&
+                  (!u.source || flat(g, i->seg)) && (!u.destination || flat(g, SEG_ES));
     if (direct) {
         gen_direct(g, i, u);
-    } else if (u.repeats || i->exec == exec_cmps) {
+    } else if (u.repeats) {
         gen_callout(g, n);
     } else {
         gen_element(g, n, i, u);

@@ -237,7 +237,8 @@ static bool agree(const struct session s[2], bool tell)
             printf("  memory   differs in the 32 KiB at %x\n", n * (HOSTILE_RAM / 256));
         same &= a->memory[n] == b->memory[n];
     }
-    return same && a->instructions == b->instructions;
+    /* A triple fault in the middle of a task switch is not told from one before. */
+    return same && (a->reset || a->instructions == b->instructions);
 }
 
 /* False: not both came to the limit. */
@@ -301,6 +302,12 @@ static void session_end(struct session *s)
     free(s->booted);
 }
 
+static bool same_time(const struct session s[2])
+{
+    return s[1].machine && clock_now(machine_cpu(s[0].machine)->clock) ==
+                               clock_now(machine_cpu(s[1].machine)->clock);
+}
+
 int main(int argc, char **argv)
 {
     struct session s[2] = {{.limit = 5000}};
@@ -322,8 +329,12 @@ int main(int argc, char **argv)
     }
     s[1] = s[0];
     session_start(&s[0], "interp");
-    if (s->comparing)
+    /* A boot may find itself a few nanoseconds later, by when the host looks at it. */
+    for (unsigned tries = 0; s->comparing && tries < 10 && !same_time(s); tries++) {
+        if (tries)
+            session_end(&s[1]);
         session_start(&s[1], "checked");
+    }
     for (n = 0; (n < count || !count) && failed < 20; n++) {
         failed += s->comparing ? !session_compare(s, seed + n) : !session_run(s, seed + n);
         resets += s->outcome->reset;

@@ -318,12 +318,109 @@ static void jump(struct hostile_code *c)
     put(c, below(c, 256));
 }
 
+/* Instructions that mostly succeed, with pointers into data: what a translator does by itself. */
+static void tame(struct hostile_code *c)
+{
+    static const struct {
+        u8 count, bytes[6]; /* memory operands: [bx] in 16-bit code, [edi] in 32-bit code */
+    } forms[] = {
+        {2, {0x60, 0x61}},
+        {1, {0x60}},
+        {1, {0x61}},
+        {4, {0xc8, 0x20, 0x00, 0x00}},
+        {4, {0xc8, 0x08, 0x00, 0x03}},
+        {1, {0xc9}},
+        {2, {0x9c, 0x58}},
+        {2, {0x50, 0x9d}},
+        {1, {0xfc}},
+        {1, {0xfd}},
+        {1, {0xd7}},
+        {1, {0xd6}},
+        {1, {0x9f}},
+        {1, {0x9e}},
+        {1, {0x98}},
+        {1, {0x99}},
+        {4, {0x33, 0xd2, 0xf7, 0xf3}},
+        {3, {0x99, 0xf7, 0xfb}},
+        {2, {0xf7, 0xf9}},
+        {4, {0xb4, 0x00, 0xf6, 0xf3}},
+        {3, {0x98, 0xf6, 0xfb}},
+        {2, {0xf6, 0x37}},
+        {2, {0xf6, 0xf4}},
+        {2, {0x87, 0x07}},
+        {2, {0x86, 0x0f}},
+        {2, {0x86, 0x27}},
+        {3, {0x0f, 0xa3, 0x07}},
+        {3, {0x0f, 0xab, 0x0f}},
+        {3, {0x0f, 0xb3, 0x17}},
+        {3, {0x0f, 0xbb, 0x1f}},
+        {4, {0x0f, 0xba, 0x2f, 0x05}},
+        {1, {0xa4}},
+        {1, {0xa5}},
+        {1, {0xa6}},
+        {1, {0xa7}},
+        {1, {0xaa}},
+        {1, {0xab}},
+        {1, {0xac}},
+        {1, {0xad}},
+        {1, {0xae}},
+        {1, {0xaf}},
+        {2, {0xff, 0x37}},
+        {2, {0x8f, 0x07}},
+        {2, {0xe2, 0x00}},
+        {2, {0xe1, 0x01}},
+        {2, {0xe0, 0x00}},
+        {2, {0xe3, 0x01}},
+        {2, {0x8c, 0xd8}},
+        {2, {0x8c, 0x07}},
+        {2, {0x1e, 0x1f}},
+        {2, {0x06, 0x07}},
+        {1, {0x16}},
+        {1, {0x0e}},
+        {3, {0x8d, 0x47, 0x10}},
+        {3, {0x0f, 0xb6, 0x07}},
+        {3, {0x0f, 0xbf, 0xc1}},
+        {2, {0xd9, 0x2f}},
+        {2, {0xd9, 0x3f}},
+        {3, {0x0f, 0xae, 0x17}},
+        {3, {0x0f, 0xae, 0x1f}},
+        {1, {0x9b}},
+        {2, {0xdb, 0xe2}},
+        {2, {0xdb, 0xe3}},
+        {2, {0xd9, 0xe8}},
+        {2, {0xdd, 0x1f}},
+        {3, {0x0f, 0x1f, 0x07}},
+        {2, {0x03, 0x07}},
+        {2, {0x11, 0x0f}},
+        {2, {0xd3, 0x07}},
+        {4, {0xb0, 0x05, 0x2a, 0xe5}},
+        {2, {0x8b, 0xec}},
+        {3, {0xc4, 0x37, 0x90}},
+        {2, {0xff, 0xd0}},
+    };
+    static const u8 prefixes[] = {0x66, 0x67, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0xf0};
+    u32 base = c->wide ? HOSTILE_DATA : 0;
+    hostile_mov(c, EBX, base + below(c, 0x1000));
+    hostile_mov(c, EDI,
+                base + (hostile_one_in(c->random, 8) ? 0xffe + below(c, 4) : below(c, 0x1000)));
+    hostile_mov(c, ESI,
+                base + (hostile_one_in(c->random, 8) ? 0xfffc + below(c, 6) : below(c, 0x1000)));
+    for (u32 n = 1 + below(c, 12); n; n--) {
+        u32 k = below(c, ARRAY_LEN(forms));
+        if (hostile_one_in(c->random, 4))
+            put(c, prefixes[below(c, sizeof prefixes)]);
+        for (unsigned b = 0; b < forms[k].count; b++)
+            put(c, forms[k].bytes[b]);
+    }
+}
+
 void hostile_instructions(struct hostile_code *c)
 {
     static void (*const makers[])(struct hostile_code * c) = {
         noise,         opcode,        opcode, opcode,      port_access,  port_access,
         memory_access, memory_access, damage, control,     far_transfer, event,
-        jump,          memory_access, opcode, port_access,
+        jump,          memory_access, opcode, port_access, tame,         tame,
+        tame,          tame,          tame,   tame,
     };
     while (c->used < c->size)
         makers[below(c, ARRAY_LEN(makers))](c);

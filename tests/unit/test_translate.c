@@ -164,6 +164,109 @@ START_TEST(a_fault_finds_whole_state)
 }
 END_TEST
 
+START_TEST(real_mode_code)
+{
+    /* mov cx, 1000; xor ax, ax; 1: add ax, cx; loop 1b; call 2f; pusha; popa; hlt;
+     * 2: mov bx, [cs:0]; ret */
+    harness_real();
+    PUT_AT(0, 0xb9, 0xe8, 3, 0x31, 0xc0, 0x01, 0xc8, 0xe2, 0xfc, 0xe8, 0x03, 0x00, 0x60, 0x61, HLT,
+           0x2e, 0x8b, 0x1e, 0x00, 0x00, 0xc3);
+    run_from(0);
+    ck_assert_uint_eq(cpu->regs[RAX] & 0xffff, 500500 & 0xffff);
+    ck_assert_uint_eq(cpu->regs[RBX] & 0xffff, 0xe8b9);
+    ck_assert_uint_eq(cpu->regs[RCX] & 0xffff, 0);
+    ck_assert_uint_eq(cpu->regs[RSP], 0x8000);
+    ck_assert_uint_eq(cpu->rip, 15);
+}
+END_TEST
+
+START_TEST(a_word_at_the_end_of_a_real_segment_faults)
+{
+    /* inc bx; mov [ffff], ax; inc bx: the handler is HLT */
+    harness_real();
+    mem16_set(VEC_GP * 4, 0x200);
+    mem16_set(VEC_GP * 4 + 2, H_CODE >> 4);
+    PUT_AT(0x200, HLT);
+    PUT_AT(0, 0x43, 0xa3, 0xff, 0xff, 0x43, HLT);
+    cpu->regs[RBX] = 0;
+    run_from(0);
+    ck_assert_uint_eq(cpu->regs[RBX], 1);
+    ck_assert_uint_eq(stack_at(0, 2), 1);
+}
+END_TEST
+
+START_TEST(virtual_8086_code)
+{
+    /* mov si, 10h; mov di, 20h; mov word [si], 1234h; movsw; xchg [di - 2], ax; push [si - 2];
+     * pop word [di]; mov [absent page], al: the handler is HLT */
+    harness_paging();
+    harness_v86(3);
+    PUT_AT(0, 0xbe, 0x10, 0, 0xbf, 0x20, 0, 0xc7, 0x04, 0x34, 0x12, 0xa5, 0x87, 0x45, 0xfe, 0xff,
+           0x74, 0xfe, 0x8f, 0x05, 0xa2, 0x00, 0xf0);
+    u32 ds = (u32)cpu->seg[SEG_DS].base, es = (u32)cpu->seg[SEG_ES].base;
+    mem32_set(H_HANDLER + 16 * VEC_PF, HLT);
+    page_set((ds + 0xf000) & PAGE_MASK, 0);
+    cpu->regs[RAX] = 0x5678;
+    mem16_set(ds + 0x20, 0x9abc);
+    run_from(0);
+    ck_assert_uint_eq(mem16(es + 0x20), 0x1234);
+    ck_assert_uint_eq(cpu->regs[RAX], 0x9abc);
+    ck_assert_uint_eq(mem16(ds + 0x20), 0x5678);
+    ck_assert_uint_eq(mem16(ds + 0x22), 0x1234);
+    ck_assert_uint_eq(cpu->regs[RSI], 0x12);
+    ck_assert_uint_eq(cpu->cr2, ds + 0xf000);
+    ck_assert_uint_eq(stack_at(1, 4), 19);
+}
+END_TEST
+
+START_TEST(segments_are_checked)
+{
+    /* mov eax, SEL_FREE; mov ds, eax; mov [0ch], eax; mov [0dh], eax: the handler is HLT */
+    gdt_set(SEL_FREE, H_DATA, 15, TYPE_DATA_RW, 0, true);
+    PUT_AT(H_CODE, 0xb8, SEL_FREE, 0, 0, 0, 0x8e, 0xd8, 0xa3, 0x0c, 0, 0, 0, 0xa3, 0x0d, 0, 0, 0,
+           0x43, HLT);
+    PUT_AT(H_HANDLER + 16 * VEC_GP, HLT);
+    run_from(H_CODE);
+    ck_assert_uint_eq(mem32(H_DATA + 12), SEL_FREE);
+    ck_assert_uint_eq(stack_at(0, 4), 0);
+    ck_assert_uint_eq(stack_at(1, 4), H_CODE + 12);
+}
+END_TEST
+
+START_TEST(expand_down_segments_are_checked)
+{
+    /* The same with offsets from 1000h up. */
+    gdt_set(SEL_FREE, H_DATA - 0x1000, 0xfff, TYPE_DATA_DOWN, 0, true);
+    PUT_AT(H_CODE, 0xb8, SEL_FREE, 0, 0, 0, 0x8e, 0xd8, 0xa3, 0, 0x10, 0, 0, 0xa3, 0xff, 0x0f, 0, 0,
+           0x43, HLT);
+    PUT_AT(H_HANDLER + 16 * VEC_GP, HLT);
+    run_from(H_CODE);
+    ck_assert_uint_eq(mem32(H_DATA), SEL_FREE);
+    ck_assert_uint_eq(stack_at(1, 4), H_CODE + 12);
+}
+END_TEST
+
+START_TEST(an_instruction_crosses_pages_in_a_loop)
+{
+    /* mov ecx, 3; 1: mov eax, 5 across the pages; add edx, eax; loop 1b; hlt */
+    PUT_AT(FUNCTION + 0xff9, 0xb9, 3, 0, 0, 0, 0xb8, 5, 0, 0, 0, 0x01, 0xc2, 0xe2, 0xf7, HLT);
+    cpu->regs[RDX] = 0;
+    run_from(FUNCTION + 0xff9);
+    ck_assert_uint_eq(cpu->regs[RDX], 15);
+}
+END_TEST
+
+START_TEST(divide_errors_are_precise)
+{
+    /* mov eax, 80000000h; cdq; mov ecx, -1; idiv ecx: the handler is HLT */
+    PUT_AT(H_CODE, 0xb8, 0, 0, 0, 0x80, 0x99, 0xb9, 0xff, 0xff, 0xff, 0xff, 0xf7, 0xf9, HLT);
+    PUT_AT(H_HANDLER + 16 * VEC_DE, HLT);
+    run_from(H_CODE);
+    ck_assert_uint_eq(stack_at(0, 4), H_CODE + 11);
+    ck_assert_uint_eq(cpu->regs[RAX], 0x80000000);
+}
+END_TEST
+
 START_TEST(a_full_cache_starts_anew)
 {
     /* 200 functions, each of its own page's offset, called in turn; more code than the cache holds
@@ -195,6 +298,13 @@ int main(void)
     tcase_add_test(t, invlpg_of_the_page_that_runs);
     tcase_add_test(t, cr3_load_changes_a_call_target);
     tcase_add_test(t, a_fault_finds_whole_state);
+    tcase_add_test(t, real_mode_code);
+    tcase_add_test(t, a_word_at_the_end_of_a_real_segment_faults);
+    tcase_add_test(t, virtual_8086_code);
+    tcase_add_test(t, segments_are_checked);
+    tcase_add_test(t, expand_down_segments_are_checked);
+    tcase_add_test(t, an_instruction_crosses_pages_in_a_loop);
+    tcase_add_test(t, divide_errors_are_precise);
     suite_add_tcase(s, t);
     tcase_add_checked_fixture(small, setup_small, teardown);
     tcase_add_test(small, a_full_cache_starts_anew);
