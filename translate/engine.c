@@ -156,12 +156,11 @@ static void run_translated(struct translator *t, u64 code, u64 until)
 {
     const u64 icount = t->cpu->icount;
     const struct tsite *site = enter(t, code, until);
+    if (t->counting)
+        count_leave(t); /* first, as looking for the exit's target may raise a fault */
     if (site)
         follow_exit(t, site);
-    if (!t->counting)
-        return;
-    count_leave(t);
-    if (t->cpu->icount == icount) /* fewer are wanted than the block has */
+    if (t->counting && t->cpu->icount == icount) /* fewer are wanted than the block has */
         interp_one_block(t->cpu, until);
 }
 

@@ -76,6 +76,7 @@ void gen_push(struct generator *g, unsigned n);
 void gen_push_mem(struct generator *g, unsigned n);
 void gen_push_sreg(struct generator *g, unsigned n);
 void gen_pop(struct generator *g, unsigned n);
+void gen_pop_sreg(struct generator *g, unsigned n);
 void gen_pop_mem(struct generator *g, unsigned n);
 void gen_pusha(struct generator *g, unsigned n);
 void gen_popa(struct generator *g, unsigned n);
@@ -84,6 +85,9 @@ void gen_leave(struct generator *g, unsigned n);
 
 /* move.c: moves and the like that are not copied. */
 void gen_lea(struct generator *g, unsigned n);
+void gen_set_real(struct generator *g, unsigned seg); /* real mode: loads SCRATCH_TEST */
+void gen_sreg_load(struct generator *g, unsigned n);
+void gen_far_load(struct generator *g, unsigned n);
 void gen_sreg_store(struct generator *g, unsigned n);
 void gen_xchg(struct generator *g, unsigned n);
 void gen_xlat(struct generator *g, unsigned n);

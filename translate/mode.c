@@ -35,6 +35,21 @@ static u32 reach_bits(const struct cpu *cpu)
     return bits;
 }
 
+/* Loading ES, DS, FS or GS changes nothing but selector and base: segment_set_real. */
+static bool real_segments(const struct cpu *cpu)
+{
+    const u32 made = DESC_P | DESC_S | DESC_RW | DESC_A, kept = DESC_G | DESC_DB | DESC_AVL;
+    const bool v86 = cpu->eflags & FLAG_VM;
+    for (unsigned n = SEG_ES; n <= SEG_GS; n++) {
+        const struct segment *s = &cpu->seg[n];
+        bool same = v86 ? s->attr == (made | DESC_DPL) && s->limit == UINT16_MAX
+                        : (s->attr & ~kept) == made;
+        if (n != SEG_CS && n != SEG_SS && !same)
+            return false;
+    }
+    return true;
+}
+
 struct tmode mode_of(const struct cpu *cpu)
 {
     const struct segment *cs = &cpu->seg[SEG_CS];
@@ -46,6 +61,7 @@ struct tmode mode_of(const struct cpu *cpu)
     bits |= cpu->stack_mask == UINT16_MAX ? MODE_STACK16 : 0;
     bits |= cpu->cpl == 3 ? MODE_USER : 0;
     bits |= cpu->eflags & FLAG_DF ? MODE_DF : 0;
+    bits |= !cpu_protected(cpu) && real_segments(cpu) ? MODE_REAL : 0;
     bits |= fpu && cpu->fpu.x87_quick ? MODE_X87 : 0;
     bits |= fpu && cpu->fpu.sse_quick && (cpu->cr4 & CR4_OSFXSR) ? MODE_SSE : 0;
     bits |= cpu->window && cpu->cpl == 3 && cpu->tlb != cpu->strict ? MODE_WINDOW : 0;

@@ -1,6 +1,7 @@
 /* Moves of translated code that are not copies: LEA of cut addresses, segment registers, XCHG with
  * memory, XLAT, SALC. */
 /* SPDX-License-Identifier: MIT */
+#include "cpu/exec.h"
 #include "translate/generate.h"
 
 void gen_lea(struct generator *g, unsigned n)
@@ -28,6 +29,50 @@ void gen_sreg_store(struct generator *g, unsigned n)
         emit_mov16(g->e, host_of_gpr(i->op[0].reg), SCRATCH_TEST);
     else
         emit_mov32(g->e, host_of_gpr(i->op[0].reg), SCRATCH_TEST);
+}
+
+/* A data segment register in real mode: selector and base; uses SCRATCH_HOST. */
+void gen_set_real(struct generator *g, unsigned seg)
+{
+    struct emit *e = g->e;
+    emit_store16(e, SEG_MEM(seg, selector), SCRATCH_TEST);
+    emit_mov32_imm(e, SCRATCH_HOST, 4);
+    emit_shlx(e, false, SCRATCH_TEST, SCRATCH_TEST, SCRATCH_HOST);
+    emit_store32(e, SEG_MEM(seg, base), SCRATCH_TEST);
+}
+
+void gen_sreg_load(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned colds = g->cold_count;
+    if (i->op[1].kind == OPND_MEM)
+        emit_load16(g->e, SCRATCH_TEST, lower_operand(g, n, 2, false));
+    else
+        emit_movzx16(g->e, SCRATCH_TEST, host_of_gpr(i->op[1].reg));
+    gen_set_real(g, i->op[0].reg);
+    cold_resume_here(g, n, colds);
+}
+
+static unsigned far_segment(const struct insn *i)
+{
+    return i->exec == exec_les   ? SEG_ES
+           : i->exec == exec_lds ? SEG_DS
+           : i->exec == exec_lfs ? SEG_FS
+                                 : SEG_GS;
+}
+
+/* Offset and selector are one access: the scan refuses those that wrap between the two. */
+void gen_far_load(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned colds = g->cold_count, size = i->opsize;
+    struct host_mem m = lower_operand(g, n, size + 2, false), selector = m;
+    selector.disp += (s32)size;
+    emit_load(g->e, size, SCRATCH_INDEX, m);
+    emit_load16(g->e, SCRATCH_TEST, selector);
+    emit_mov(g->e, size, host_of_gpr(i->op[0].reg), SCRATCH_INDEX);
+    gen_set_real(g, far_segment(i));
+    cold_resume_here(g, n, colds);
 }
 
 /* XCHG with memory locks the bus of a host, for a long time across cache lines; one CPU needs no

@@ -167,11 +167,32 @@ static bool is_string(insn_exec *exec)
            exec == exec_scas;
 }
 
+/* Loads of data segment registers in real mode; they do not change the mode while the segment's
+ * reach does not hang on its base. */
+static u8 judge_real(const struct insn *i, insn_exec *exec, unsigned mode)
+{
+    unsigned to = i->op[0].reg;
+    bool far = exec == exec_les || exec == exec_lds || exec == exec_lfs || exec == exec_lgs;
+    if (far)
+        to = exec == exec_les ? SEG_ES : exec == exec_lds ? SEG_DS : SEG_FS;
+    else if (exec != exec_mov_sreg_load && exec != exec_pop_sreg)
+        return VERDICT_COPY;
+    if (to > SEG_GS || to == SEG_CS || to == SEG_SS || mode_reach(mode, to) != REACH_64K ||
+        mode_reach(mode, SEG_GS) != REACH_64K)
+        return VERDICT_COPY;
+    if (!far)
+        return exec == exec_pop_sreg ? VERDICT_POP_SREG : VERDICT_SREG_LOAD;
+    bool whole = i->addrsize != 2 || mode_reach(mode, i->seg) == REACH_64K;
+    return whole ? VERDICT_FAR_LOAD : VERDICT_COPY;
+}
+
 /* Instructions that have their own generator; VERDICT_COPY if it is none. */
 static u8 judge_other(const struct insn *i, insn_exec *exec, unsigned mode)
 {
     bool mem = i->op[0].kind == OPND_MEM;
     bool fence = exec == exec_lfence || exec == exec_mfence || exec == exec_sfence;
+    if (mode & MODE_REAL && judge_real(i, exec, mode) != VERDICT_COPY)
+        return judge_real(i, exec, mode);
     if (exec == exec_nop || fence || (exec == exec_wait && mode & MODE_X87))
         return VERDICT_NOTHING;
     if (exec == exec_lea && i->addrsize < i->opsize)

@@ -47,6 +47,17 @@ void gen_push_mem(struct generator *g, unsigned n)
     cold_resume_here(g, n, colds);
 }
 
+void gen_pop_sreg(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned colds = g->cold_count;
+    emit_load16(g->e, SCRATCH_ADDR, lower_stack(g, n, HOST_OF_ESP, 0, i->opsize, false));
+    gen_move_stack(g, i->opsize);
+    emit_mov32(g->e, SCRATCH_TEST, SCRATCH_ADDR);
+    gen_set_real(g, i->op[0].reg);
+    cold_resume_here(g, n, colds);
+}
+
 /* The scan refuses addresses by ESP, which would have to be the new one. */
 void gen_pop_mem(struct generator *g, unsigned n)
 {

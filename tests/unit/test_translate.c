@@ -180,6 +180,22 @@ START_TEST(real_mode_code)
 }
 END_TEST
 
+START_TEST(real_mode_segment_loads)
+{
+    /* mov ax, 5000h; mov es, ax; mov [es:10h], cs; push es; pop ds; mov word [12h], 0ab0h;
+     * les bx, [10h]; hlt */
+    harness_real();
+    PUT_AT(0, 0xb8, 0x00, 0x50, 0x8e, 0xc0, 0x26, 0x8c, 0x0e, 0x10, 0x00, 0x06, 0x1f, 0xc7, 0x06,
+           0x12, 0x00, 0xb0, 0x0a, 0xc4, 0x1e, 0x10, 0x00, HLT);
+    run_from(0);
+    ck_assert_uint_eq(cpu->seg[SEG_DS].selector, 0x5000);
+    ck_assert_uint_eq(cpu->seg[SEG_DS].base, 0x50000);
+    ck_assert_uint_eq(cpu->seg[SEG_ES].selector, 0xab0);
+    ck_assert_uint_eq(cpu->seg[SEG_ES].base, 0xab00);
+    ck_assert_uint_eq(cpu->regs[RBX] & 0xffff, H_CODE >> 4);
+}
+END_TEST
+
 START_TEST(a_word_at_the_end_of_a_real_segment_faults)
 {
     /* inc bx; mov [ffff], ax; inc bx: the handler is HLT */
@@ -299,6 +315,7 @@ int main(void)
     tcase_add_test(t, cr3_load_changes_a_call_target);
     tcase_add_test(t, a_fault_finds_whole_state);
     tcase_add_test(t, real_mode_code);
+    tcase_add_test(t, real_mode_segment_loads);
     tcase_add_test(t, a_word_at_the_end_of_a_real_segment_faults);
     tcase_add_test(t, virtual_8086_code);
     tcase_add_test(t, segments_are_checked);
