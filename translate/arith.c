@@ -22,6 +22,8 @@ void gen_bit_string(struct generator *g, unsigned n)
         emit_movzx16(e, SCRATCH_ADDR, SCRATCH_ADDR);
     struct host_mem m = lower_access(g, n, i->seg, i->addrsize, size, write);
     emit_load(e, size, SCRATCH_INDEX, m);
+    if (write && g->windowed)
+        emit_store(e, size, m, SCRATCH_INDEX); /* faults while the flags are the old ones */
     struct host_op op = {.opcode = {0x0f, i->opcode}, .opcode_count = 2};
     if (size == 2)
         op.prefix[op.prefix_count++] = 0x66;
