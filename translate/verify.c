@@ -124,8 +124,9 @@ static unsigned interpret(struct verify *v, unsigned count, struct run_end *end)
     while (!end->fault && !end->device && !end->stuck && cpu->icount - first < count) {
         attention_hold(v);
         u64 want = count - (cpu->icount - first);
+        cpu->inhibit = false; /* what STI holds off is held off already */
         interp_few(cpu, (unsigned)want);
-        if (cpu->inhibit || cpu->halted || cpu->dr6_pending)
+        if (cpu->halted || atomic_load(&cpu->attention) & ATTENTION_TRAP)
             break;
     }
     cpu->icount = interp_icount(cpu);
