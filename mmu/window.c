@@ -12,8 +12,10 @@ enum { WINDOWS = 12, PAGES = 1 << 20, GROUP = 16 };
 #define GUARD        BIT64(WINDOW_GUARD_SHIFT)
 #define WINDOW_BYTES BIT64(32)
 
-/* An entry of window.page: RAM page number + 1, and whether it is mapped for writing. */
+/* An entry of window.page: RAM page number + 1, whether it is mapped for writing, and when it was
+ * mapped, by the low bits of window.epoch. */
 #define ENTRY_WRITABLE BIT(31)
+enum { EPOCH_SHIFT = 29, EPOCHS = 4, ENTRY_PAGE = (1 << EPOCH_SHIFT) - 1 };
 
 /* Where a RAM page is mapped: a list per RAM page, and back from the linear page. */
 struct place {
@@ -27,11 +29,16 @@ struct window {
     u8 *base;            /* host address of linear 0; NULL: not made yet */
     u32 *page;           /* by linear page: 0 or ENTRY_* + RAM page + 1 */
     u64 key;             /* address space */
+    u32 epoch;           /* counts window_age */
     u64 used;            /* when it was last asked for */
     u32 *mapped;         /* linear pages that were mapped since the last drop */
     u32 count, max;      /* entries of mapped, room */
     unsigned operations; /* mmap and mprotect calls since then: at most 2 areas more each */
 };
+
+/* A page that was protected so often is code that changes or the like: it is mapped for reading
+ * only, until that is forgotten after some fills. */
+enum { BUSY = 1024, BUSY_MAX = 4, BUSY_FILLS = 8192 };
 
 struct windows {
     struct physmem *pm; /* whose memfd is mapped */
@@ -43,6 +50,7 @@ struct windows {
     u64 head_count;              /* entries of head */
     u64 clock;                   /* counts uses */
     unsigned budget;             /* operations that all windows together may have done */
+    u8 busy[BUSY];               /* by hash of the RAM page: how often it was protected */
     struct window_counts counts; /* for people */
 };
 
@@ -213,7 +221,7 @@ static void place_remove(struct window *w, u32 lin_page, u32 ram_page)
 
 static u32 ram_page_of(u32 entry)
 {
-    return (entry & ~ENTRY_WRITABLE) - 1;
+    return (entry & ENTRY_PAGE) - 1;
 }
 
 /* Host mappings */
@@ -229,6 +237,7 @@ static bool map_none(struct window *w, u32 lin_page, u32 pages)
 static void forget(struct window *w, u32 lin_page)
 {
     place_remove(w, lin_page, ram_page_of(w->page[lin_page]));
+    w->set->counts.churn += (w->epoch - (w->page[lin_page] >> EPOCH_SHIFT)) % EPOCHS < 2;
     w->page[lin_page] = 0;
     w->set->counts.drops++;
 }
@@ -240,6 +249,11 @@ static void unmap(struct window *w, u32 lin_page)
     forget(w, lin_page);
     if (!map_none(w, lin_page, 1))
         window_drop(w);
+}
+
+void window_age(struct window *w)
+{
+    w->epoch++;
 }
 
 void window_drop_range(struct window *w, u32 lin, u64 size)
@@ -299,6 +313,7 @@ void windows_protect(struct windows *ws, u64 ram_offset)
         return;
     while ((n = writable_place(ws, ram_page)) != 0) {
         ws->counts.protections++;
+        ws->busy[ram_page % BUSY] += ws->busy[ram_page % BUSY] < BUSY_MAX;
         unmap(&ws->window[ws->place[n].window], ws->place[n].lin_page);
     }
 }
@@ -333,7 +348,8 @@ static bool map_run(struct window *w, u32 first, const struct window_page *page,
         if (w->page[lin_page])
             place_remove(w, lin_page, ram_page_of(w->page[lin_page]));
         place_add(w, lin_page, ram_page);
-        w->page[lin_page] = (ram_page + 1) | (page[n].writable ? ENTRY_WRITABLE : 0);
+        w->page[lin_page] = (ram_page + 1) | w->epoch % EPOCHS << EPOCH_SHIFT |
+                            (page[n].writable ? ENTRY_WRITABLE : 0);
         if (w->count == w->max) {
             w->max = 2 * w->max + 1024;
             w->mapped = xrealloc(w->mapped, w->max * sizeof *w->mapped);
@@ -349,6 +365,11 @@ static bool follows(const struct window_page *a, const struct window_page *b)
     return b->ram_offset == a->ram_offset + PAGE_SIZE && a->writable == b->writable;
 }
 
+static unsigned busy_slot(const struct window_page *page)
+{
+    return (page->ram_offset >> PAGE_SHIFT) % BUSY;
+}
+
 bool window_fill(struct window *w, u32 lin, bool write, window_peek *peek, void *opaque)
 {
     struct window_page page[GROUP];
@@ -359,6 +380,9 @@ bool window_fill(struct window *w, u32 lin, bool write, window_peek *peek, void 
         u32 have = w->page[first + n];
         useful[n] = (!have || (n == at && write && !(have & ENTRY_WRITABLE))) &&
                     peek(opaque, (first + n) << PAGE_SHIFT, &page[n]);
+        if (useful[n] && w->set->busy[busy_slot(&page[n])] >= BUSY_MAX)
+            page[n].writable = false;
+        useful[n] = useful[n] && (!have || page[n].writable);
     }
     for (unsigned n = 0, end; n < GROUP; n = end) {
         for (end = n + 1;
@@ -369,7 +393,8 @@ bool window_fill(struct window *w, u32 lin, bool write, window_peek *peek, void 
             return false;
         }
     }
-    w->set->counts.fills++;
+    if (++w->set->counts.fills % BUSY_FILLS == 0)
+        memset(w->set->busy, 0, sizeof w->set->busy);
     u32 have = w->page[first + at];
     return write ? (have & ENTRY_WRITABLE) != 0 : have != 0;
 }

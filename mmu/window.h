@@ -38,6 +38,8 @@ bool window_fill(struct window *w, u32 lin, bool write, window_peek *peek, void 
 /* Translations that changed: [lin, +size), a page or a power of two of them; everything. */
 void window_drop_range(struct window *w, u32 lin, u64 size);
 void window_drop(struct window *w);
+/* Another epoch begins: tells pages that come and go from those that stay. */
+void window_age(struct window *w);
 /* The same in all windows. */
 void windows_drop(struct windows *ws);
 /* The RAM page at ram_offset was marked: nobody may write it directly any more. */
@@ -46,6 +48,7 @@ void windows_protect(struct windows *ws, u64 ram_offset);
 /* What it cost so far. */
 struct window_counts {
     u64 fills, pages;       /* calls of window_fill that mapped something; pages mapped */
+    u64 churn;              /* drops of pages that were mapped in this epoch or the one before */
     u64 drops, protections; /* pages unmapped one by one or with their window; made read-only */
     u64 evictions;          /* windows taken from another space, or emptied for lack of budget */
 };

@@ -15,28 +15,33 @@
 #define FAULT_GUARD BIT64(34)
 
 enum {
-    RUNS_WANTED = 2, /* how often user code must be found running before it gets one, at first */
-    RUNS_MAX = 4096, /* the same after it has lost several */
-    GOOD_RUNS = 256, /* that often without a loss, and the next window comes sooner again */
-    CREDIT_MAX = 32, /* pages that its tables may take out of a window at once */
-    CREDIT_RUN = 4,  /* how many more for each time that it is found running */
-    SLOW_MAX = 12,   /* accesses that a block's window may not serve before it does without */
-    REFUSED = 1024,  /* blocks remembered for that */
+    RUNS_WANTED = 2,   /* how often user code must be found running before it gets one, at first */
+    RUNS_MAX = 1024,   /* the same after it has lost several */
+    GOOD_RUNS = 64,    /* that often without a loss, and the next window comes sooner again */
+    PAGES_MAX = 32,    /* pages taken out of a window one by one before it is emptied at once */
+    CHURN_MAX = 48,    /* pages that may come and go before the window goes, */
+    CHURN_RUN = 4,     /* and how many more for each time that it is found running */
+    SLOW_MAX = 12,     /* accesses that the window may not serve before a block does without */
+    LOOK_NS = 2000000, /* of virtual time between two looks who runs */
+    REFUSED = 1024,    /* blocks remembered for that */
 };
 
 /* What is known of a space. A page that is mapped and soon dropped costs as much as thousands of
- * checked accesses: a window that loses more than it earns goes, and comes back later each time. */
+ * checked accesses: a window whose pages come and go is taken away, and comes back later each time.
+ * A program that frees much memory once keeps it. */
 struct merit {
     u16 runs;   /* how often its user code was found running without a window */
     u16 wanted; /* how often it must be, to get one; 0: RUNS_WANTED */
     u16 good;   /* how often it was with one, since `wanted` was changed */
-    s16 spent;  /* pages dropped, less what it has earned since */
+    u16 pages;  /* dropped one by one since it was found running or was emptied */
+    u16 churn;  /* pages that came and went, less what it has earned since */
 };
 
 struct direct {
     struct windows *windows; /* of the machine */
     bool always;             /* every address space gets one at once */
     struct merit merit[64];  /* by hash of the space */
+    u64 looked;              /* virtual time when it was last looked who runs */
     u64 refused[REFUSED];    /* by hash: linear address and place of a block, or 0 */
 };
 
@@ -76,7 +81,8 @@ static struct merit *merit_of(struct direct *d, const struct space *s)
 /* User code of a space that has a window was found running again. */
 static void earn(struct merit *m)
 {
-    m->spent -= m->spent > CREDIT_RUN ? CREDIT_RUN : m->spent;
+    m->pages = 0;
+    m->churn -= m->churn > CHURN_RUN ? CHURN_RUN : m->churn;
     if (++m->good == GOOD_RUNS) {
         m->good = 0;
         m->wanted /= 2;
@@ -100,11 +106,17 @@ void direct_consider(struct translator *t)
     struct cpu *cpu = t->cpu;
     if (!d || cpu->cpl != 3 || !(cpu->cr0 & CR0_PG) || cpu->code_mode == MODE_64)
         return;
+    u64 now = clock_now(cpu->clock);
+    if (!d->always && now - d->looked < LOOK_NS)
+        return;
+    d->looked = now;
     struct merit *m = merit_of(d, cpu->space);
-    if (cpu->window)
+    if (cpu->window) {
         earn(m);
-    else if (d->always || (++m->runs >= RUNS_WANTED && m->runs >= m->wanted))
+        window_age(cpu->window);
+    } else if (d->always || (++m->runs >= RUNS_WANTED && m->runs >= m->wanted)) {
         use_window(t, windows_get(d->windows, key_of(cpu->space)));
+    }
 }
 
 void direct_switched(struct translator *t, struct space *s)
@@ -128,13 +140,18 @@ void direct_page_dropped(struct translator *t, struct space *s, u64 lin, u64 siz
     struct window *w = t->direct ? windows_find(t->direct->windows, key_of(s)) : NULL;
     if (!w || lin >= BIT64(32))
         return;
-    u64 before = windows_counts(t->direct->windows).drops;
+    const struct window_counts before = windows_counts(t->direct->windows);
     struct merit *m = merit_of(t->direct, s);
     window_drop_range(w, (u32)lin, size);
-    u64 gone = windows_counts(t->direct->windows).drops - before;
-    m->spent += (s16)(gone < CREDIT_MAX ? gone : CREDIT_MAX + 1);
-    if (m->spent > CREDIT_MAX && !t->direct->always && t->cpu->cpl != 3)
+    const struct window_counts after = windows_counts(t->direct->windows);
+    m->pages += after.drops != before.drops;
+    m->churn += after.churn != before.churn;
+    if (m->churn > CHURN_MAX && !t->direct->always && t->cpu->cpl != 3) {
         lose(t->direct, t->cpu, s);
+    } else if (m->pages > PAGES_MAX) {
+        window_drop(w);
+        m->pages = 0;
+    }
 }
 
 void direct_protected(struct translator *t, u64 ram_offset)
