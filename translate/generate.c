@@ -99,12 +99,21 @@ static bool callout_may_change_mode(const struct scanned *s)
            class != CLASS_STRING;
 }
 
+/* lea r8, [site]; jmp stub; the site follows. No call, which would upset the host's prediction of
+ * returns. */
+static void emit_to_site(struct emit *e, u64 stub)
+{
+    enum { JMP_BYTES = 5 };
+    emit_bytes(e, (const u8[]){0x4c, 0x8d, 0x05, JMP_BYTES, 0, 0, 0}, 7);
+    emit_jmp(e, stub);
+}
+
 /* The callout of an instruction: the block goes on behind it, or ends. */
 static void emit_callout(struct generator *g, const struct cold *c)
 {
     const struct scanned *s = &g->s->insn[c->insn];
     bool end = verdict_ends(s->verdict);
-    emit_call(g->e, g->t->callout);
+    emit_to_site(g->e, g->t->callout);
     emit_site(
         g, (struct tsite){.resume = end ? 0 : (u32)(c->resume - (u64)(uintptr_t)g->t->rx),
                           .offset = s->offset,
@@ -145,7 +154,7 @@ static void emit_exit(struct generator *g, const struct cold *c, u64 stub)
 {
     struct texit *x = &g->b->exit[c->exit];
     *x = (struct texit){.target = c->target, .place = c->place, .stub = stub, .from = g->b};
-    emit_call(g->e, g->t->exit_site);
+    emit_to_site(g->e, g->t->exit_site);
     emit_site(g, (struct tsite){.which = (u8)c->exit});
     if ((c->target ^ g->b->lin) & PAGE_MASK)
         emit_guard(g, x);

@@ -85,8 +85,7 @@ static void emit_load_state(struct emit *e)
         emit_load64(e, guest_reg[n], reg_mem(n));
 }
 
-static const u8 jmp_r8[] = {0x41, 0xff, 0xe0}, pop_r8[] = {0x41, 0x58},
-                mov_rax_r8[] = {0x4c, 0x89, 0xc0};
+static const u8 jmp_r8[] = {0x41, 0xff, 0xe0}, mov_rax_r8[] = {0x4c, 0x89, 0xc0};
 
 static void emit_enter(struct emit *e)
 {
@@ -135,7 +134,6 @@ static void emit_epilogue(struct emit *e)
 static void emit_callout_stub(struct translator *t)
 {
     struct emit *e = &t->emit;
-    emit_bytes(e, pop_r8, sizeof pop_r8);
     t->trap = emit_pc(e);
     emit_leave_stack(e);
     emit_save_state(e);
@@ -181,7 +179,6 @@ void stubs_emit(struct translator *t)
     struct emit *e = &t->emit;
     e->at = t->rw;
     t->exit_site = emit_pc(e);
-    emit_bytes(e, pop_r8, sizeof pop_r8);
     emit_leave_stack(e);
     emit_save_state(e);
     emit_bytes(e, mov_rax_r8, sizeof mov_rax_r8);

@@ -59,7 +59,7 @@ struct tblock {
     struct tplace *map;       /* count + 1 entries: each instruction's code, and its end */
 };
 
-/* What follows the call of a callout stub in the code, in the writable view filled at translation.
+/* What follows the jump to a callout stub in the code, in the writable view filled at translation.
  */
 struct tsite {
     u32 block;  /* index into translator.block */
