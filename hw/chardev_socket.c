@@ -49,14 +49,15 @@ static bool parse_option(struct options *o, const char *name, size_t len)
 }
 
 /* What follows the address: ,server and so on. */
-static bool parse_options(struct options *o, const char *arg, const char *at, struct error *err)
+static bool parse_options(struct options *o, const char *kind, const char *arg, const char *at,
+                          struct error *err)
 {
     for (size_t len; *at == ','; at += len) {
         at++;
         len = strcspn(at, ",");
         if (!parse_option(o, at, len))
-            return error_set(err, "%s: unknown option '%.*s' (server and nowait are known)", arg,
-                             (int)len, at);
+            return error_set(err, "%s:%s: unknown option '%.*s' (server and nowait are known)",
+                             kind, arg, (int)len, at);
     }
     return true;
 }
@@ -71,7 +72,7 @@ static bool parse_unix(const char *arg, struct options *o, struct error *err)
                          sizeof a->sun_path - 1);
     memcpy(a->sun_path, arg, len);
     o->name = a->sun_path;
-    return parse_options(o, arg, arg + len, err);
+    return parse_options(o, "unix", arg, arg + len, err);
 }
 
 /* [127.0.0.1|localhost]:PORT; nothing that other hosts could reach. */
@@ -89,7 +90,7 @@ static bool parse_tcp(const char *arg, struct options *o, struct error *err)
     o->address.in = (struct sockaddr_in){.sin_family = AF_INET,
                                          .sin_port = htons((u16)port),
                                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    return parse_options(o, arg, end, err);
+    return parse_options(o, "tcp", arg, end, err);
 }
 
 static void socket_adopt(struct chardev *c, int fd)
