@@ -23,20 +23,28 @@ static const struct insn *site_insn(struct translator *t, const struct tblock *b
 
 /* Where to go on after the instruction; the leave stub when something wants the dispatcher. Sites
  * that need not look at the mode pass the block's own. */
+static u64 leave(struct translator *t, enum translate_stop why)
+{
+    t->stops[why]++;
+    return t->leave;
+}
+
 static u64 next_code(struct translator *t, const struct tblock *b, const struct tsite *site,
                      u64 expected)
 {
     struct cpu *cpu = t->cpu;
+    if (cpu_must_stop(cpu) || cpu->inhibit || cpu->halted)
+        return leave(t, STOP_ATTENTION);
+    if (b->dropped)
+        return leave(t, STOP_DROPPED);
     unsigned mode = site->flags & (SITE_END | SITE_MODE) ? translate_mode(t) : b->mode;
-    if (cpu_must_stop(cpu) || cpu->inhibit || cpu->halted || b->dropped)
-        return t->leave;
     if (site->flags & SITE_END || mode != b->mode) {
         u64 code = mode ? translate_peek(t, mode) : 0;
         cpu->xmm_wanted = (t->mode[mode].bits & MODE_WINDOW) != 0;
-        return code ? code : t->leave;
+        return code ? code : leave(t, STOP_SENSITIVE);
     }
     if (cpu->rip != expected)
-        return t->leave;
+        return leave(t, STOP_SENSITIVE);
     cpu->xmm_wanted = site->flags & SITE_SSE;
     if (t->counting)
         count_resume(t, b, site->which);

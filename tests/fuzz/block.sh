@@ -1,4 +1,6 @@
 #!/bin/sh
-# A slice of the block fuzzer, from a fixed seed.
+# Slices of the block fuzzer, from fixed seeds: the translator with checked accesses and through a direct
+# window.
 # SPDX-License-Identifier: MIT
-exec "$BUILD"/tests/fuzz/fuzz_block 20260 4000
+"$BUILD"/tests/fuzz/fuzz_block 20260 3000 || exit
+FUZZ_TIER=direct exec "$BUILD"/tests/fuzz/fuzz_block 20261 2000
