@@ -21,14 +21,15 @@ static const struct insn *site_insn(struct translator *t, const struct tblock *b
     return i;
 }
 
-/* Where to go on after the instruction; the leave stub when something wants the dispatcher. Sites
- * that need not look at the mode pass the block's own. */
+/* Back to the dispatcher, counted. */
 static u64 leave(struct translator *t, enum translate_stop why)
 {
     t->stops[why]++;
     return t->leave;
 }
 
+/* Where to go on after the instruction; the leave stub when something wants the dispatcher. Sites
+ * that need not look at the mode pass the block's own. */
 static u64 next_code(struct translator *t, const struct tblock *b, const struct tsite *site,
                      u64 expected)
 {
