@@ -73,7 +73,7 @@ struct machine {
     u64 skipped;                                /* CLOCK_ICOUNT: ns skipped while halted */
     u64 run_deadline;                           /* CLOCK_ICOUNT: the run ends there; 0 outside it */
     u64 paused_at;                              /* virtual time while paused */
-    bool paused;                                /* stopped by the user */
+    _Atomic bool paused;                        /* stopped by the user */
     bool reset_wanted;                          /* reset before the next instruction */
     bool off;                                   /* the guest switched the machine off */
     _Atomic bool quit;                          /* machine_run is to end */
@@ -204,7 +204,7 @@ static void post_call(void *machine, void (*fn)(void *arg), void *arg)
     machine_post(machine, run_call, call);
 }
 
-static void take_messages(struct machine *m)
+void machine_settle(struct machine *m)
 {
     pthread_mutex_lock(&m->lock);
     struct message *msg = m->first;
@@ -340,7 +340,7 @@ static void machine_turn(struct machine *m)
     atomic_fetch_and(&m->cpu->attention, ~(u32)ATTENTION_KICK);
     poll_hosts(m, machine_idle(m) ? idle_time(m) : 0);
     virtual_now(m); /* tells how late the thread is */
-    take_messages(m);
+    machine_settle(m);
     if (m->paused || m->off || atomic_load(&m->quit))
         return;
     clock_run_due(&m->clock);
@@ -736,7 +736,7 @@ struct machine *machine_new(const struct options *options, struct error *err)
 
 void machine_free(struct machine *m)
 {
-    take_messages(m);
+    machine_settle(m);
     gdbstub_free(m->gdb);
     monitor_free(m->monitor);
     board_destroy(&m->board);
@@ -755,7 +755,7 @@ void machine_free(struct machine *m)
     for (unsigned n = 0; n < MAX_CHARDEVS; n++)
         chardev_close(m->chardev[n]);
     nics_close(&m->nics);
-    take_messages(m); /* of threads that are gone by now */
+    machine_settle(m); /* of threads that are gone by now */
     blob_free(&m->bios);
     blob_free(&m->vga_bios);
     blob_free(&m->boot_rom);

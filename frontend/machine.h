@@ -23,8 +23,14 @@ int machine_run(struct machine *m);
 
 /* From any thread: has fn called on the machine thread, between two instructions. */
 void machine_post(struct machine *m, void (*fn)(struct machine *m, void *opaque), void *opaque);
+/* After machine_run has returned, from the thread that goes on with the machine: calls what was
+ * posted too late for it. Who has posted pointers to what is about to go does this first. */
+void machine_settle(struct machine *m);
 /* From any thread: ends machine_run with this status. */
 void machine_quit(struct machine *m, int status);
+
+/* From any thread: has the user stopped it? */
+bool machine_paused(const struct machine *m);
 
 /* On the machine thread, from posted functions. */
 struct pc *machine_pc(struct machine *m);
@@ -34,7 +40,6 @@ struct image *machine_disk(struct machine *m, unsigned n); /* by -drive, in thei
 u64 machine_time(struct machine *m);                       /* virtual, ns */
 void machine_set_time(struct machine *m, u64 now);         /* while paused */
 void machine_pause(struct machine *m, bool paused);        /* virtual time stops while paused */
-bool machine_paused(const struct machine *m);
 void machine_reset(struct machine *m);
 /* Its monitor, or NULL: it was not asked for. */
 struct monitor *machine_monitor(struct machine *m);

@@ -264,6 +264,7 @@ int display_run(struct machine *m, const struct options *options, bool *opened, 
     if (thread) {
         run_events(&w);
         SDL_WaitThread(thread, NULL);
+        machine_settle(m); /* a drawing may have been asked for since: w is still there */
     }
     if (w.texture)
         SDL_DestroyTexture(w.texture);
