@@ -51,8 +51,9 @@ static u64 code_place(struct cpu *cpu, u32 lin)
     return page.ram_offset == UINT64_MAX ? UINT64_MAX : page.ram_offset | (lin & ~PAGE_MASK);
 }
 
-static struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place)
+struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place)
 {
+    const u64 from = __builtin_ia32_rdtsc();
     struct scan s;
     const u8 *code = physmem_ram(t->cpu->mem, place);
     unsigned left = PAGE_SIZE - (unsigned)(place & ~PAGE_MASK);
@@ -74,6 +75,7 @@ static struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode,
     }
     if (b)
         tblock_insert(t, b);
+    t->cycles += __builtin_ia32_rdtsc() - from;
     if (b && t->observer && t->observer->translated)
         observe_translated(t, b);
     return b;

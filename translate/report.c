@@ -5,14 +5,19 @@
 
 typedef unsigned long long ull;
 
-/* Bytes beside the code cache: what was allocated for blocks and tables. */
-static u64 metadata_bytes(const struct translator *t)
+u64 translate_records(const struct translator *t)
 {
-    u64 total = sizeof *t + 2 * JUMP_ENTRIES * sizeof *t->jump + t->insn_max * sizeof *t->insn +
-                t->page_count * sizeof *t->page + t->block_max * sizeof *t->block;
+    u64 total = t->block_count * sizeof *t->block;
     for (u32 n = 0; n < t->block_count; n++)
         total += sizeof **t->block + (t->block[n]->count + 1u) * sizeof *t->block[n]->map;
     return total;
+}
+
+/* Bytes beside the code cache: what was allocated for blocks and tables. */
+static u64 metadata_bytes(const struct translator *t)
+{
+    return translate_records(t) + sizeof *t + 2 * JUMP_ENTRIES * sizeof *t->jump +
+           t->insn_max * sizeof *t->insn + t->page_count * sizeof *t->page;
 }
 
 static void report_spaces(const struct cpu *cpu, FILE *out)
@@ -49,6 +54,8 @@ void translate_report(const struct cpu *cpu, FILE *out)
         live += !t->block[n]->dropped;
     fprintf(out, "%12llu  guest instructions translated, %llu bytes\n", (ull)t->translated_insns,
             (ull)t->translated_bytes);
+    fprintf(out, "%12llu  cycles of the host's TSC for each of them\n",
+            (ull)(t->cycles / (t->translated_insns + !t->translated_insns)));
     fprintf(out, "%12u  blocks since the cache was emptied, %u of them dropped\n", t->block_count,
             t->block_count - live);
     fprintf(out, "%12llu  bytes of host code, of %zu\n", (ull)(t->emit.at - t->rw), t->size);

@@ -138,6 +138,7 @@ struct translator {
     struct signals *signals;      /* handlers that were there before */
     struct returns *returns;      /* stacks of return addresses */
     u64 translated_insns, translated_bytes; /* totals */
+    u64 cycles;                             /* of the host's time stamp counter, spent on that */
 };
 
 /* block.c */
@@ -189,6 +190,11 @@ void targets_drop(struct translator *t, struct tblock *b);
 void translate_forget_targets(struct translator *t);
 void translate_set_mode(struct translator *t, unsigned mode);
 u64 translate_peek(struct translator *t, unsigned mode);
+/* Translates the block at lin, which is at cs:rip and at `place` in RAM. NULL: it must be
+ * interpreted. */
+struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place);
+/* report.c: bytes of the records of blocks. */
+u64 translate_records(const struct translator *t);
 
 /* count.c: instruction counting, when asked for. While translated code runs, cpu->icount is
  * count_end - budget; a block takes its instructions from the budget when it starts. */
