@@ -15,6 +15,16 @@ void picture_resize(struct picture *p, unsigned width, unsigned height)
     p->height = height;
 }
 
+void picture_damage(struct picture *p, unsigned first, unsigned end)
+{
+    if (p->first >= p->end) {
+        p->first = first;
+        p->end = end;
+    }
+    p->first = first < p->first ? first : p->first;
+    p->end = end > p->end ? end : p->end;
+}
+
 void picture_free(struct picture *p)
 {
     free(p->pixels);

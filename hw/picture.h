@@ -10,10 +10,14 @@ struct picture {
     unsigned width;  /* pixels */
     unsigned height; /* pixels */
     size_t capacity; /* pixels allocated */
+    unsigned first;  /* lines drawn since whoever shows the picture set both to 0: */
+    unsigned end;    /* [first, end) */
 };
 
 /* Sets the size, allocating as needed; the contents become undefined when it changes. */
 void picture_resize(struct picture *p, unsigned width, unsigned height);
+/* Lines [first, end) have been drawn. */
+void picture_damage(struct picture *p, unsigned first, unsigned end);
 void picture_free(struct picture *p);
 
 #endif

@@ -9,7 +9,7 @@
 #include "hw/vga_regs.h"
 
 enum { PORT_FIRST = 0x3b0, PORT_COUNT = 0x30, DISPI_PORT = 0x1ce, DISPI_PORTS = 3 };
-enum { FRAME_NS = 16683333, LINES_PER_FRAME = 525, BAR_FRAME_BUFFER = 0, BAR_REGISTERS = 2 };
+enum { MISC_28_MHZ = 0x04, BAR_FRAME_BUFFER = 0, BAR_REGISTERS = 2 };
 enum { MMIO_SIZE = 4096, MMIO_PORTS = 0x400, MMIO_DISPI = 0x500 };
 
 static void vga_reset(void *dev)
@@ -28,16 +28,49 @@ static void vga_reset(void *dev)
     v->dac_mask = 0xff;
     v->dac_state = 0;
     v->dirty = true;
+    vga_memory_remap(v);
 }
 
-/* Input status 1: display enable and vertical retrace, as functions of time. */
+/* Where the beam is: lines and characters in all, and the line and character it is at now. */
+struct beam {
+    u64 lines, columns; /* in all, blanking and retrace included */
+    u64 y, x;           /* now */
+};
+
+/* As a function of time: characters of 8 or 9 dots by one of two crystals. */
+static struct beam beam_now(const struct vga *v)
+{
+    const u8 *c = v->crtc;
+    u8 over = c[CRTC_OVERFLOW];
+    struct beam b = {
+        .lines = (c[CRTC_V_TOTAL] | (over & 0x01u) << 8 | (over & 0x20u) << 4) + 2u,
+        .columns = c[CRTC_H_TOTAL] + 5u,
+    };
+    u64 hz = v->misc & MISC_28_MHZ ? 28322000 : 25175000, dots = vga_char_width(v);
+    if (v->seq[SEQ_CLOCKING] & CLOCKING_HALF)
+        dots *= 2;
+    if (vga_is_dispi(v) || b.lines < 200 || b.columns < 40) /* not a picture: as in mode 12h */
+        b = (struct beam){.lines = 525, .columns = 100};
+    u64 chars = (u64)((unsigned __int128)clock_now(v->board->clock) * hz / dots / NS_PER_SEC);
+    b.x = chars % b.columns;
+    b.y = chars / b.columns % b.lines;
+    return b;
+}
+
+/* Input status 1: display enable and vertical retrace. */
 static u8 status1(struct vga *v)
 {
-    u64 line = clock_now(v->board->clock) % FRAME_NS * LINES_PER_FRAME / FRAME_NS;
-    u64 in_line = clock_now(v->board->clock) * LINES_PER_FRAME % FRAME_NS;
-    bool retrace = line >= 490 && line < 492, blank = line >= 480 || in_line > FRAME_NS * 4 / 5;
+    struct beam b = beam_now(v);
+    struct vga_geometry g = vga_geometry(v);
+    u8 over = v->crtc[CRTC_OVERFLOW];
+    u64 start = v->crtc[CRTC_V_SYNC_START] | (over & 0x04u) << 6 | (over & 0x80u) << 2;
+    u64 lines = g.lines, columns = g.columns;
+    if (vga_is_dispi(v) || start < lines || start >= b.lines || columns >= b.columns)
+        lines = b.lines * 48 / 52, columns = b.columns * 4 / 5, start = lines + 10;
+    u64 sync_lines = (v->crtc[CRTC_V_SYNC_END] - start) & 15;
+    bool retrace = b.y >= start && b.y < start + (sync_lines ? sync_lines : 16);
     v->attr_data = false;
-    return (u8)((retrace ? 8 : 0) | (blank ? 1 : 0));
+    return (u8)((retrace ? 8 : 0) | (b.y >= lines || b.x >= columns ? 1 : 0));
 }
 
 static u8 dac_read(struct vga *v)
@@ -132,7 +165,10 @@ static void vga_port_write(struct vga *v, u16 port, u8 value)
     case 0x3c0: attr_write(v, value); break;
     case 0x3c2: v->misc = value; break;
     case 0x3c4: v->seq_index = value & 7; break;
-    case 0x3c5: v->seq[v->seq_index] = value & seq_mask[v->seq_index]; break;
+    case 0x3c5:
+        v->seq[v->seq_index] = value & seq_mask[v->seq_index];
+        vga_memory_remap(v);
+        break;
     case 0x3c6: v->dac_mask = value; break;
     case 0x3c7:
         v->dac_read = value;
@@ -149,6 +185,7 @@ static void vga_port_write(struct vga *v, u16 port, u8 value)
     case 0x3cf:
         if (v->gfx_index < GFX_COUNT)
             v->gfx[v->gfx_index] = value & gfx_mask[v->gfx_index];
+        vga_memory_remap(v);
         break;
     case 0x3b4:
     case 0x3d4: v->crtc_index = value; break;
@@ -171,104 +208,11 @@ static void vga_io_write(void *dev, u16 port, u32 value, unsigned size)
     vga_port_write(dev, port, (u8)value);
 }
 
-static u16 dispi_read(const struct vga *v, unsigned index)
-{
-    if (v->dispi[DISPI_ENABLE] & DISPI_GETCAPS) {
-        if (index == DISPI_XRES)
-            return DISPI_MAX_X;
-        if (index == DISPI_YRES)
-            return DISPI_MAX_Y;
-        if (index == DISPI_BPP)
-            return 32;
-    }
-    return index < DISPI_COUNT ? v->dispi[index] : 0;
-}
-
-/* Bytes of a line of this many pixels. */
-static u32 dispi_pitch(const struct vga *v, u32 pixels)
-{
-    u32 bpp = v->dispi[DISPI_BPP];
-    return bpp == 4 ? pixels / 8 : pixels * ((bpp + 7) / 8);
-}
-
-/* The virtual width decides how many lines the memory holds. */
-static void dispi_set_width(struct vga *v, u16 width)
-{
-    if (width < v->dispi[DISPI_XRES])
-        width = v->dispi[DISPI_XRES];
-    u32 pitch = dispi_pitch(v, width);
-    u32 lines = pitch ? VGA_MEMORY / pitch : 0;
-    if (lines < v->dispi[DISPI_YRES])
-        return;
-    v->dispi[DISPI_VIRT_WIDTH] = width;
-    v->dispi[DISPI_VIRT_HEIGHT] = lines > 0xffff ? 0xffff : (u16)lines;
-}
-
-static void dispi_enable(struct vga *v, u16 value)
-{
-    bool on = (value & DISPI_ENABLED) && !vga_is_dispi(v);
-    if ((value ^ v->dispi[DISPI_ENABLE]) & DISPI_8BIT_DAC) {
-        for (unsigned n = 0; n < 256 * 3; n++)
-            v->dac[n / 3][n % 3] = (u8)(value & DISPI_8BIT_DAC ? v->dac[n / 3][n % 3] << 2
-                                                               : v->dac[n / 3][n % 3] >> 2);
-    }
-    v->dispi[DISPI_ENABLE] = value;
-    if (!on)
-        return;
-    v->dispi[DISPI_BANK] = v->dispi[DISPI_X_OFFSET] = v->dispi[DISPI_Y_OFFSET] = 0;
-    v->dispi[DISPI_VIRT_WIDTH] = 0;
-    dispi_set_width(v, v->dispi[DISPI_XRES]);
-    if (!(value & DISPI_NO_CLEAR))
-        memset(v->vram, 0,
-               (size_t)dispi_pitch(v, v->dispi[DISPI_VIRT_WIDTH]) * v->dispi[DISPI_YRES]);
-}
-
-static bool dispi_is_valid(unsigned index, u16 value)
-{
-    switch (index) {
-    case DISPI_XRES: return value && value <= DISPI_MAX_X && value % 8 == 0;
-    case DISPI_YRES: return value && value <= DISPI_MAX_Y;
-    case DISPI_BPP:
-        return value == 4 || value == 8 || value == 15 || value == 16 || value == 24 || value == 32;
-    case DISPI_BANK: return value < VGA_MEMORY >> 16;
-    default: return true;
-    }
-}
-
-static void dispi_write(struct vga *v, unsigned index, u16 value)
-{
-    v->dirty = true;
-    if (index == DISPI_BPP && value == 0)
-        value = 8;
-    if (!dispi_is_valid(index, value)) {
-        log_once(v->board->log, index << 16 | value, "VBE register %u: %u is not supported", index,
-                 value);
-        return;
-    }
-    switch (index) {
-    case DISPI_ID:
-        if (value >= DISPI_ID0 && value <= DISPI_ID5)
-            v->dispi[DISPI_ID] = value;
-        break;
-    case DISPI_XRES:
-    case DISPI_YRES:
-    case DISPI_BPP:
-        if (!vga_is_dispi(v))
-            v->dispi[index] = value;
-        break;
-    case DISPI_ENABLE: dispi_enable(v, value); break;
-    case DISPI_VIRT_WIDTH: dispi_set_width(v, value); break;
-    case DISPI_BANK:
-    case DISPI_X_OFFSET:
-    case DISPI_Y_OFFSET: v->dispi[index] = value; break;
-    }
-}
-
 static u32 dispi_io_read(void *dev, u16 port, unsigned size)
 {
     const struct vga *v = dev;
     (void)size;
-    return port == DISPI_PORT ? v->dispi_index : dispi_read(v, v->dispi_index);
+    return port == DISPI_PORT ? v->dispi_index : vga_dispi_read(v, v->dispi_index);
 }
 
 static void dispi_io_write(void *dev, u16 port, u32 value, unsigned size)
@@ -278,7 +222,7 @@ static void dispi_io_write(void *dev, u16 port, u32 value, unsigned size)
     if (port == DISPI_PORT)
         v->dispi_index = (u16)value;
     else
-        dispi_write(v, v->dispi_index, (u16)value);
+        vga_dispi_write(v, v->dispi_index, (u16)value);
 }
 
 /* The register BAR: ports 3C0-3DF from 400h, DISPI registers as words from 500h. */
@@ -286,7 +230,7 @@ static u32 mmio_read(void *dev, u64 offset, unsigned size)
 {
     struct vga *v = dev;
     if (offset >= MMIO_DISPI && offset < MMIO_DISPI + 2 * DISPI_COUNT)
-        return dispi_read(v, (unsigned)(offset - MMIO_DISPI) / 2);
+        return vga_dispi_read(v, (unsigned)(offset - MMIO_DISPI) / 2);
     u32 value = 0;
     for (unsigned n = 0; n < size; n++) {
         bool port = offset + n >= MMIO_PORTS && offset + n < MMIO_PORTS + 0x20;
@@ -300,7 +244,7 @@ static void mmio_write(void *dev, u64 offset, u32 value, unsigned size)
 {
     struct vga *v = dev;
     if (offset >= MMIO_DISPI && offset < MMIO_DISPI + 2 * DISPI_COUNT) {
-        dispi_write(v, (unsigned)(offset - MMIO_DISPI) / 2, (u16)value);
+        vga_dispi_write(v, (unsigned)(offset - MMIO_DISPI) / 2, (u16)value);
         return;
     }
     for (unsigned n = 0; n < size; n++) {
@@ -338,9 +282,10 @@ static void vga_state(void *dev, struct state *s)
     }
     v->seq_index &= 7;
     v->dirty = true;
-    u32 needed = dispi_pitch(v, v->dispi[DISPI_VIRT_WIDTH]) * v->dispi[DISPI_YRES];
-    if (v->dac_part > 2 || needed > VGA_MEMORY || !dispi_is_valid(DISPI_BANK, v->dispi[DISPI_BANK]))
+    if (v->dac_part > 2 || !vga_dispi_is_sound(v))
         state_fail(s, "vga: a register is out of range");
+    else
+        vga_memory_remap(v);
 }
 
 static void vga_destroy(void *dev)
@@ -380,6 +325,6 @@ struct vga *vga_create(struct board *b, struct pci_bus *bus, const u8 *bios, siz
     bool good = ioport_add(b->io, PORT_FIRST, 0xc, &vga_io_ops, v, "vga", b->err) &&
                 ioport_add(b->io, 0x3c0, 0x20, &vga_io_ops, v, "vga", b->err) &&
                 ioport_add(b->io, DISPI_PORT, DISPI_PORTS, &dispi_io_ops, v, "vbe", b->err) &&
-                physmem_map_mmio(b->mem, 0xa0000, 0x20000, &vga_memory_ops, v, "vga", b->err);
+                vga_memory_create(v);
     return good ? v : NULL;
 }

@@ -1,12 +1,14 @@
-/* What the VGA shows: text with fonts and cursor, the planar, packed and 256-colour modes, VBE
- * modes (IBM VGA technical reference; Bochs VBE DISPI). */
+/* What the VGA shows: geometry and addresses by the CRTC, the planar, packed and 256-colour modes,
+ * VBE modes (IBM VGA technical reference; Bochs VBE DISPI). */
 /* SPDX-License-Identifier: MIT */
-#include <stdlib.h>
 #include <string.h>
 
 #include "hw/vga_regs.h"
 
-enum { BLINK_NS = 266666666, FONT_BYTES = 32, PLANE_MASK = 0xffff };
+/* A cursor blinks once in 16 frames, characters once in 32. */
+enum { BLINK_NS = 133333333, MAX_COLUMNS = 256 + 1, VRAM_PAGES = VGA_MEMORY / PAGE_SIZE };
+/* A frame buffer that is redrawn whole is looked at for single pages only so often. */
+enum { BUSY_AFTER = 3, BUSY_DRAWINGS = 16, BUSY_PAGES = 64 };
 
 struct vga_geometry vga_geometry(const struct vga *v)
 {
@@ -16,14 +18,39 @@ struct vga_geometry vga_geometry(const struct vga *v)
         .columns = c[CRTC_H_DISPLAY] + 1u,
         .lines = (c[CRTC_V_DISPLAY] | (over & 0x02) << 7 | (over & 0x40) << 3) + 1u,
         .row_height = (c[CRTC_MAX_SCAN] & 0x1f) + 1u,
-        .start = (unsigned)c[CRTC_START_HIGH] << 8 | c[CRTC_START_LOW],
+        .start =
+            ((unsigned)c[CRTC_START_HIGH] << 8 | c[CRTC_START_LOW]) + (c[CRTC_PRESET_ROW] >> 5 & 3),
         .pitch = c[CRTC_OFFSET] * 2u,
         .line_compare =
             c[CRTC_LINE_COMPARE] | (over & 0x10u) << 4 | (c[CRTC_MAX_SCAN] & 0x40u) << 3,
+        .blank_start =
+            c[CRTC_V_BLANK_START] | (over & 0x08u) << 5 | (c[CRTC_MAX_SCAN] & 0x20u) << 4,
+        .blank_column = c[CRTC_H_BLANK_START],
     };
-    if (c[CRTC_MAX_SCAN] & 0x80)
-        g.row_height *= 2;
+    g.repeats = c[CRTC_MAX_SCAN] & MAX_SCAN_DOUBLE ? 2 : 1;
     return g;
+}
+
+unsigned vga_counter(const struct vga *v, unsigned row, unsigned x)
+{
+    bool by_4 = v->crtc[CRTC_UNDERLINE] & UNDERLINE_COUNT_BY_4;
+    bool by_2 = v->crtc[CRTC_MODE] & CRTC_MODE_COUNT_BY_2;
+    return row + (by_4 ? x / 4 : by_2 ? x / 2 : x);
+}
+
+unsigned vga_address(const struct vga *v, unsigned counter, unsigned scan)
+{
+    u8 mode = v->crtc[CRTC_MODE];
+    unsigned address = counter & 0xffff;
+    if (v->crtc[CRTC_UNDERLINE] & UNDERLINE_DOUBLEWORD)
+        address = address << 2 | address >> 14;
+    else if (!(mode & CRTC_MODE_BYTE))
+        address = address << 1 | (address >> (mode & CRTC_MODE_WRAP_15 ? 15 : 13) & 1);
+    if (!(mode & CRTC_MODE_SCAN_13))
+        address = (address & ~0x2000u) | (scan & 1) << 13;
+    if (!(mode & CRTC_MODE_SCAN_14))
+        address = (address & ~0x4000u) | (scan & 2) << 13;
+    return address & 0xffff;
 }
 
 /* A DAC entry as a pixel. */
@@ -36,8 +63,7 @@ static u32 dac_pixel(const struct vga *v, u8 index)
            (u32)(c[2] << 2 | c[2] >> 4);
 }
 
-/* The sixteen colours behind the attribute controller. */
-static void attr_colors(const struct vga *v, u32 color[16])
+void vga_attr_colors(const struct vga *v, u32 color[16])
 {
     for (unsigned n = 0; n < 16; n++) {
         u8 select = v->attr[ATTR_COLOR_SELECT], index = v->attr[n] & 0x3f;
@@ -47,156 +73,122 @@ static void attr_colors(const struct vga *v, u32 color[16])
     }
 }
 
-/* One character cell's row of dots, from plane 2. */
-static void draw_glyph_row(u32 *to, unsigned width, u8 bits, bool repeat_last, u32 fore, u32 back)
-{
-    for (unsigned x = 0; x < 8; x++)
-        to[x] = bits >> (7 - x) & 1 ? fore : back;
-    if (width == 9)
-        to[8] = repeat_last && (bits & 1) ? fore : back;
-}
-
-/* Byte offset in plane 2 of the font that attribute bit 3 selects. */
-static unsigned font_base(const struct vga *v, bool second)
-{
-    u8 s = v->seq[SEQ_FONT];
-    unsigned n = second ? (s >> 2 & 3) | (s >> 3 & 4) : (s & 3) | (s >> 2 & 4);
-    return (n & 3) * 0x4000 + (n >> 2) * 0x2000;
-}
-
-/* What draw_text_row needs to know of the whole screen. */
-struct text_style {
-    u32 color[16];    /* the attribute colours */
-    unsigned width;   /* dots a character */
-    unsigned font[2]; /* font bases */
-    unsigned cursor;  /* address of the cursor, or UINT32_MAX while it is not shown */
-    bool blink_off;   /* blinking characters are in their dark phase */
+/* The colours of one drawing. */
+struct colors {
+    u32 attr[16]; /* behind the attribute controller */
+    u32 dac[256]; /* of the DAC alone */
 };
 
-static void draw_cell(const struct vga *v, const struct text_style *s, unsigned address,
-                      unsigned scan, u32 *to)
+static struct colors colors_of(const struct vga *v)
 {
-    const u8 *cell = &v->vram[(address & PLANE_MASK) * 4];
-    u8 code = cell[0], attr = cell[1];
-    bool blinks = v->attr[ATTR_MODE] & ATTR_MODE_BLINK;
-    u32 fore = s->color[attr & 15], back = s->color[attr >> 4 & (blinks ? 7 : 15)];
-    u8 bits = v->vram[((s->font[attr >> 3 & 1] + code * FONT_BYTES + scan) & PLANE_MASK) * 4 + 2];
-    if (blinks && (attr & 0x80) && s->blink_off)
-        bits = 0;
-    if ((attr & 7) == 1 && !(attr & 0x70) && v->crtc[CRTC_UNDERLINE] < 0x1f &&
-        scan == (v->crtc[CRTC_UNDERLINE] & 0x1f) && !(v->misc & 1))
-        bits = 0xff;
-    if (address == s->cursor && scan >= (v->crtc[CRTC_CURSOR_START] & 0x1f) &&
-        scan <= (v->crtc[CRTC_CURSOR_END] & 0x1f))
-        bits = 0xff;
-    bool line = (v->attr[ATTR_MODE] & ATTR_MODE_LINE_GRAPHICS) && code >= 0xc0 && code <= 0xdf;
-    draw_glyph_row(to, s->width, bits, line, fore, back);
+    struct colors c;
+    vga_attr_colors(v, c.attr);
+    for (unsigned n = 0; n < 256; n++)
+        c.dac[n] = dac_pixel(v, (u8)n);
+    return c;
 }
 
-static struct text_style text_style(const struct vga *v)
+/* Eight dots of four planes. */
+static void draw_planar(const u8 *at, const u32 color[16], u8 planes, u32 *to)
 {
-    struct text_style s = {.width = v->seq[SEQ_CLOCKING] & CLOCKING_8DOT ? 8 : 9,
-                           .font = {font_base(v, false), font_base(v, true)},
-                           .blink_off = !v->blink};
-    unsigned cursor = (unsigned)v->crtc[CRTC_CURSOR_HIGH] << 8 | v->crtc[CRTC_CURSOR_LOW];
-    attr_colors(v, s.color);
-    s.cursor = (v->crtc[CRTC_CURSOR_START] & 0x20) || !v->blink ? UINT32_MAX : cursor;
-    return s;
-}
-
-static void draw_text(const struct vga *v, struct picture *p)
-{
-    struct vga_geometry g = vga_geometry(v);
-    struct text_style s = text_style(v);
-    picture_resize(p, g.columns * s.width, g.lines);
-    unsigned row_start = g.start, scan = v->crtc[CRTC_PRESET_ROW] & 0x1f;
-    for (unsigned y = 0; y < g.lines; y++) {
-        u32 *to = p->pixels + (size_t)y * p->width;
-        for (unsigned x = 0; x < g.columns; x++)
-            draw_cell(v, &s, row_start + x, scan, to + x * s.width);
-        if (++scan >= g.row_height) {
-            scan = 0;
-            row_start += g.pitch;
-        }
-        if (y == g.line_compare)
-            row_start = scan = 0;
-    }
-}
-
-/* One line of 8 * columns dots of four planes; address is in plane bytes. */
-static void draw_planar_line(const struct vga *v, const u32 color[16], unsigned address,
-                             unsigned columns, u32 *to)
-{
-    u8 planes = v->attr[ATTR_PLANES] & 15;
-    for (unsigned x = 0; x < columns; x++, to += 8) {
-        const u8 *at = &v->vram[((address + x) & PLANE_MASK) * 4];
-        for (unsigned n = 0; n < 8; n++) {
-            unsigned bit = 7 - n;
-            unsigned index = (at[0] >> bit & 1) | (at[1] >> bit & 1) << 1 |
-                             (at[2] >> bit & 1) << 2 | (at[3] >> bit & 1) << 3;
-            to[n] = color[index & planes];
-        }
+    for (unsigned n = 0; n < 8; n++) {
+        unsigned bit = 7 - n;
+        unsigned index = (at[0] >> bit & 1) | (at[1] >> bit & 1) << 1 | (at[2] >> bit & 1) << 2 |
+                         (at[3] >> bit & 1) << 3;
+        to[n] = color[index & planes];
     }
 }
 
 /* The shift register of modes 4 and 5: two bits a dot, planes 0 and 1 one after the other. */
-static void draw_interleaved_line(const struct vga *v, const u32 color[16], unsigned address,
-                                  unsigned columns, u32 *to)
+static void draw_interleaved(const u8 *at, const u32 color[16], u8 planes, u32 *to)
 {
-    u8 planes = v->attr[ATTR_PLANES] & 15;
+    for (unsigned n = 0; n < 8; n++) {
+        unsigned pair = n / 4, bit = 6 - 2 * (n % 4);
+        to[n] = color[((at[pair] >> bit & 3) | (at[pair + 2] >> bit & 3) << 2) & planes];
+    }
+}
+
+/* One graphics line. In 256 colours four planes side by side make four pixels of two dots. */
+static void draw_graphics_line(const struct vga *v, const struct colors *c, unsigned row,
+                               unsigned scan, unsigned columns, u32 *to)
+{
+    u8 planes = v->attr[ATTR_PLANES] & 15, shift = v->gfx[GFX_MODE];
     for (unsigned x = 0; x < columns; x++, to += 8) {
-        const u8 *at = &v->vram[((address + x) & PLANE_MASK) * 4];
-        for (unsigned n = 0; n < 8; n++) {
-            unsigned pair = n / 4, bit = 6 - 2 * (n % 4);
-            to[n] = color[((at[pair] >> bit & 3) | (at[pair + 2] >> bit & 3) << 2) & planes];
+        const u8 *at = &v->vram[vga_cell(vga_address(v, vga_counter(v, row, x), scan))];
+        if (shift & GFX_MODE_SHIFT_256) {
+            for (unsigned n = 0; n < 8; n++)
+                to[n] = c->dac[at[n / 2]];
+        } else if (shift & GFX_MODE_SHIFT_INTERLEAVE) {
+            draw_interleaved(at, c->attr, planes, to);
+        } else {
+            draw_planar(at, c->attr, planes, to);
         }
     }
 }
 
-/* 256 colours, each pixel two dots wide; four planes side by side make four pixels. */
-static void draw_256_line(const struct vga *v, const u32 *dac, unsigned address, unsigned columns,
-                          u32 *to)
+/* Dots by which lines are moved to the left. */
+static unsigned panning(const struct vga *v)
 {
-    for (unsigned x = 0; x < columns * 4; x++, to += 2)
-        to[0] = to[1] = dac[v->vram[(((address + x / 4) & PLANE_MASK) << 2) + x % 4]];
+    unsigned pan = v->attr[ATTR_PAN];
+    if (vga_char_width(v) == 9)
+        return pan >= 8 ? 0 : pan + 1;
+    return pan & 7;
 }
 
-/* CRTC mode control: rows 0 and 1 may replace address bits 13 and 14 (CGA and Hercules layouts). */
-static unsigned interleave(const struct vga *v, unsigned address, unsigned scan)
+/* Horizontal blanking that starts within the line, until the low six bits of the end are met. */
+static void blank_columns(const struct vga *v, const struct vga_geometry *g, u32 *line)
 {
-    if (!(v->crtc[CRTC_MODE] & 1))
-        address = (address & ~0x2000u) | (scan & 1) << 13;
-    if (!(v->crtc[CRTC_MODE] & 2))
-        address = (address & ~0x4000u) | (scan & 2) << 13;
-    return address;
+    unsigned width = vga_char_width(v);
+    unsigned end = (v->crtc[CRTC_H_BLANK_END] & 0x1fu) | (v->crtc[CRTC_H_SYNC_END] & 0x80u) >> 2;
+    for (unsigned x = g->blank_column; x < g->columns; x++) {
+        if (x > g->blank_column && (x & 0x3f) == end)
+            break;
+        memset(line + (size_t)x * width, 0, width * sizeof *line);
+    }
 }
 
-static void draw_graphics(const struct vga *v, struct picture *p)
+/* Text and graphics of the legacy modes, scan line by scan line as the CRTC goes. */
+static void draw_lines(const struct vga *v, struct picture *p)
 {
     struct vga_geometry g = vga_geometry(v);
-    bool wide = v->gfx[GFX_MODE] & GFX_MODE_SHIFT_256;
-    u32 color[16], dac[256];
-    attr_colors(v, color);
-    for (unsigned n = 0; n < 256; n++)
-        dac[n] = dac_pixel(v, (u8)n);
-    picture_resize(p, g.columns * 8, g.lines);
-    unsigned row_start = g.start, scan = v->crtc[CRTC_PRESET_ROW] & 0x1f;
-    for (unsigned y = 0; y < g.lines; y++) {
+    struct colors c = colors_of(v);
+    unsigned half = v->crtc[CRTC_MODE] & CRTC_MODE_HALF_LINES ? 1 : 0, pan = panning(v);
+    unsigned row = g.start, scan = v->crtc[CRTC_PRESET_ROW] & 0x1f, repeat = 0;
+    bool blank = false;
+    u32 line[MAX_COLUMNS * 9];
+    picture_resize(p, g.columns * vga_char_width(v), g.lines << half);
+    for (unsigned y = 0; y < p->height; y++) {
+        unsigned count = y >> half;
         u32 *to = p->pixels + (size_t)y * p->width;
-        unsigned address = interleave(v, row_start, scan);
-        if (wide)
-            draw_256_line(v, dac, address, g.columns, to);
-        else if (v->gfx[GFX_MODE] & GFX_MODE_SHIFT_INTERLEAVE)
-            draw_interleaved_line(v, color, address, g.columns, to);
+        blank = (blank && (count & 0xff) != v->crtc[CRTC_V_BLANK_END]) || count == g.blank_start;
+        if (vga_is_text(v))
+            vga_text_line(v, c.attr, row, scan, g.columns + 1, line);
         else
-            draw_planar_line(v, color, address, g.columns, to);
-        if (++scan >= g.row_height) {
-            scan = 0;
-            row_start += g.pitch;
+            draw_graphics_line(v, &c, row, scan, g.columns + 1, line);
+        memcpy(to, line + pan, p->width * sizeof *to);
+        blank_columns(v, &g, to);
+        if (blank)
+            memset(to, 0, p->width * sizeof *to);
+        if (++repeat >= g.repeats) {
+            repeat = 0;
+            scan++;
         }
-        if (y == g.line_compare)
-            row_start = scan = 0;
+        if (scan >= g.row_height) {
+            scan = 0;
+            row += g.pitch;
+        }
+        if (count == g.line_compare) {
+            row = scan = repeat = 0;
+            pan = v->attr[ATTR_MODE] & ATTR_MODE_PAN_TOP ? 0 : pan;
+        }
     }
+}
+
+/* A colour's five or six bits as eight, full to full. */
+static u32 spread(u32 value, unsigned bits, unsigned at)
+{
+    value &= BIT(bits) - 1;
+    return (value << (8 - bits) | value >> (2 * bits - 8)) << at;
 }
 
 /* One VBE line of packed pixels. */
@@ -208,11 +200,11 @@ static void draw_packed_line(const u8 *from, unsigned bpp, unsigned width, const
         case 8: to[x] = dac[from[x]]; break;
         case 15:
             c = load_le16(from + 2 * x);
-            to[x] = (c & 0x7c00) << 9 | (c & 0x03e0) << 6 | (c & 0x001f) << 3;
+            to[x] = spread(c >> 10, 5, 16) | spread(c >> 5, 5, 8) | spread(c, 5, 0);
             break;
         case 16:
             c = load_le16(from + 2 * x);
-            to[x] = (c & 0xf800) << 8 | (c & 0x07e0) << 5 | (c & 0x001f) << 3;
+            to[x] = spread(c >> 11, 5, 16) | spread(c >> 5, 6, 8) | spread(c, 5, 0);
             break;
         case 24:
             to[x] = (u32)from[3 * x] | (u32)from[3 * x + 1] << 8 | (u32)from[3 * x + 2] << 16;
@@ -222,48 +214,86 @@ static void draw_packed_line(const u8 *from, unsigned bpp, unsigned width, const
     }
 }
 
-/* Bytes from line to line in a VBE mode. */
-static u64 dispi_line_bytes(const struct vga *v)
-{
-    u64 width = v->dispi[DISPI_VIRT_WIDTH], bpp = v->dispi[DISPI_BPP];
-    return bpp == 4 ? width / 8 : width * ((bpp + 7) / 8);
-}
+/* Pages of video memory that a drawing has to look at. */
+struct dirt {
+    bool page[VRAM_PAGES]; /* may have changed since the last drawing */
+    bool any;              /* one at least */
+};
 
-static void draw_dispi(const struct vga *v, struct picture *p)
+/* Which of the pages in [start, end) the guest has written to since the last call. Their marks cost
+ * a miss for each page of the next redraw; where everything is redrawn all the time, all pages
+ * count as written for some drawings and none is marked. */
+static void take_dirt(struct vga *v, u64 start, u64 end, struct dirt *dirt)
 {
-    unsigned width = v->dispi[DISPI_XRES], height = v->dispi[DISPI_YRES], bpp = v->dispi[DISPI_BPP];
-    u64 pitch = dispi_line_bytes(v), start = v->dispi[DISPI_Y_OFFSET] * pitch;
-    u32 color[16], dac[256];
-    attr_colors(v, color);
-    for (unsigned n = 0; n < 256; n++)
-        dac[n] = dac_pixel(v, (u8)n);
-    start += bpp == 4 ? v->dispi[DISPI_X_OFFSET] / 8u : v->dispi[DISPI_X_OFFSET] * ((bpp + 7u) / 8);
-    picture_resize(p, width, height);
-    for (unsigned y = 0; y < height; y++, start += pitch) {
-        u32 *to = p->pixels + (size_t)y * width;
-        if (bpp == 4)
-            draw_planar_line(v, color, (unsigned)start, width / 8, to);
-        else if (start + (u64)width * ((bpp + 7) / 8) <= VGA_MEMORY)
-            draw_packed_line(v->vram + start, bpp, width, dac, to);
-        else
-            memset(to, 0, width * sizeof *to);
+    unsigned count = 0, first = (unsigned)(start >> PAGE_SHIFT);
+    unsigned last = (unsigned)((end + PAGE_SIZE - 1) >> PAGE_SHIFT);
+    last = last < VRAM_PAGES ? last : VRAM_PAGES;
+    bool was_busy = v->busy;
+    v->busy -= was_busy;
+    for (unsigned n = first; n < last; n++) {
+        u64 at = v->ram_offset + (u64)n * PAGE_SIZE;
+        dirt->page[n] = was_busy || !(physmem_marks(v->board->mem, at) & PAGE_CLEAN_VGA);
+        count += dirt->page[n];
     }
+    dirt->any = count;
+    bool full = count >= BUSY_PAGES && count > (last - first) / 2;
+    v->full = !full || was_busy ? 0 : v->full + 1;
+    if (v->full == BUSY_AFTER)
+        v->busy = BUSY_DRAWINGS;
+    for (unsigned n = first; n < last && !v->busy; n++)
+        if (dirt->page[n])
+            physmem_mark(v->board->mem, v->ram_offset + (u64)n * PAGE_SIZE, PAGE_CLEAN_VGA);
 }
 
-/* Has the guest written to the frame buffer directly since the last call? Marks the visible pages
- * clean again. */
-static bool take_dirty_pages(const struct vga *v)
+/* What has changed in the video memory that is shown, as far as the guest writes there directly. */
+static void look_for_dirt(struct vga *v, struct dirt *dirt)
 {
-    u64 start = v->dispi[DISPI_Y_OFFSET] * dispi_line_bytes(v) & PAGE_MASK;
-    u64 end = (v->dispi[DISPI_Y_OFFSET] + v->dispi[DISPI_YRES] + 1u) * dispi_line_bytes(v);
-    bool dirty = false;
-    for (u64 at = start; at < end && at < VGA_MEMORY; at += PAGE_SIZE) {
-        if (physmem_marks(v->board->mem, v->ram_offset + at) & PAGE_CLEAN_VGA)
+    u64 pitch = vga_dispi_pitch(v, v->dispi[DISPI_VIRT_WIDTH]);
+    u64 start = v->dispi[DISPI_Y_OFFSET] * pitch;
+    dirt->any = false;
+    if (vga_is_dispi(v))
+        take_dirt(v, start, start + (v->dispi[DISPI_YRES] + 1u) * pitch, dirt);
+    else if (v->window != WINDOW_PLANES)
+        take_dirt(v, v->window, v->window + 0x10000, dirt);
+}
+
+static void draw_dispi_planar(const struct vga *v, struct picture *p, const struct colors *c)
+{
+    unsigned pitch = (unsigned)vga_dispi_pitch(v, v->dispi[DISPI_VIRT_WIDTH]);
+    unsigned start = v->dispi[DISPI_Y_OFFSET] * pitch + v->dispi[DISPI_X_OFFSET] / 8u;
+    for (unsigned y = 0; y < p->height; y++, start += pitch)
+        for (unsigned x = 0; x < p->width / 8; x++)
+            draw_planar(&v->vram[vga_cell(start + x)], c->attr, v->attr[ATTR_PLANES] & 15,
+                        p->pixels + (size_t)y * p->width + x * 8);
+    picture_damage(p, 0, p->height);
+}
+
+/* Only lines on pages that have changed, unless all are wanted. */
+static void draw_dispi(const struct vga *v, struct picture *p, const struct dirt *dirt, bool all)
+{
+    unsigned bpp = v->dispi[DISPI_BPP], bytes = (bpp + 7) / 8;
+    u64 pitch = vga_dispi_pitch(v, v->dispi[DISPI_VIRT_WIDTH]);
+    u64 start = v->dispi[DISPI_Y_OFFSET] * pitch + v->dispi[DISPI_X_OFFSET] * bytes;
+    struct colors c = colors_of(v);
+    picture_resize(p, v->dispi[DISPI_XRES], v->dispi[DISPI_YRES]);
+    if (bpp == 4) {
+        draw_dispi_planar(v, p, &c);
+        return;
+    }
+    for (unsigned y = 0; y < p->height; y++, start += pitch) {
+        u32 *to = p->pixels + (size_t)y * p->width;
+        u64 end = start + (u64)p->width * bytes;
+        bool changed = all;
+        for (u64 n = start >> PAGE_SHIFT; n <= (end - 1) >> PAGE_SHIFT && end <= VGA_MEMORY; n++)
+            changed |= dirt->page[n];
+        if (!changed)
             continue;
-        dirty = true;
-        physmem_mark(v->board->mem, v->ram_offset + at, PAGE_CLEAN_VGA);
+        if (end <= VGA_MEMORY)
+            draw_packed_line(v->vram + start, bpp, p->width, c.dac, to);
+        else
+            memset(to, 0, p->width * sizeof *to);
+        picture_damage(p, y, y + 1);
     }
-    return dirty;
 }
 
 static void draw_blank(struct picture *p)
@@ -272,79 +302,32 @@ static void draw_blank(struct picture *p)
     memset(p->pixels, 0, (size_t)p->width * p->height * sizeof *p->pixels);
 }
 
+/* No picture comes out: switched off in the sequencer, the attribute controller or the CRTC. */
+static bool is_off(const struct vga *v)
+{
+    return (v->seq[SEQ_CLOCKING] & CLOCKING_OFF) || !(v->attr_index & ATTR_INDEX_ENABLE) ||
+           !v->crtc[CRTC_V_DISPLAY] || !(v->crtc[CRTC_MODE] & CRTC_MODE_SYNC);
+}
+
 bool vga_draw(struct vga *v, struct picture *p, bool force)
 {
-    bool blink = clock_now(v->board->clock) / BLINK_NS & 1;
-    bool changed = force || v->dirty || v->drawn != p;
-    changed |= vga_is_text(v) && blink != v->blink;
-    changed |= vga_is_dispi(v) && take_dirty_pages(v);
-    if (!changed)
+    struct dirt dirt;
+    u8 blink = clock_now(v->board->clock) / BLINK_NS & 3;
+    bool all = force || v->dirty || v->drawn != p;
+    look_for_dirt(v, &dirt);
+    if (!all && !dirt.any && !(vga_is_text(v) && blink != v->blink))
         return false;
     v->blink = blink;
     v->drawn = p;
     v->dirty = false;
-    bool off =
-        !vga_is_dispi(v) && ((v->seq[SEQ_CLOCKING] & CLOCKING_OFF) ||
-                             !(v->attr_index & ATTR_INDEX_ENABLE) || !v->crtc[CRTC_V_DISPLAY]);
-    if (off)
+    if (vga_is_dispi(v)) {
+        draw_dispi(v, p, &dirt, all);
+        return true;
+    }
+    if (is_off(v))
         draw_blank(p);
-    else if (vga_is_dispi(v))
-        draw_dispi(v, p);
-    else if (vga_is_text(v))
-        draw_text(v, p);
     else
-        draw_graphics(v, p);
+        draw_lines(v, p);
+    picture_damage(p, 0, p->height);
     return true;
-}
-
-/* Code page 437 to Unicode, upper half. */
-static const u16 cp437[128] = {
-    0x00c7, 0x00fc, 0x00e9, 0x00e2, 0x00e4, 0x00e0, 0x00e5, 0x00e7, 0x00ea, 0x00eb, 0x00e8, 0x00ef,
-    0x00ee, 0x00ec, 0x00c4, 0x00c5, 0x00c9, 0x00e6, 0x00c6, 0x00f4, 0x00f6, 0x00f2, 0x00fb, 0x00f9,
-    0x00ff, 0x00d6, 0x00dc, 0x00a2, 0x00a3, 0x00a5, 0x20a7, 0x0192, 0x00e1, 0x00ed, 0x00f3, 0x00fa,
-    0x00f1, 0x00d1, 0x00aa, 0x00ba, 0x00bf, 0x2310, 0x00ac, 0x00bd, 0x00bc, 0x00a1, 0x00ab, 0x00bb,
-    0x2591, 0x2592, 0x2593, 0x2502, 0x2524, 0x2561, 0x2562, 0x2556, 0x2555, 0x2563, 0x2551, 0x2557,
-    0x255d, 0x255c, 0x255b, 0x2510, 0x2514, 0x2534, 0x252c, 0x251c, 0x2500, 0x253c, 0x255e, 0x255f,
-    0x255a, 0x2554, 0x2569, 0x2566, 0x2560, 0x2550, 0x256c, 0x2567, 0x2568, 0x2564, 0x2565, 0x2559,
-    0x2558, 0x2552, 0x2553, 0x256b, 0x256a, 0x2518, 0x250c, 0x2588, 0x2584, 0x258c, 0x2590, 0x2580,
-    0x03b1, 0x00df, 0x0393, 0x03c0, 0x03a3, 0x03c3, 0x00b5, 0x03c4, 0x03a6, 0x0398, 0x03a9, 0x03b4,
-    0x221e, 0x03c6, 0x03b5, 0x2229, 0x2261, 0x00b1, 0x2265, 0x2264, 0x2320, 0x2321, 0x00f7, 0x2248,
-    0x00b0, 0x2219, 0x00b7, 0x221a, 0x207f, 0x00b2, 0x25a0, 0x00a0};
-
-static char *utf8_put(char *to, u8 code)
-{
-    unsigned c = code < 0x80 ? (code < 0x20 || code == 0x7f ? ' ' : code) : cp437[code - 0x80];
-    if (c < 0x80) {
-        *to++ = (char)c;
-    } else if (c < 0x800) {
-        *to++ = (char)(0xc0 | c >> 6);
-        *to++ = (char)(0x80 | (c & 0x3f));
-    } else {
-        *to++ = (char)(0xe0 | c >> 12);
-        *to++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *to++ = (char)(0x80 | (c & 0x3f));
-    }
-    return to;
-}
-
-char *vga_text(struct vga *v)
-{
-    if (!vga_is_text(v))
-        return NULL;
-    struct vga_geometry g = vga_geometry(v);
-    unsigned rows = g.lines / g.row_height;
-    char *text = xmalloc((size_t)rows * (g.columns * 3 + 1) + 1), *to = text;
-    for (unsigned row = 0; row < rows; row++) {
-        char *end = to;
-        for (unsigned x = 0; x < g.columns; x++) {
-            u8 code = v->vram[((g.start + row * g.pitch + x) & PLANE_MASK) * 4];
-            to = utf8_put(to, code);
-            if (code != ' ' && code != 0)
-                end = to;
-        }
-        to = end;
-        *to++ = '\n';
-    }
-    *to = 0;
-    return text;
 }
