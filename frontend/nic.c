@@ -106,7 +106,7 @@ void nic_option_free(struct nic_option *n)
 static bool read_rom(struct blob *rom, enum pc_nic_model model, struct error *err)
 {
     bool good = true;
-    for (unsigned k = 0; k < ARRAY_LEN(models) && *PRESCIENT_IPXE_DIR; k++) {
+    for (unsigned k = 0; k < ARRAY_LEN(models) && sizeof PRESCIENT_IPXE_DIR > 1; k++) {
         char *path = xasprintf("%s/%s", PRESCIENT_IPXE_DIR, models[k].rom);
         if (models[k].model == model && !rom->data && !access(path, R_OK))
             good = blob_read(rom, path, "option ROM", ROM_MAX, err);

@@ -42,7 +42,7 @@ static void faults_in_order(void)
         CHECK(FAULT("xorl %%eax, %%eax; divl %%eax") == DE);
         CHECK(FAULT("movl $0x80000000, %%eax; addl %%eax, %%eax; into") == OF);
         CHECK(FAULT("movl $5, %%eax; addl %%eax, %%eax; into") == NO_VECTOR);
-        CHECK(FAULT("boundl %%eax, (%0)", "r"((u32[]){6, 5})) == BR);
+        CHECK(FAULT("bound %%eax, (%0)", "r"((u32[]){6, 5})) == BR);
         CHECK(FAULT("movw %w0, %%ds", "r"(0x1f0)) == GP && caught.error == 0x1f0);
         CHECK(FAULT("ljmp *(%0)", "r"((u32[]){0, 0x1f8})) == GP && caught.error == 0x1f8);
         CHECK(FAULT("lidt (%0)", "r"(0x2000000)) == PF);
