@@ -365,6 +365,8 @@ static struct block *block_build(struct block_cache *c, u64 lin, u64 room)
     if (!draft.count)
         build_single(cpu, &draft, lin, room);
     draft.plain = block_ends_plainly(&draft);
+    if (unlikely(cpu->debugger))
+        hook_decoded(cpu, lin, draft.insn, draft.count);
     bool limited = !block_ended(&draft) && room < PAGE_SIZE - offset;
     if (!host || limited || draft.insn[0].exec == exec_beyond_limit)
         return block_use_once(c, &draft);

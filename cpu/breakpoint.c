@@ -92,7 +92,8 @@ void debugger_changed(struct cpu *cpu)
         }
     }
     d->mode = (u8)cpu_mode(cpu);
-    if (d->on_insn)
+    d->watches |= d->each_access;
+    if (d->each_insn)
         cpu_attention(cpu, ATTENTION_STEP);
     cpu_forget(cpu);
 }
@@ -112,7 +113,7 @@ static void resume(struct cpu *cpu)
     d->passed_icount = cpu->icount;
     d->resumed = true;
     d->mode = (u8)cpu_mode(cpu);
-    if (d->stepping || d->on_insn)
+    if (d->stepping || d->each_insn)
         cpu_attention(cpu, ATTENTION_STEP);
 }
 
@@ -268,11 +269,11 @@ bool debugger_step(struct cpu *cpu)
         atomic_fetch_and(&cpu->attention, ~(u32)ATTENTION_KICK);
         return true;
     }
-    if (d->on_insn)
-        d->on_insn(d->opaque, cpu);
+    if (d->each_insn)
+        hook_insn(cpu);
     if (d->precise)
         d->precise = false;
-    else if (!d->stepping && !d->on_insn)
+    else if (!d->stepping && !d->each_insn)
         atomic_fetch_and(&cpu->attention, ~(u32)ATTENTION_STEP);
     return false;
 }
@@ -286,10 +287,18 @@ static bool meets(const struct breakpoint *b, u64 lin, u64 pa, u64 size)
 bool debugger_watches(const struct cpu *cpu, u64 lin_page, u64 pa)
 {
     const struct debugger *d = cpu->debugger;
+    if (d->each_access)
+        return true;
     for (unsigned n = 0; n < d->count; n++)
         if (meets(d->list[n], lin_page, pa & PAGE_MASK, PAGE_SIZE))
             return true;
     return false;
+}
+
+static bool is_single(const struct cpu *cpu)
+{
+    return !cpu->cur ||
+           atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_STEP;
 }
 
 /* The first time, the instruction is started anew by itself, so that what follows it has not run
@@ -302,11 +311,14 @@ void debugger_access(struct cpu *cpu, u64 lin, u64 pa, unsigned size, bool write
     for (unsigned n = 0; n < d->count && !b; n++)
         if (d->list[n]->access & kind && meets(d->list[n], lin, pa, size))
             b = d->list[n];
-    if (!b || d->data_hit)
+    bool first = b && !d->data_hit;
+    if (d->each_access && (!first || is_single(cpu)))
+        hook_access(cpu, lin, pa, size, write);
+    if (!first)
         return;
-    bool single = atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_STEP;
+    bool single = is_single(cpu);
     cpu_attention(cpu, ATTENTION_STEP);
-    if (cpu->cur && !single) {
+    if (!single) {
         d->precise = true;
         cpu->dr6_pending &= ~(u64)DR6_B;
         cpu_restart(cpu);
@@ -325,8 +337,8 @@ void debugger_access(struct cpu *cpu, u64 lin, u64 pa, unsigned size, bool write
 void debugger_exception(struct cpu *cpu, const struct fault *fault)
 {
     struct debugger *d = cpu->debugger;
-    if (d->on_event)
-        d->on_event(d->opaque, cpu, fault->vector, fault);
+    d->exceptions_taken[fault->vector & 31]++;
+    hook_event(cpu, fault->vector, fault);
     if (fault->vector < 64 && d->exceptions >> fault->vector & 1)
         pause_at(cpu, &(struct pause){.reason = PAUSE_EXCEPTION,
                                       .cs = cpu->seg[SEG_CS].selector,
@@ -336,9 +348,8 @@ void debugger_exception(struct cpu *cpu, const struct fault *fault)
 
 void debugger_interrupt(struct cpu *cpu, unsigned vector)
 {
-    struct debugger *d = cpu->debugger;
-    if (d->on_event)
-        d->on_event(d->opaque, cpu, vector, NULL);
+    cpu->debugger->interrupts_taken[vector & 0xff]++;
+    hook_event(cpu, vector, NULL);
 }
 
 void debugger_triple(struct cpu *cpu, const struct fault *fault)
@@ -355,6 +366,7 @@ void debugger_mode(struct cpu *cpu)
     enum cpu_mode mode = cpu_mode(cpu);
     if (mode == d->mode)
         return;
+    hook_mode(cpu);
     d->mode = (u8)mode;
     if (d->stop_at_mode)
         pause_at(cpu, &(struct pause){.reason = PAUSE_MODE});

@@ -4,7 +4,7 @@
 #ifndef CPU_BREAKPOINT_H
 #define CPU_BREAKPOINT_H
 
-#include "cpu/cpu.h"
+#include "cpu/hook.h"
 
 enum breakpoint_kind {
     BREAKPOINT_LINEAR,   /* an instruction that starts at this linear address */
@@ -89,12 +89,12 @@ struct debugger {
     struct pause pause;  /* why it stopped; reason PAUSE_NONE while it runs */
     /* condition and hit count of a breakpoint that was met; NULL: stop */
     bool (*wanted)(void *opaque, struct breakpoint *b);
-    /* before each instruction, while set [set]: traces */
-    void (*on_insn)(void *opaque, struct cpu *cpu);
-    /* an exception or interrupt is being delivered; fault is NULL for interrupts; while set [set]
-     */
-    void (*on_event)(void *opaque, struct cpu *cpu, unsigned vector, const struct fault *fault);
-    void *opaque; /* argument of the functions */
+    void *opaque;              /* argument of wanted */
+    struct hook *hooks;        /* those who listen: cpu/hook.h */
+    bool each_insn;            /* one of them to each instruction */
+    bool each_access;          /* one of them to each access */
+    u64 exceptions_taken[32];  /* delivered, by vector */
+    u64 interrupts_taken[256]; /* the same of interrupts, those by software included */
 };
 
 /* Creates cpu->debugger. */

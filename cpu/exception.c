@@ -252,6 +252,8 @@ void exception_deliver(struct cpu *cpu)
 void interrupt_software(struct cpu *cpu, u8 vector)
 {
     struct event e = {.flags = cpu_eflags(cpu), .vector = vector, .software = true};
+    if (unlikely(cpu->debugger))
+        debugger_interrupt(cpu, vector);
     deliver(cpu, &e);
     cpu->dr6_pending &= ~(u64)DR6_BS;
 }

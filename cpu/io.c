@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/debug.h"
 #include "cpu/exec.h"
+#include "cpu/hook.h"
 #include "cpu/mem.h"
 #include "cpu/operand.h"
 
@@ -30,14 +31,19 @@ static void port_check(struct cpu *cpu, u16 port, unsigned size)
 static u32 port_read(struct cpu *cpu, u16 port, unsigned size)
 {
     debug_io(cpu, port, size);
-    if (!cpu->bus.io_read)
-        return size == 4 ? 0xffffffff : BIT(8 * size) - 1;
-    return cpu->bus.io_read(cpu->bus.opaque, port, size);
+    u32 value = size == 4 ? 0xffffffff : BIT(8 * size) - 1;
+    if (cpu->bus.io_read)
+        value = cpu->bus.io_read(cpu->bus.opaque, port, size);
+    if (unlikely(cpu->debugger))
+        hook_port(cpu, port, size, value, false);
+    return value;
 }
 
 static void port_write(struct cpu *cpu, u16 port, u32 value, unsigned size)
 {
     debug_io(cpu, port, size);
+    if (unlikely(cpu->debugger))
+        hook_port(cpu, port, size, value, true);
     if (cpu->bus.io_write)
         cpu->bus.io_write(cpu->bus.opaque, port, value, size);
 }

@@ -101,6 +101,8 @@ static struct tlb_entry *fill(struct cpu *cpu, u64 lin, enum access access, bool
     if (unlikely(cpu->tracer) && cpu->tracer->walked)
         cpu->tracer->walked(cpu->tracer, lin, access, user, e,
                             e ? tlb_pa(&cpu->space->tlb[user], lin) : 0, error);
+    if (unlikely(cpu->debugger))
+        hook_walked(cpu, lin, access, e);
     if (!e)
         cpu_raise_pf(cpu, lin, error);
     return e;
@@ -185,6 +187,8 @@ static void piece_read(struct cpu *cpu, const struct piece *p, u8 *to)
     for (unsigned at = 0; at < p->n;) {
         unsigned left = p->n - at, n = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
         u64 v = phys_read(cpu->mem, pa + at, n);
+        if (unlikely(cpu->debugger))
+            hook_device(cpu, pa + at, n, v, false);
         memcpy(to + at, &v, n);
         at += n;
     }
@@ -220,6 +224,8 @@ static void piece_write(struct cpu *cpu, const struct piece *p, const u8 *from)
         unsigned left = p->n - at, n = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
         u64 v = 0;
         memcpy(&v, from + at, n);
+        if (unlikely(cpu->debugger))
+            hook_device(cpu, p->pa + at, n, v, true);
         phys_write(cpu->mem, p->pa + at, v, n);
         at += n;
     }

@@ -15,6 +15,15 @@ enum {
     COMMAND_WAITS = 2 /* the next one waits until the machine has stopped again */
 };
 
+/* What is told on standard error as it happens (command_follow.c). */
+struct follow {
+    struct hook hook; /* on the CPU */
+    bool insn;        /* each instruction: trace on */
+    bool call, iret;  /* far and near calls; returns from handlers */
+    bool event;       /* exceptions and interrupts */
+    bool mode;        /* changes of the mode */
+};
+
 struct monitor {
     struct machine *m;             /* the machine */
     struct cpu *cpu;               /* its CPU */
@@ -26,9 +35,12 @@ struct monitor {
     struct session *current;       /* whose command is executed, or NULL */
     u64 examine_at;                /* where x and u go on */
     u64 code_at;
-    u64 *marked;      /* page diff: the mark's leaf entries, or NULL */
-    u64 marked_count; /* entries of marked, two values each: linear, entry */
-    const void *gdb;  /* owner of gdb's breakpoints: not deleted by `delete` without a number */
+    u64 *marked;              /* page diff: the mark's leaf entries, or NULL */
+    u64 marked_count;         /* entries of marked, two values each: linear, entry */
+    char *medium[MAX_DRIVES]; /* what was put into each drive, where changed */
+    bool changed[MAX_DRIVES]; /* its medium is not that of the command line any more */
+    struct follow follow;     /* what `trace` and `show` tell */
+    const void *gdb; /* owner of gdb's breakpoints: not deleted by `delete` without a number */
 };
 
 struct command {
@@ -64,6 +76,10 @@ void show_walk(struct monitor *mon, u64 lin, struct text *out);
 /* Linear address of the next instruction. */
 u64 code_address(const struct cpu *cpu);
 
+void drives_show(struct monitor *mon, struct text *out);
+/* command_follow.c: nothing is told any more. */
+void follow_end(struct monitor *mon);
+
 #define COMMAND(name) void command_##name(struct monitor *mon, const char *args, struct text *out)
 COMMAND(help);
 COMMAND(info);
@@ -83,6 +99,7 @@ COMMAND(modebp);
 COMMAND(magic_break);
 COMMAND(on);
 COMMAND(show);
+COMMAND(trace);
 COMMAND(stepirq);
 COMMAND(info_break);
 COMMAND(info_status);
@@ -113,12 +130,22 @@ COMMAND(page);
 COMMAND(info_tlb);
 COMMAND(info_mem);
 COMMAND(info_tab);
-/* command_machine.c */
 /* command_snapshot.c */
 COMMAND(savevm);
 COMMAND(loadvm);
 COMMAND(balloon);
 COMMAND(info_balloon);
+/* command_devices.c */
+COMMAND(info_pci);
+COMMAND(info_pic);
+COMMAND(info_irq);
+/* command_drives.c */
+COMMAND(change);
+COMMAND(eject);
+/* command_translate.c */
+COMMAND(info_block);
+COMMAND(info_translate);
+/* command_machine.c */
 COMMAND(quit);
 COMMAND(system_reset);
 COMMAND(system_powerdown);

@@ -415,26 +415,3 @@ void command_on(struct monitor *mon, const char *args, struct text *out)
     else if (!machine_on_event(mon->m, word, &err))
         text_add(out, "%s\n", err.text);
 }
-
-static void on_event(void *opaque, struct cpu *cpu, unsigned vector, const struct fault *fault)
-{
-    struct monitor *mon = opaque;
-    struct text t = {0};
-    show_place(mon, cpu->seg[SEG_CS].selector, cpu->rip, &t);
-    if (fault)
-        log_line(NULL, "%s at %s: %s", explain_name(vector), t.data, fault->why ? fault->why : "");
-    else
-        log_line(NULL, "interrupt 0x%02x at %s", vector, t.data);
-    text_free(&t);
-}
-
-void command_show(struct monitor *mon, const char *args, struct text *out)
-{
-    struct debugger *d = mon->cpu->debugger;
-    if (arg_is(&args, "int"))
-        d->on_event = on_event;
-    else if (arg_is(&args, "off"))
-        d->on_event = NULL;
-    else
-        text_add(out, "int or off?\n");
-}

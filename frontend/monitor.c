@@ -382,6 +382,9 @@ void monitor_free(struct monitor *mon)
         free(mon->session);
         mon->session = next;
     }
+    follow_end(mon);
+    for (unsigned n = 0; n < MAX_DRIVES; n++)
+        free(mon->medium[n]);
     disasm_free(mon->disasm);
     symbols_free(mon->symbols);
     free(mon->marked);

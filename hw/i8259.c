@@ -381,3 +381,9 @@ struct i8259 *i8259_create(struct board *b, u16 master, u16 slave, u16 elcr, str
         return NULL;
     return p;
 }
+
+struct i8259_view i8259_view(const struct i8259 *p, unsigned n)
+{
+    const struct pic *c = &p->pic[n];
+    return (struct i8259_view){pic_irr(c), c->isr, c->imr, c->elcr, c->icw2 & 0xf8};
+}

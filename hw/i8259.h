@@ -22,4 +22,14 @@ bool i8259_pending(const struct i8259 *p);
  * IRQ 7 or 15. */
 int i8259_acknowledge(struct i8259 *p);
 
+/* For people: one of the two chips, 0 the master. */
+struct i8259_view {
+    u8 irr;  /* requests */
+    u8 isr;  /* in service */
+    u8 imr;  /* masked */
+    u8 elcr; /* level-triggered inputs */
+    u8 base; /* vector of input 0 */
+};
+struct i8259_view i8259_view(const struct i8259 *p, unsigned n);
+
 #endif

@@ -196,3 +196,13 @@ struct ioapic *ioapic_create(struct board *b, struct apic_bus *bus)
     ioapic_reset(a);
     return a;
 }
+
+u64 ioapic_entry(const struct ioapic *a, unsigned n)
+{
+    return a->entry[n];
+}
+
+bool ioapic_asserted(const struct ioapic *a, unsigned n)
+{
+    return a->level >> n & 1;
+}

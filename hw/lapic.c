@@ -454,3 +454,12 @@ struct lapic *lapic_create(struct board *b, struct apic_bus *bus, unsigned id,
     lapic_reset(l);
     return l;
 }
+
+void lapic_view(const struct lapic *l, struct lapic_view *v)
+{
+    *v = (struct lapic_view){
+        .enabled = hardware_enabled(l) && (l->svr & SVR_ENABLE), .id = l->id, .tpr = l->tpr};
+    memcpy(v->irr, l->irr, sizeof v->irr);
+    memcpy(v->isr, l->isr, sizeof v->isr);
+    memcpy(v->lvt, l->lvt, sizeof v->lvt);
+}

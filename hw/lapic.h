@@ -73,4 +73,15 @@ bool lapic_set_base(struct lapic *l, u64 value);
 u8 lapic_tpr(const struct lapic *l);
 void lapic_set_tpr(struct lapic *l, u8 value);
 
+/* For people: the registers that matter. */
+struct lapic_view {
+    bool enabled; /* by software and by IA32_APIC_BASE */
+    u8 id;        /* APIC id */
+    u8 tpr;       /* task priority */
+    u32 irr[8];   /* requested vectors, one bit each */
+    u32 isr[8];   /* vectors in service */
+    u32 lvt[6];   /* timer, thermal, performance, LINT0, LINT1, error */
+};
+void lapic_view(const struct lapic *l, struct lapic_view *v);
+
 #endif

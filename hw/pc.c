@@ -441,3 +441,33 @@ void pc_power_button(struct pc *pc)
 {
     piix4_pm_power_button(pc->pm);
 }
+
+struct i8259 *pc_pic(struct pc *pc)
+{
+    return pc->pic;
+}
+
+struct ioapic *pc_ioapic(struct pc *pc)
+{
+    return pc->ioapic;
+}
+
+struct lapic *pc_lapic(struct pc *pc)
+{
+    return pc->lapic;
+}
+
+struct pci_bus *pc_pci(struct pc *pc)
+{
+    return pc->pci;
+}
+
+bool pc_change_cd(struct pc *pc, unsigned n, struct image *image, bool force, struct error *err)
+{
+    return ide_change_medium(pc->ide, n / 2, n % 2, image, force, err);
+}
+
+bool pc_change_floppy(struct pc *pc, unsigned n, struct image *image, struct error *err)
+{
+    return i82078_change(pc->fdc, n, image, err);
+}

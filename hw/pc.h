@@ -12,6 +12,10 @@ struct cpu;
 struct pc;
 struct vga;
 struct virtio_balloon;
+struct i8259;
+struct ioapic;
+struct lapic;
+struct pci_bus;
 
 /* One drive. */
 struct pc_drive {
@@ -73,6 +77,16 @@ void pc_key(struct pc *pc, unsigned usage, bool down);
 void pc_mouse(struct pc *pc, int dx, int dy, int dz, unsigned buttons);
 /* The memory balloon, or NULL. */
 struct virtio_balloon *pc_balloon(struct pc *pc);
+/* Chips, for people who want to look at them. */
+struct i8259 *pc_pic(struct pc *pc);
+struct ioapic *pc_ioapic(struct pc *pc);
+struct lapic *pc_lapic(struct pc *pc);
+struct pci_bus *pc_pci(struct pc *pc);
+/* Changes the medium of IDE CD drive n (0-3), or of floppy drive n; NULL: takes it out. The board
+ * owns the image on success. False with *err set: there is no such drive, the guest has locked the
+ * tray and force is false, or the disk is too large. */
+bool pc_change_cd(struct pc *pc, unsigned n, struct image *image, bool force, struct error *err);
+bool pc_change_floppy(struct pc *pc, unsigned n, struct image *image, struct error *err);
 /* Presses the power button for a moment. */
 void pc_power_button(struct pc *pc);
 

@@ -23,7 +23,29 @@ void observe_block(const struct translator *t, const struct tblock *b, struct ob
                            .count = b->count,
                            .insn = insn,
                            .host_code = (const u8 *)(uintptr_t)b->code,
-                           .host_bytes = (unsigned)(b->code_end - b->code)};
+                           .host_bytes = (unsigned)(b->code_end - b->code),
+                           .direct = !b->checked};
+    for (unsigned n = 0; n < 2; n++)
+        o->linked[n] = b->exit[n].to ? b->exit[n].to->lin : 0;
+}
+
+unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
+                             void (*fn)(void *opaque, const struct observed *b), void *opaque)
+{
+    const struct translator *t = cpu->translator;
+    struct observed_insn insn[SCAN_MAX_INSNS + 1];
+    struct observed o;
+    unsigned count = 0;
+    if (!t || ram_offset >> PAGE_SHIFT >= t->page_count)
+        return 0;
+    for (const struct tblock *b = t->page[ram_offset >> PAGE_SHIFT]; b; b = b->page_next) {
+        if (b->dropped || ram_offset < b->ram_offset || ram_offset >= b->ram_offset + b->bytes)
+            continue;
+        observe_block(t, b, insn, &o);
+        fn(opaque, &o);
+        count++;
+    }
+    return count;
 }
 
 void observe_translated(const struct translator *t, const struct tblock *b)

@@ -22,6 +22,8 @@ struct observed {
     const struct observed_insn *insn; /* count + 1: the last one ends the others */
     const u8 *host_code;              /* the host code; behind the last instruction's, stubs */
     unsigned host_bytes;              /* its length */
+    bool direct;                      /* accesses memory through a window, else by TLB checks */
+    u32 linked[2];                    /* blocks to which its exits jump; 0: not linked */
 };
 
 struct observer {
@@ -30,6 +32,10 @@ struct observer {
     void (*runs)(void *opaque, u32 lin);
     void *opaque; /* argument of both */
 };
+
+/* Calls fn for each translation that there is of the code at a place in RAM; how many. */
+unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
+                             void (*fn)(void *opaque, const struct observed *b), void *opaque);
 
 /* Before the CPU runs; the observer stays the caller's. */
 void translate_observe(struct cpu *cpu, const struct observer *observer);
