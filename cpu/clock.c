@@ -21,7 +21,7 @@ void clock_free(struct clock *c)
 
 u64 clock_ticks(u64 ns, u64 hz)
 {
-    return (u64)((unsigned __int128)ns * hz / NS_PER_SEC);
+    return hz == NS_PER_SEC ? ns : (u64)((unsigned __int128)ns * hz / NS_PER_SEC);
 }
 
 u64 clock_ns(u64 ticks, u64 hz)

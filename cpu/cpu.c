@@ -11,6 +11,7 @@
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
 #include "cpu/fpu.h"
+#include "cpu/segment.h"
 
 enum { TSC_HZ = 1000000000 };
 
@@ -100,6 +101,8 @@ static void reset_segments(struct cpu *cpu)
     cpu->seg[SEG_CS].attr |= DESC_CODE;
     cpu->seg[SEG_CS].selector = 0xf000;
     cpu->seg[SEG_CS].base = 0xffff0000;
+    for (unsigned n = 0; n < SEG_COUNT; n++)
+        segment_update_reach(&cpu->seg[n]);
     cpu->seg[SEG_LDTR].attr = DESC_P | 2 << 8;
     cpu->seg[SEG_TR].attr = DESC_P | 11 << 8;
     cpu->gdtr = cpu->idtr = (struct dtable){.limit = 0xffff};
@@ -302,6 +305,7 @@ static void state_segment(struct state *s, unsigned n, struct segment *seg)
     state_data(s, "read_span", &seg->read_span, sizeof seg->read_span);
     state_data(s, "write_span", &seg->write_span, sizeof seg->write_span);
     state_end(s);
+    segment_update_reach(seg);
 }
 
 void cpu_state(struct cpu *cpu, struct state *s)

@@ -56,11 +56,20 @@ enum {
     DESC_G = BIT(23),  /* limit in pages */
 };
 
+/* What can be told of a segment without looking at an offset: the more, the cheaper an access. */
+enum seg_reach {
+    REACH_CHECKED, /* nothing: limit and rights are checked at each access */
+    REACH_64K,     /* its first 64 KiB are accessible */
+    REACH_OPEN,    /* all 4 GiB are, at any base */
+    REACH_FLAT,    /* the same, and the base is 0 */
+};
+
 /* A segment register with its hidden part. An access of n bytes at off is allowed when
  * (s64)(u32)(off - lo) + n - 1 <= span of its kind: one comparison for expand-up, expand-down, null
  * and unreadable segments alike (segment_update keeps lo and the spans in step with the rest). */
 struct segment {
     u16 selector;   /* visible part */
+    u8 reach;       /* enum seg_reach of reads and writes; 0 is always right */
     u32 attr;       /* DESC_* bits, 0x00f0ff00 of the descriptor's second dword */
     u32 limit;      /* in bytes, granularity applied */
     u64 base;       /* linear base */

@@ -42,7 +42,7 @@ void debug_update(struct cpu *cpu)
         plant(cpu);
     if ((cpu->eflags & (FLAG_TF | FLAG_RF)) || cpu->dr6_pending)
         cpu_attention(cpu, ATTENTION_TRAP);
-    else
+    else if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
         atomic_fetch_and_explicit(&cpu->attention, ~(u32)ATTENTION_TRAP, memory_order_relaxed);
 }
 

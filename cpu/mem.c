@@ -362,17 +362,6 @@ void mem_probe_write(struct cpu *cpu, unsigned seg, u64 off, unsigned size)
 
 /* Implicit accesses */
 
-u64 sys_read(struct cpu *cpu, u64 lin, unsigned size)
-{
-    const struct tlb_entry *e = tlb_entry(&cpu->space->tlb[0], lin);
-    if (likely(tlb_hits(e->tag[ACCESS_READ], lin, size))) {
-        u64 v = 0;
-        memcpy(&v, (const void *)(uintptr_t)(lin + e->addend), size);
-        return v;
-    }
-    return lin_read_slow(cpu, lin, size, false);
-}
-
 void sys_write(struct cpu *cpu, u64 lin, u64 value, unsigned size)
 {
     const struct tlb_entry *e = tlb_entry(&cpu->space->tlb[0], lin);

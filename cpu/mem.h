@@ -98,7 +98,14 @@ void mem_probe_write(struct cpu *cpu, unsigned seg, u64 off, unsigned size);
 
 /* Implicit supervisor accesses by linear address: descriptor tables, IDT, TSS, whatever the CPL.
  * size 1, 2, 4, 8. */
-u64 sys_read(struct cpu *cpu, u64 lin, unsigned size);
+static inline u64 sys_read(struct cpu *cpu, u64 lin, unsigned size)
+{
+    const struct tlb_entry *e = tlb_entry(&cpu->space->tlb[0], lin);
+    if (unlikely(!tlb_hits(e->tag[ACCESS_READ], lin, size)))
+        return lin_read_slow(cpu, lin, size, false);
+    const u8 *p = (const u8 *)(uintptr_t)(lin + e->addend);
+    return size == 8 ? load_le64(p) : size == 4 ? load_le32(p) : size == 2 ? load_le16(p) : *p;
+}
 void sys_write(struct cpu *cpu, u64 lin, u64 value, unsigned size);
 void sys_probe_write(struct cpu *cpu, u64 lin, unsigned size);
 

@@ -20,6 +20,7 @@ void segment_update(const struct cpu *cpu, struct segment *s)
     s64 span = s->limit;
     (void)cpu;
     s->lo = 0;
+    s->reach = REACH_CHECKED;
     s->read_span = s->write_span = -1;
     if ((a & (DESC_P | DESC_S)) != (DESC_P | DESC_S))
         return;
@@ -36,6 +37,7 @@ void segment_update(const struct cpu *cpu, struct segment *s)
         s->read_span = span;
     if (!(a & DESC_CODE) && (a & DESC_RW))
         s->write_span = span;
+    segment_update_reach(s);
 }
 
 bool descriptor_read(struct cpu *cpu, u16 selector, struct descriptor *d)

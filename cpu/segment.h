@@ -71,8 +71,23 @@ _Noreturn static inline void raise_selector(struct cpu *cpu, enum vector vector,
     cpu_raise_error(cpu, vector, selector & 0xfffcu, why);
 }
 
-/* Recomputes lo and the spans from attr and limit. Hidden parts are what counts in every mode, so
- * that it needs no call when CR0.PE changes. */
+/* How far accesses with this span reach. */
+static inline enum seg_reach segment_reach(const struct segment *s, s64 span)
+{
+    if (s->lo || span < UINT16_MAX)
+        return REACH_CHECKED;
+    if (span < UINT32_MAX)
+        return REACH_64K;
+    return s->base ? REACH_OPEN : REACH_FLAT;
+}
+/* Recomputes reach, which is that of writes: what can be written can be read. */
+static inline void segment_update_reach(struct segment *s)
+{
+    s->reach = (u8)segment_reach(s, s->write_span < s->read_span ? s->write_span : s->read_span);
+}
+
+/* Recomputes lo, the spans and reach from attr and limit. Hidden parts are what counts in every
+ * mode, so that it needs no call when CR0.PE changes. */
 void segment_update(const struct cpu *cpu, struct segment *s);
 
 /* Reads the descriptor of a non-null selector; false when it lies outside its table. May raise #PF.

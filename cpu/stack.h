@@ -26,7 +26,7 @@ static inline void stack_push_at(struct cpu *cpu, u64 *sp, u64 value, unsigned s
 }
 static inline u64 stack_pop_at(struct cpu *cpu, u64 *sp, unsigned size)
 {
-    u64 value = mem_read(cpu, SEG_SS, *sp, size);
+    u64 value = likely(size == 4) ? mem_read32(cpu, SEG_SS, *sp) : mem_read(cpu, SEG_SS, *sp, size);
     *sp = (*sp + size) & cpu->stack_mask;
     return value;
 }

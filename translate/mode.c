@@ -5,34 +5,27 @@
 
 #include <string.h>
 
+#include "cpu/segment.h"
 #include "translate/translate.h"
-
-static enum seg_reach reach_of(const struct segment *s, s64 span)
-{
-    if (s->lo || span < UINT16_MAX)
-        return REACH_CHECKED;
-    if (span < UINT32_MAX)
-        return REACH_64K;
-    return s->base ? REACH_OPEN : REACH_FLAT;
-}
 
 /* FS and GS change often and are read seldom: a base of 0 makes no mode of its own. */
 static u32 reach_bits(const struct cpu *cpu)
 {
-    u32 bits = 0;
-    for (unsigned n = SEG_ES; n <= SEG_GS; n++) {
-        const struct segment *s = &cpu->seg[n];
-        bool readable = n == SEG_CS || s->read_span < s->write_span;
-        enum seg_reach reach = reach_of(s, readable ? s->read_span : s->write_span);
-        if (reach == REACH_FLAT && n >= SEG_FS)
+    static const u8 all[] = {SEG_ES, SEG_SS, SEG_DS, SEG_FS, SEG_GS};
+    const struct segment *seg = cpu->seg;
+    u32 bits = segment_reach(&seg[SEG_CS], seg[SEG_CS].read_span) << (2 * SEG_CS);
+    u32 lo = bits ? 0 : seg[SEG_CS].lo;
+    for (unsigned n = 0; n < ARRAY_LEN(all); n++) {
+        const struct segment *s = &seg[all[n]];
+        u32 reach = s->reach;
+        if (reach == REACH_FLAT && all[n] >= SEG_FS)
             reach = REACH_OPEN;
-        if (n == SEG_GS && cpu->cpl == 0 && (cpu->cr0 & CR0_PE))
+        if (all[n] == SEG_GS && cpu->cpl == 0 && (cpu->cr0 & CR0_PE))
             reach = REACH_CHECKED; /* what the program left there; kernels do not use it */
-        if (reach == REACH_CHECKED && s->lo)
-            bits |= MODE_EXPAND_DOWN;
-        bits |= (u32)reach << (MODE_REACH_SHIFT + 2 * n);
+        lo |= reach == REACH_CHECKED ? s->lo : 0;
+        bits |= reach << (2 * all[n]);
     }
-    return bits;
+    return bits << MODE_REACH_SHIFT | (lo ? MODE_EXPAND_DOWN : 0);
 }
 
 /* Loading ES, DS, FS or GS changes nothing but selector and base: segment_set_real. */

@@ -19,15 +19,6 @@ enum {
     MODE_REACH_SHIFT = 8,  /* from here on, two bits (enum seg_reach) for each of ES to GS */
 };
 
-/* What the translator knows of a segment without looking at its registers: the more, the cheaper
- * an access. Of CS, only the reads. */
-enum seg_reach {
-    REACH_CHECKED, /* nothing: limit and rights are checked at each access */
-    REACH_64K,     /* its first 64 KiB are accessible */
-    REACH_OPEN,    /* all 4 GiB are, at any base */
-    REACH_FLAT,    /* the same, and the base is 0 */
-};
-
 /* A mode. The translator numbers them; blocks and the jump table have the number. */
 struct tmode {
     u32 bits;     /* MODE_* */
@@ -36,6 +27,7 @@ struct tmode {
 };
 enum { TMODES = 1024 /* modes at a time; a power of two */ };
 
+/* What is known of a segment's accesses; of CS, only the reads. */
 static inline enum seg_reach mode_reach(u32 bits, unsigned seg)
 {
     return bits >> (MODE_REACH_SHIFT + 2 * seg) & 3;

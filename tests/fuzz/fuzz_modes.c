@@ -11,6 +11,7 @@
 
 #include "cpu/control.h"
 #include "cpu/interp.h"
+#include "cpu/segment.h"
 #include "tests/fuzz/fuzz.h"
 #include "translate/engine.h"
 
@@ -206,6 +207,7 @@ static void load_segment(struct cpu *cpu, const struct start *s, enum seg_reg re
                                      .base = base,
                                      .read_span = 0xffff,
                                      .write_span = attr & DESC_CODE ? -1 : 0xffff};
+    segment_update_reach(&cpu->seg[reg]);
 }
 
 static void load_cpu(struct cpu *cpu, const struct start *s)

@@ -9,6 +9,7 @@
 #include "cpu/decode.h"
 #include "cpu/fpu.h"
 #include "cpu/interp.h"
+#include "cpu/segment.h"
 #include "tests/fuzz/fuzz.h"
 #include "translate/engine.h"
 
@@ -44,6 +45,7 @@ static void set_segment(struct cpu *cpu, enum seg_reg reg, u16 selector, u32 typ
                          .limit = UINT32_MAX,
                          .read_span = all,
                          .write_span = type & DESC_CODE ? -1 : all};
+    segment_update_reach(&cpu->seg[reg]);
 }
 
 /* The selectors are Linux' for 32-bit programs; FS and GS are null. */
