@@ -125,7 +125,7 @@ static void restart(const struct tblock *b, greg_t *regs, intptr_t delta)
         regs[REG_RIP] = (greg_t)(b->code + b->lookup);
     for (unsigned n = 0; n < 2; n++) {
         const struct texit *x = &b->exit[n];
-        u64 guard = (u64)(uintptr_t)(x->guard + delta);
+        u64 guard = (u64)(uintptr_t)x->guard + (u64)delta;
         if (x->guard && within(pc, guard, guard + GUARD_SIZE))
             regs[REG_RIP] = (greg_t)x->stub;
     }

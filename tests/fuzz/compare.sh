@@ -1,5 +1,8 @@
 #!/bin/sh
-# A slice of the hostile guests on the interpreter and on the translator, from a fixed seed.
+# Hostile guests on the interpreter and on each tier of the translator, which must agree.
 # SPDX-License-Identifier: MIT
-exec "$BUILD"/tests/fuzz/fuzz_hostile -compare -limit 3000 -seed "${HOSTILE_SEED:-1}" \
-    -n "${HOSTILE_GUESTS:-120}"
+for engine in checked direct; do
+    echo "$engine:"
+    "$BUILD"/tests/fuzz/fuzz_hostile -compare -engine $engine -limit 3000 \
+        -seed "${HOSTILE_SEED:-1}" -n "${HOSTILE_GUESTS:-80}" || exit 1
+done

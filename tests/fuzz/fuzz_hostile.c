@@ -1,7 +1,8 @@
 /* Runs hostile guests on the whole PC: SeaBIOS boots once, then each guest has a copy of that
  * machine for itself. A guest may do what it likes; that the emulator's process crashes, hangs or
- * makes a sanitizer speak is a failure. With -compare each guest runs on the interpreter and on the
- * translator, for as many instructions; that they leave another state is one, too. */
+ * makes a sanitizer speak is a failure. -engine names who runs them. With -compare each guest runs
+ * on the interpreter and on that engine, for as many instructions; that they leave another state is
+ * a failure, too. */
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
@@ -311,6 +312,7 @@ static bool same_time(const struct session s[2])
 int main(int argc, char **argv)
 {
     struct session s[2] = {{.limit = 5000}};
+    const char *engine = NULL;
     u64 seed = 1, count = 1000, failed = 0, resets = 0, stops = 0, instructions = 0, n;
     for (int k = 1; k < argc; k++) {
         if (!strcmp(argv[k], "-v"))
@@ -323,17 +325,19 @@ int main(int argc, char **argv)
             count = number(argv[++k]);
         else if (k + 1 < argc && !strcmp(argv[k], "-limit"))
             s->limit = number(argv[++k]);
+        else if (k + 1 < argc && !strcmp(argv[k], "-engine"))
+            engine = argv[++k];
         else
             die("usage: fuzz_hostile [-seed N] [-n COUNT, 0: for ever] [-limit INSTRUCTIONS] "
-                "[-compare] [-v]");
+                "[-engine ENGINE] [-compare] [-v]");
     }
     s[1] = s[0];
-    session_start(&s[0], "interp");
+    session_start(&s[0], engine && !s->comparing ? engine : "interp");
     /* A boot may find itself a few nanoseconds later, by when the host looks at it. */
     for (unsigned tries = 0; s->comparing && tries < 10 && !same_time(s); tries++) {
         if (tries)
             session_end(&s[1]);
-        session_start(&s[1], "checked");
+        session_start(&s[1], engine ? engine : "checked");
     }
     for (n = 0; (n < count || !count) && failed < 20; n++) {
         failed += s->comparing ? !session_compare(s, seed + n) : !session_run(s, seed + n);

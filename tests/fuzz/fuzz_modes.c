@@ -269,8 +269,10 @@ static bool states_differ(const struct cpu *a, const struct cpu *b)
     bool bad = differs("icount", a->icount, b->icount);
     bad |= differs("eip", a->rip, b->rip);
     bad |= differs("eflags", cpu_eflags(a), cpu_eflags(b));
-    bad |= differs("cr0", a->cr0, b->cr0) | differs("cr2", a->cr2, b->cr2);
-    bad |= differs("halted", a->halted, b->halted) | differs("shutdown", a->shutdown, b->shutdown);
+    bad |= differs("cr0", a->cr0, b->cr0);
+    bad |= differs("cr2", a->cr2, b->cr2);
+    bad |= differs("halted", a->halted, b->halted);
+    bad |= differs("shutdown", a->shutdown, b->shutdown);
     bad |= differs("inhibit", a->inhibit, b->inhibit);
     for (unsigned n = 0; n < 8; n++)
         bad |= differs(names[n], a->regs[n], b->regs[n]);
@@ -285,10 +287,11 @@ static bool memory_differs(const struct guest guest[2])
     const u8 *a = physmem_ram(guest[0].mem, 0), *b = physmem_ram(guest[1].mem, 0);
     if (!memcmp(a, b, DIRECTORY))
         return false;
-    for (u32 n = 0; n < DIRECTORY; n++)
-        if (a[n] != b[n])
-            return differs("at", n, n + 1) | differs("memory", a[n], b[n]);
-    return false;
+    u32 n = 0;
+    while (a[n] == b[n])
+        n++;
+    differs("at", n, n + 1);
+    return differs("memory", a[n], b[n]);
 }
 
 static char now[64]; /* what is running, for on_alarm */
