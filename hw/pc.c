@@ -33,6 +33,7 @@
 #include "hw/ps2.h"
 #include "hw/vga.h"
 #include "hw/virtio_devices.h"
+#include "hw/vmport.h"
 
 /* PCI slots behind the bridges and the VGA. */
 enum { SLOT_NIC = 3, SLOT_DISK = SLOT_NIC + PC_NICS, SLOT_RNG = SLOT_DISK + PC_VIRTIO_DISKS };
@@ -55,6 +56,7 @@ struct pc {
     struct mc146818 *rtc;    /* clock and CMOS */
     struct ps2_keyboard *keyboard;  /* on the keyboard controller */
     struct ps2_mouse *mouse;        /* on its other port */
+    struct vmport *vmport;          /* VMware backdoor, or NULL */
     struct vga *vga;                /* display adapter */
     struct ide *ide;                /* disks */
     struct i82078 *fdc;             /* floppy disks */
@@ -108,8 +110,24 @@ static void set_cmos_floppies(struct pc *pc)
     mc146818_set_cmos(pc->rtc, 0x14, equipment);
 }
 
+/* The backdoor takes and gives registers. */
+static bool backdoor_read(struct pc *pc, u32 *value)
+{
+    u64 *regs = pc->cpu->regs;
+    struct vmport_regs r = {(u32)regs[RAX], (u32)regs[RBX], (u32)regs[RCX], (u32)regs[RDX]};
+    if (!vmport_call(pc->vmport, &r))
+        return false;
+    *value = r.eax;
+    regs[RBX] = r.ebx, regs[RCX] = r.ecx, regs[RDX] = r.edx;
+    return true;
+}
+
 static u32 cpu_io_read(void *opaque, u16 port, unsigned size)
 {
+    struct pc *pc = opaque;
+    u32 value;
+    if (port == VMPORT && size == 4 && pc->vmport && backdoor_read(pc, &value))
+        return value;
     return ioport_read(((struct pc *)opaque)->board->io, port, size);
 }
 
@@ -277,6 +295,8 @@ static bool create_isa(struct pc *pc)
     const struct pc_config *c = &pc->config;
     pc->keyboard = ps2_keyboard_create(b);
     pc->mouse = ps2_mouse_create(b);
+    if (!c->no_vmport)
+        pc->vmport = vmport_create(b, pc->mouse, pc->cpu->tsc_hz);
     struct i8042_pins pins = {.irq1 = isa_irq(pc, 1),
                               .irq12 = isa_irq(pc, 12),
                               .a20 = {set_a20, pc, 0},
@@ -324,6 +344,17 @@ static void attach_drives(struct pc *pc)
     }
 }
 
+/* Linux looks for the backdoor where the system's serial number in the SMBIOS begins with "VMware".
+ * One entry of QEMU's legacy interface: count; length, kind (field), table, offset; contents. */
+static void add_serial_number(struct pc *pc)
+{
+    static const char serial[] = "VMware-compatible pointer";
+    u8 entry[8 + sizeof serial] = {
+        1, 0, 6 + sizeof serial, 0, 0 /* a field */, 1 /* system */, 7 /* serial number */, 0};
+    memcpy(entry + 8, serial, sizeof serial);
+    fw_cfg_add_bytes(pc->fw_cfg, FW_CFG_SMBIOS_ENTRIES, entry, sizeof entry);
+}
+
 /* The boot ROM as SeaBIOS takes it from fw_cfg: with a checksum, and first in the boot order. */
 static void add_boot_rom(struct pc *pc)
 {
@@ -354,6 +385,8 @@ static bool create_firmware(struct pc *pc)
     set_cmos_memory(pc);
     set_cmos_floppies(pc);
     set_boot_order(pc, c->boot_order);
+    if (pc->vmport)
+        add_serial_number(pc);
     if (c->boot_rom)
         add_boot_rom(pc);
     return !c->boot_rom || bootport_create(b, c->place_kernel, c->opaque);
@@ -435,6 +468,21 @@ void pc_key(struct pc *pc, unsigned usage, bool down)
 void pc_mouse(struct pc *pc, int dx, int dy, int dz, unsigned buttons)
 {
     ps2_mouse_move(pc->mouse, dx, dy, dz, buttons);
+}
+
+bool pc_pointer_is_absolute(const struct pc *pc)
+{
+    return pc->vmport && vmport_is_absolute(pc->vmport);
+}
+
+void pc_pointer(struct pc *pc, u16 x, u16 y, int dz, unsigned buttons)
+{
+    vmport_pointer(pc->vmport, x, y, dz, buttons);
+}
+
+unsigned pc_key_room(const struct pc *pc)
+{
+    return ps2_keyboard_room(pc->keyboard);
 }
 
 void pc_power_button(struct pc *pc)

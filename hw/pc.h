@@ -58,6 +58,7 @@ struct pc_config {
     u16 text_port;                   /* serial port that repeats the VGA's text, or 0 */
     struct chardev *serial[2];       /* COM1, COM2; NULL: the port is not there */
     struct chardev *debugcon;        /* ports 0xE9 and 0x402, or NULL */
+    bool no_vmport;                  /* the VMware backdoor port is not there */
     s64 rtc_epoch;                   /* what the RTC shows at start, seconds since 1970 */
     u16 debug_exit_port;             /* isa-debug-exit's port, or 0 */
     void *opaque;                    /* first argument of the functions below */
@@ -75,6 +76,12 @@ struct vga *pc_vga(struct pc *pc);
 /* From the host's keyboard and mouse; usage: USB HID usage of the key. */
 void pc_key(struct pc *pc, unsigned usage, bool down);
 void pc_mouse(struct pc *pc, int dx, int dy, int dz, unsigned buttons);
+/* Does the guest take absolute positions of the pointer? Then pc_pointer tells it: x and y from 0 to
+ * FFFFh over the screen. */
+bool pc_pointer_is_absolute(const struct pc *pc);
+void pc_pointer(struct pc *pc, u16 x, u16 y, int dz, unsigned buttons);
+/* How many more bytes the keyboard's buffer takes; 16 when it is empty. */
+unsigned pc_key_room(const struct pc *pc);
 /* The memory balloon, or NULL. */
 struct virtio_balloon *pc_balloon(struct pc *pc);
 /* Chips, for people who want to look at them. */

@@ -49,6 +49,9 @@ enum {
  * user (scroll down); buttons is the set that is down now. */
 void ps2_mouse_move(struct ps2_mouse *m, int dx, int dy, int dz, unsigned buttons);
 
+/* Sends a packet even if nothing has moved: another device has news for the mouse's driver. */
+void ps2_mouse_nudge(struct ps2_mouse *m);
+
 /* The bytes waiting in a device, oldest first; internal to the two. */
 enum { PS2_QUEUE = 16 };
 struct ps2_queue {

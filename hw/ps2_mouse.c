@@ -47,6 +47,7 @@ struct ps2_mouse {
     s32 dx;                 /* motion not sent yet, to the right */
     s32 dy;                 /* away from the user */
     s32 dz;                 /* wheel, towards the user */
+    bool nudged;            /* a packet is to go, news or not */
     u8 buttons;             /* down now */
     u8 sent_buttons;        /* as the host knows them */
     u8 id;                  /* ID_x: which packets it sends */
@@ -69,6 +70,7 @@ static void set_defaults(struct ps2_mouse *m)
     m->resolution = 2;
     m->scaling_2 = m->remote = m->enabled = false;
     m->dx = m->dy = m->dz = 0;
+    m->nudged = false;
     m->command = 0;
     timer_cancel(&m->sample);
 }
@@ -129,13 +131,14 @@ static void send_packet(struct ps2_mouse *m, bool streamed)
     else
         m->dz = 0;
     m->sent_buttons = m->buttons;
+    m->nudged = false;
     ps2_queue_put(&m->out, packet, m->id == ID_STANDARD ? 3 : 4);
     tell_host(m);
 }
 
 static bool has_news(const struct ps2_mouse *m)
 {
-    return m->dx || m->dy || m->dz || m->buttons != m->sent_buttons;
+    return m->nudged || m->dx || m->dy || m->dz || m->buttons != m->sent_buttons;
 }
 
 /* Stream mode: sends a packet if there is something to tell, the sample interval is over and the
@@ -167,6 +170,12 @@ void ps2_mouse_move(struct ps2_mouse *m, int dx, int dy, int dz, unsigned button
     m->dz = clamp(m->dz + z, -MOTION_LIMIT, MOTION_LIMIT);
     if (!m->enabled && !m->remote)
         m->dx = m->dy = m->dz = 0; /* nobody wants to know */
+    stream(m);
+}
+
+void ps2_mouse_nudge(struct ps2_mouse *m)
+{
+    m->nudged = m->enabled;
     stream(m);
 }
 
@@ -300,6 +309,7 @@ static void mouse_state(void *dev, struct state *s)
     state_u32(s, "dx", (u32 *)&m->dx);
     state_u32(s, "dy", (u32 *)&m->dy);
     state_u32(s, "dz", (u32 *)&m->dz);
+    state_bool(s, "nudged", &m->nudged);
     state_u8(s, "buttons", &m->buttons);
     state_u8(s, "sent_buttons", &m->sent_buttons);
     state_u8(s, "id", &m->id);
