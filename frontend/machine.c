@@ -397,6 +397,12 @@ struct image *machine_disk(struct machine *m, unsigned n)
     return m->disk[n];
 }
 
+void machine_adopt_image(struct machine *m, struct image *image)
+{
+    if (m->options->clock == CLOCK_HOST)
+        image_start_worker(image, post_call, m);
+}
+
 u64 machine_time(struct machine *m)
 {
     return virtual_now(m);
@@ -670,6 +676,7 @@ static bool create(struct machine *m, struct error *err)
     struct pc_config config = {.boot_order = o->boot ? o->boot : "cda",
                                .boot_menu = o->boot_menu,
                                .text_port = o->nographic ? 0x3f8 : 0,
+                               .no_vmport = o->no_vmport,
                                .rtc_epoch = rtc_epoch(o),
                                .debug_exit_port = o->debug_exit ? o->debug_exit_port : 0,
                                .virtio_rng = o->virtio_rng,

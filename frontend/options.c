@@ -347,13 +347,12 @@ static bool opt_nographic(struct options *o, const char *arg, struct error *err)
 
 static bool opt_display(struct options *o, const char *arg, struct error *err)
 {
-    if (!strcmp(arg, "sdl"))
-        o->display = DISPLAY_SDL;
-    else if (!strcmp(arg, "none"))
+    if (!strcmp(arg, "none")) {
         o->display = DISPLAY_NONE;
-    else
-        return error_set(err, "-display %s: sdl or none", arg);
-    return true;
+        return true;
+    }
+    o->display = DISPLAY_SDL;
+    return display_option_parse(&o->window, arg, err);
 }
 
 static bool opt_no_reboot(struct options *o, const char *arg, struct error *err)
@@ -493,10 +492,20 @@ static bool opt_nic(struct options *o, const char *arg, struct error *err)
 
 static bool opt_machine(struct options *o, const char *arg, struct error *err)
 {
-    (void)o;
-    if (strcmp(arg, "pc") && strcmp(arg, "pc-i440fx"))
-        return error_set(err, "-machine %s: the only machine is pc", arg);
-    return true;
+    char *copy = xstrdup(arg), *list = copy, *item = option_next_item(&list);
+    bool good = !strcmp(item, "pc") || !strcmp(item, "pc-i440fx") || !strncmp(item, "vmport=", 7);
+    if (!good)
+        error_set(err, "-machine %s: the only machine is pc", arg);
+    for (; good && item; item = option_next_item(&list)) {
+        bool on = true;
+        if (!strncmp(item, "vmport=", 7))
+            good = parse_on_off(item + 7, &on, "-machine vmport", err);
+        else if (strncmp(item, "pc", 2))
+            good = error_set(err, "-machine %s: pc, with vmport=on or off", item);
+        o->no_vmport = !on;
+    }
+    free(copy);
+    return good;
 }
 
 static bool opt_engine(struct options *o, const char *arg, struct error *err)
@@ -621,7 +630,8 @@ static const struct option option_table[] = {
      opt_on},
     {"nographic", NULL, "no window; serial console in this terminal, Ctrl-A x to quit",
      opt_nographic},
-    {"display", "sdl|none", "window, or none", opt_display},
+    {"display", "none|sdl[,grab=KEYS][,scale=smooth|integer][,full-screen=on][,status=off]",
+     "window (grab=ctrl-alt-g: its keys), or none", opt_display},
     {"name", "TEXT", "the guest's name, in the window title", opt_name},
     {"rtc", "base=utc|localtime|DATE", "what the real-time clock shows at start", opt_rtc},
     {"clock", "host|icount[,shift=N]",
@@ -634,7 +644,8 @@ static const struct option option_table[] = {
      "network card: model, mac, pcap; user: hostfwd, tftp, bootfile, restrict; unix: local, "
      "remote; tap: ifname",
      opt_nic},
-    {"machine", "pc", "machine type: i440FX + PIIX3", opt_machine},
+    {"machine", "pc[,vmport=off]", "i440FX + PIIX3; with VMware's backdoor port or not",
+     opt_machine},
     {"M", "pc", NULL, opt_machine},
     {"engine", "interp|checked|direct|auto", "how guest code runs", opt_engine},
     {"explain", NULL, "tell on standard error why each exception happened", opt_explain},
@@ -671,6 +682,7 @@ bool options_parse(int argc, char **argv, struct options *o, struct error *err)
                           .rtc_start = -1,
                           .debug_exit_port = 0x501,
                           .code_cache = 32ull << 20};
+    o->window = display_option_default();
     for (int n = 1; n < argc; n++) {
         const char *name = argv[n];
         if (name[0] != '-') {
@@ -721,6 +733,9 @@ void options_print_help(void)
             printf("  -%s%s%s\n        %s\n", option->name, option->arg ? " " : "",
                    option->arg ? option->arg : "", option->help);
     }
-    puts("\nIn the window: Ctrl-Alt-G gives the mouse to the guest and takes it back.\n"
-         "In the terminal (-nographic): Ctrl-A x quits, Ctrl-A h lists the keys.");
+    puts(
+        "\nIn the window, with Ctrl-Alt: G gives the mouse to the guest and takes it back, F full\n"
+        "screen, S screenshot, C copies the text screen, V types the clipboard's text, I whole\n"
+        "multiples, L status line, 1 to 4 size.\n"
+        "In the terminal (-nographic): Ctrl-A x quits, Ctrl-A h lists the keys.");
 }

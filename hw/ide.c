@@ -435,3 +435,9 @@ unsigned ide_bios_translation(const struct ide *ide, unsigned channel, unsigned 
     const struct ata_drive *d = ide->channel[channel].drive[unit];
     return d ? ata_bios_translation(d) : 0;
 }
+
+u64 ide_sectors_moved(const struct ide *ide, unsigned channel, unsigned unit)
+{
+    const struct ata_drive *d = ide->channel[channel].drive[unit];
+    return d && d->image ? d->image->moved : 0;
+}

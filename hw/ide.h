@@ -24,6 +24,9 @@ void ide_attach_cd(struct ide *ide, unsigned channel, unsigned unit, struct imag
 bool ide_change_medium(struct ide *ide, unsigned channel, unsigned unit, struct image *image,
                        bool force, struct error *err);
 
+/* Sectors that a drive's medium has read and written; 0 where there is none. */
+u64 ide_sectors_moved(const struct ide *ide, unsigned channel, unsigned unit);
+
 /* The translation that the BIOS should use (two bits a drive in CMOS register 39): 0 none, 1
  * LBA-assisted. */
 unsigned ide_bios_translation(const struct ide *ide, unsigned channel, unsigned unit);

@@ -519,3 +519,22 @@ bool pc_change_floppy(struct pc *pc, unsigned n, struct image *image, struct err
 {
     return i82078_change(pc->fdc, n, image, err);
 }
+
+u64 pc_disk_bytes(const struct pc *pc)
+{
+    u64 sectors = 0;
+    for (unsigned n = 0; n < ARRAY_LEN(pc->config.ide); n++)
+        sectors += ide_sectors_moved(pc->ide, n / 2, n % 2);
+    for (unsigned n = 0; n < PC_VIRTIO_DISKS; n++)
+        if (pc->config.virtio_disk[n].present)
+            sectors += pc->config.virtio_disk[n].image->moved;
+    return sectors << SECTOR_SHIFT;
+}
+
+u64 pc_net_bytes(const struct pc *pc)
+{
+    u64 bytes = 0;
+    for (unsigned n = 0; n < PC_NICS; n++)
+        bytes += net_moved(pc->config.nic[n].net);
+    return bytes;
+}

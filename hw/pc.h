@@ -76,8 +76,8 @@ struct vga *pc_vga(struct pc *pc);
 /* From the host's keyboard and mouse; usage: USB HID usage of the key. */
 void pc_key(struct pc *pc, unsigned usage, bool down);
 void pc_mouse(struct pc *pc, int dx, int dy, int dz, unsigned buttons);
-/* Does the guest take absolute positions of the pointer? Then pc_pointer tells it: x and y from 0 to
- * FFFFh over the screen. */
+/* Does the guest take absolute positions of the pointer? Then pc_pointer tells it: x and y from 0
+ * to FFFFh over the screen. */
 bool pc_pointer_is_absolute(const struct pc *pc);
 void pc_pointer(struct pc *pc, u16 x, u16 y, int dz, unsigned buttons);
 /* How many more bytes the keyboard's buffer takes; 16 when it is empty. */
@@ -94,6 +94,9 @@ struct pci_bus *pc_pci(struct pc *pc);
  * tray and force is false, or the disk is too large. */
 bool pc_change_cd(struct pc *pc, unsigned n, struct image *image, bool force, struct error *err);
 bool pc_change_floppy(struct pc *pc, unsigned n, struct image *image, struct error *err);
+/* Bytes that went to and from disks, CDs and network cards so far. */
+u64 pc_disk_bytes(const struct pc *pc);
+u64 pc_net_bytes(const struct pc *pc);
 /* Presses the power button for a moment. */
 void pc_power_button(struct pc *pc);
 

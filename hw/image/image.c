@@ -28,6 +28,7 @@ int image_run(struct image *img, const struct image_request *req)
 
 void image_submit(struct image *img, struct image_request *req)
 {
+    img->moved += req->op <= IMAGE_WRITE ? req->count : 0;
     if (img->worker) {
         worker_submit(img, req);
         return;

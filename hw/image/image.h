@@ -47,6 +47,7 @@ struct image {
     const struct image_ops *ops; /* the format */
     u64 sectors;                 /* size in sectors of 512 bytes */
     bool read_only;              /* writes and discards fail with EROFS */
+    u64 moved;                   /* sectors submitted to be read and written so far */
     struct image_worker *worker; /* the thread that does its requests; NULL: done at once */
 };
 

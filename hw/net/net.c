@@ -36,6 +36,7 @@ struct net {
     void *machine;                                          /* first argument of post */
     bool (*receive)(void *card, const u8 *frame, u32 size); /* the card; NULL: none yet */
     void *card;                                             /* argument of receive */
+    u64 moved;                                              /* bytes to and from the card */
     int wake;                                               /* eventfd: out is not empty, or stop */
     pthread_t thread;                                       /* the thread */
     pthread_mutex_t lock;                                   /* guards what follows */
@@ -131,6 +132,7 @@ static void offer(struct net *net)
         q.first = f->next;
         q.frames--;
         q.bytes -= f->size;
+        net->moved += f->size;
         free(f);
     }
     if (!q.first)
@@ -198,10 +200,16 @@ void net_attach(struct net *net, bool (*receive)(void *card, const u8 *frame, u3
 
 /* From the guest */
 
+u64 net_moved(const struct net *net)
+{
+    return net ? net->moved : 0;
+}
+
 void net_send(struct net *net, const u8 *frame, u32 size)
 {
     if (!net || size < NET_MIN_FRAME || size > NET_MAX_FRAME)
         return;
+    net->moved += size;
     pthread_mutex_lock(&net->lock);
     bool first = !net->out.first;
     put(&net->out, frame, size);

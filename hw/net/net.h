@@ -36,7 +36,8 @@ void net_close(struct net *net); /* net may be NULL */
  * kept until net_ready. */
 void net_attach(struct net *net, bool (*receive)(void *card, const u8 *frame, u32 size),
                 void *card);
-void net_ready(struct net *net); /* the card has room again */
+void net_ready(struct net *net);      /* the card has room again */
+u64 net_moved(const struct net *net); /* bytes to and from the card so far; net may be NULL */
 /* Sends a frame; what is too short or too long is dropped. net may be NULL: no cable. */
 void net_send(struct net *net, const u8 *frame, u32 size);
 

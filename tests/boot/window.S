@@ -1,5 +1,6 @@
 /* A real-mode guest for tests/boot/window.sh: tells each key (int 16h) and each packet of the mouse
- * (int 15h, AX=C2xx) on COM1 in hexadecimal, and switches off when q is typed. */
+ * (int 15h, AX=C2xx), or after p each event of the backdoor port, on COM1 in hexadecimal, and switches
+ * off when q is typed. */
 /* SPDX-License-Identifier: MIT */
 
     .code16
@@ -50,6 +51,8 @@ key:
     call hex
     call end_line
     popw %ax
+    cmpb $'p', %al
+    je pointer
     cmpb $'q', %al
     jne wait
     /* APM: connect, version 1.2, all devices off. */
@@ -67,8 +70,54 @@ key:
 1:  hlt
     jmp 1b
 
+/* p: absolute positions through the backdoor port from here on: enable, its version, absolute. */
+pointer:
+    movl $0x45414552, %ebx
+    movw $41, %cx
+    call backdoor
+    movl $1, %ebx
+    movw $39, %cx
+    call backdoor
+    movl $0x53424152, %ebx
+    movw $41, %cx
+    call backdoor
+    movb $1, absolute
+    jmp wait
+
+backdoor:
+    movl $0x564d5868, %eax
+    movzwl %cx, %ecx
+    movw $0x5658, %dx
+    inl %dx, %eax
+    ret
+
+/* Events of four words: buttons, x, y, wheel. */
+point:
+    movw $40, %cx
+    call backdoor
+    testw %ax, %ax
+    jz wait
+    movl $4, %ebx
+    movw $39, %cx
+    call backdoor
+    movw $point_name, %si
+    pushw %ax
+    call say
+    popw %ax
+    call hex
+    movw %bx, %ax
+    call hex
+    movw %cx, %ax
+    call hex
+    movw %dx, %ax
+    call hex
+    call end_line
+    jmp point
+
 mouse:
     movb $0, packets
+    cmpb $0, absolute
+    jne point
     movw $mouse_name, %si
     call say
     cli
@@ -155,6 +204,8 @@ no_mouse:
     .asciz "no mouse\r\n"
 key_name:
     .asciz "key "
+point_name:
+    .asciz "point "
 mouse_name:
     .asciz "mouse "
 line:
@@ -166,6 +217,8 @@ y:
 buttons:
     .byte 0
 packets:
+    .byte 0
+absolute:
     .byte 0
 
     .org 510

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The window on a display of its own (Xvfb), with keys and mouse as xdotool makes them: title, keys and
-# mouse as the guest sees them (tests/boot/window.S), the grab, the screenshot key.
+# mouse as the guest sees them (tests/boot/window.S), the grab, the screenshot key, copied and pasted
+# text, sizes, the absolute pointer.
 # SPDX-License-Identifier: MIT
 . "$(dirname "$0")/common"
 
@@ -71,5 +72,52 @@ guest_wait 'saved prescient-0.png' 30
 # An 8-bit RGB PNG of the text mode's size.
 [ "$(od -An -tx1 -j 16 -N 10 prescient-0.png | tr -d ' ')" = 000002d0000001900802 ] ||
     fail "the picture is not 720 x 400: $(od -An -tx1 -N 32 prescient-0.png)"
+xdotool key ctrl+alt+s # never over an older one
+guest_wait 'saved prescient-1.png' 30
+
+# The text screen to the clipboard, and the clipboard typed: what the BIOS has said comes as keys.
+xdotool key ctrl+alt+c
+left=20
+until grep -aq 'key 1f53' "$out"; do
+    [ $left -gt 0 ] || fail "the copied text was not typed"
+    left=$((left - 1))
+    xdotool key ctrl+alt+v
+    sleep 0.5
+done
+guest_wait 'key 3042' 60 # SeaBIOS, with its capitals
+guest_wait 'key 1749' 60
+
+xdotool key ctrl+alt+2
+left=50
+until size=$(xdotool getwindowgeometry "$window" | grep -o '1440x[0-9]*'); do
+    [ $left -gt 0 ] || fail "the window does not grow to twice the picture"
+    left=$((left - 1))
+    sleep 0.2
+done
+[ "$size" = 1440x820 ] || fail "the window is $size, not twice 720 x 400 and a status line"
+xdotool key ctrl+alt+1
+xdotool key q
+guest_end 30
+
+rm "$work/in"
+waited=0
+# Another grab key; the pointer without a grab; whole multiples; no status line.
+guest_start -display sdl,grab=ctrl_r-f12,scale=integer,status=off -serial stdio -no-reboot -m 16 \
+    -name 'pointer test' -drive "file=$BUILD/tests/boot/window.img,format=raw,readonly=on"
+guest_wait READY 60
+title '^pointer test - Prescient - Ctrl R-F12 grabs the mouse$'
+window=$(xdotool search --name '^pointer test' | head -n 1)
+xdotool windowfocus --sync "$window" key p
+title 'Ctrl R-F12 grabs the keyboard$'
+xdotool mousemove --window "$window" 719 0
+guest_wait 'point 0000ffff00000000' 30
+xdotool mousemove --window "$window" 0 399 mousedown 1
+guest_wait 'point 00200000ffff0000' 30
+xdotool mouseup 1 click 5
+guest_wait 'point 00000000ffff0001' 30
+xdotool keydown Control_R key F12 keyup Control_R
+title 'Ctrl R-F12 releases the keyboard$'
+xdotool keydown Control_R key F12 keyup Control_R
+title 'Ctrl R-F12 grabs the keyboard$'
 xdotool key q
 guest_end 30

@@ -150,6 +150,29 @@ START_TEST(numbers)
 }
 END_TEST
 
+START_TEST(displays)
+{
+    ck_assert(parse("-display", "sdl", NULL));
+    ck_assert_uint_eq(o.window.modifiers, HOTKEY_CTRL | HOTKEY_ALT);
+    ck_assert_uint_eq(o.window.grab, 0x0a);
+    ck_assert_str_eq(o.window.grab_name, "Ctrl-Alt-G");
+    ck_assert(parse("-display", "sdl,grab=shift-ctrl_r-f12,scale=integer,full-screen=on,status=off",
+                    NULL));
+    ck_assert_uint_eq(o.window.modifiers, HOTKEY_SHIFT | HOTKEY_RIGHT_CTRL);
+    ck_assert_uint_eq(o.window.grab, 0x45);
+    ck_assert_str_eq(o.window.grab_name, "Shift-Ctrl R-F12");
+    ck_assert(o.window.integer && o.window.full_screen && o.window.no_status && !o.no_vmport);
+    ck_assert(parse("-machine", "pc,vmport=off", NULL));
+    ck_assert(o.no_vmport);
+    static const char *const bad[] = {
+        "vnc", "sdl,grab=g", "sdl,grab=ctrl-", "sdl,grab=alt-ctrl", "sdl,scale=big", "sdl,status"};
+    for (unsigned n = 0; n < ARRAY_LEN(bad); n++)
+        ck_assert(!parse("-display", bad[n], NULL));
+    ck_assert(!parse("-machine", "q35", NULL));
+    ck_assert(!parse("-machine", "pc,vmport=maybe", NULL));
+}
+END_TEST
+
 START_TEST(words)
 {
     ck_assert(parse("--append", "a b", NULL) == false); /* without -kernel */
@@ -175,6 +198,7 @@ int main(void)
     tcase_add_test(tc, drives);
     tcase_add_test(tc, dates);
     tcase_add_test(tc, numbers);
+    tcase_add_test(tc, displays);
     tcase_add_test(tc, words);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
