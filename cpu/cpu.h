@@ -253,13 +253,15 @@ struct cpu {
     struct interp *interp;         /* the interpreter's block cache */
     struct translator *translator; /* the code cache, or NULL */
     struct tjump *jump_table;      /* translated code: branch targets by linear address */
-    u64 jump_id;           /* upper half: which address space and mode the targets are for */
-    u64 kept;              /* translated code: a value between two accesses of an instruction */
-    u64 branch_target;     /* translated code: where an indirect call goes, during its push */
-    u64 access_base;       /* translated code: what REG_BASE holds in the current mode */
-    struct window *window; /* translated user code of this address space may use it, or NULL */
-    u64 return_sp;         /* translated code: its stack pointer, on a stack of return addresses */
-    u64 host_sp;           /* translated code: stack pointer of the C code that entered it */
+    u64 jump_id;       /* upper half: which address space and mode the targets are for */
+    u64 kept;          /* translated code: a value between two accesses of an instruction */
+    u64 branch_target; /* translated code: where an indirect call goes, during its push */
+    u64 access_base;   /* translated code: what REG_BASE holds in the current mode */
+    /* Translated code of this address space may use it, or NULL: [0] supervisor code, [1] user
+     * code. */
+    struct window *window[2];
+    u64 return_sp;    /* translated code: its stack pointer, on a stack of return addresses */
+    u64 host_sp;      /* translated code: stack pointer of the C code that entered it */
     u64 window_fault; /* the access that just missed the window: BIT64(32) + linear address, or 0 */
     u64 xmm_absent;   /* translated code: 0 while the XMM registers are in the host */
     u64 xmm_wanted;   /* translated code: load them again after this callout */

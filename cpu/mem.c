@@ -394,15 +394,16 @@ bool mem_physical(struct cpu *cpu, u64 lin, u64 *pa)
     return r.ok;
 }
 
-bool mem_peek_direct(struct cpu *cpu, u32 lin, struct window_page *page)
+bool mem_peek_direct(struct cpu *cpu, u32 lin, bool user, struct window_page *page)
 {
-    struct walk_result r = walk(cpu->mem, &cpu->walk, lin, ACCESS_READ, true, false);
-    if (!r.ok || watching(cpu) || !r.accessed)
+    struct walk_result r = walk(cpu->mem, &cpu->walk, lin, ACCESS_READ, user, false);
+    if (!r.ok || watching(cpu) || !r.accessed || r.user != user)
         return false;
     struct phys_page p = physmem_page(cpu->mem, physmem_cpu_address(cpu->mem, r.pa) & PAGE_MASK);
     if (!p.host || p.host != p.host_write)
         return false;
-    bool writable = r.writable && r.dirty && !physmem_marks(cpu->mem, p.ram_offset);
+    bool allowed = r.writable || (!user && !(cpu->cr0 & CR0_WP));
+    bool writable = allowed && r.dirty && !physmem_marks(cpu->mem, p.ram_offset);
     *page = (struct window_page){p.ram_offset, writable};
     return true;
 }

@@ -113,10 +113,10 @@ void sys_probe_write(struct cpu *cpu, u64 lin, unsigned size);
  * or ROM), or NULL when it is in MMIO or unmapped space; *pa: its physical address. Raises #PF. */
 const u8 *mem_fetch_page(struct cpu *cpu, u64 lin, u64 *pa);
 
-/* May user code at lin access RAM directly, without any page table entry or mark changing by it?
- * Then where, and whether it may write; what a direct window may map. Sets nothing in the guest's
- * tables. */
-bool mem_peek_direct(struct cpu *cpu, u32 lin, struct window_page *page);
+/* May user code, or supervisor code on a page that user code cannot reach, access RAM directly at
+ * lin, without any page table entry or mark changing by it? Then where, and whether it may write;
+ * what a direct window may map. Sets nothing in the guest's tables. */
+bool mem_peek_direct(struct cpu *cpu, u32 lin, bool user, struct window_page *page);
 
 /* For people (debugger, explainer): reads linear memory without faults or side effects; bytes that
  * were read. */

@@ -37,6 +37,8 @@ static void group_own(struct spaces *set, struct space *s)
         n++;
     set->group[n] = (struct code_group){.id = id, .members = (u16)BIT(s->number)};
     s->group = (u8)n;
+    if (set->hooks.group_dropped)
+        set->hooks.group_dropped(set->hooks.opaque, n);
     s->code_id[0] = id;
     tlb_forget_fetches(&s->tlb[0]);
 }
@@ -170,31 +172,7 @@ void space_code_region(struct space *s, u64 lin)
     }
 }
 
-/* s, which is new, may use the branch targets of supervisor code of `from`. */
-static bool join_group(struct spaces *set, struct space *s, const struct space *from)
-{
-    struct code_group *g = &set->group[from->group];
-    for (unsigned w = 0; w < ARRAY_LEN(g->region); w++) {
-        for (u64 left = g->region[w]; left; left &= left - 1) {
-            unsigned region = w * 64 + (unsigned)__builtin_ctzll(left);
-            if (!same_region(from, s, region) || !watch_region(s, region, true))
-                return false;
-        }
-    }
-    group_leave(set, s);
-    g->members |= (u16)BIT(s->number);
-    s->group = from->group;
-    s->code_id[0] = g->id;
-    return true;
-}
-
 /* A space starts with what it has in common with the one before */
-
-/* Regions by what is known of them. */
-struct regions {
-    u64 asked[32]; /* compared already */
-    u64 same[32];  /* of these, those that may be taken over */
-};
 
 /* Both directories have the same entry there, and s is told when it or the table below changes. */
 static bool take_region(struct space *s, const struct space *from, unsigned region)
@@ -208,6 +186,102 @@ static bool take_region(struct space *s, const struct space *from, unsigned regi
     return (large && (entry & ENTRY_PS)) ||
            trace_entry(s, entry & FRAME, (u64)region << (pae ? 21 : 22), 12, pae ? 8 : 4, false);
 }
+
+/* Those of s's group who do not reach the same there. */
+static u16 who_differs(struct space *s, unsigned region)
+{
+    u16 differ = 0;
+    for (unsigned left = s->set->group[s->group].members; left; left &= left - 1) {
+        unsigned n = (unsigned)__builtin_ctz(left);
+        if (!take_region(s->set->space[n], s, region))
+            differ |= (u16)BIT(n);
+    }
+    return differ;
+}
+
+/* Members that differ leave the group if they are few: else it is a region that each has for
+ * itself. */
+u64 space_shares(struct space *s, u64 lin, bool *known)
+{
+    struct code_group *g = &s->set->group[s->group];
+    unsigned region = region_of(s, lin);
+    *known = g->shared[region / 64] >> region % 64 & 1;
+    if (!*known) {
+        u16 differ = comparable(s) ? who_differs(s, region) : g->members;
+        if ((differ & BIT(s->number)) ||
+            2 * __builtin_popcount(differ) >= __builtin_popcount(g->members))
+            return 0;
+        for (unsigned left = differ; left; left &= left - 1)
+            group_own(s->set, s->set->space[__builtin_ctz(left)]);
+    }
+    g->shared[region / 64] |= BIT64(region % 64);
+    return uses_pae(s) ? BIT64(21) : BIT64(22);
+}
+
+/* What is shared in [lin, +size), a bit for each region of word w. */
+static u64 shared_in(const struct space *s, u64 lin, u64 size, unsigned w)
+{
+    unsigned first = region_of(s, lin), last = region_of(s, lin + size - 1);
+    u64 mask = UINT64_MAX;
+    if (w < first / 64 || w > last / 64)
+        return 0;
+    if (w == first / 64)
+        mask &= UINT64_MAX << first % 64;
+    if (w == last / 64)
+        mask &= UINT64_MAX >> (63 - last % 64);
+    return s->set->group[s->group].shared[w] & mask;
+}
+
+bool space_part(struct space *s, u16 spaces, u64 lin, u64 size)
+{
+    struct code_group *g = &s->set->group[s->group];
+    u64 any = 0;
+    for (unsigned w = 0; w < ARRAY_LEN(g->shared); w++)
+        any |= shared_in(s, lin, size, w);
+    if (any && (g->members & ~spaces)) {
+        group_own(s->set, s);
+        return true;
+    }
+    for (unsigned w = 0; any && w < ARRAY_LEN(g->shared); w++)
+        g->shared[w] &= ~shared_in(s, lin, size, w);
+    return false;
+}
+
+/* Is everything that is shared in g the same in s, too? */
+static bool agrees(struct space *s, const struct space *from, const struct code_group *g)
+{
+    for (unsigned w = 0; w < ARRAY_LEN(g->shared); w++)
+        for (u64 left = g->shared[w]; left; left &= left - 1)
+            if (!take_region(s, from, w * 64 + (unsigned)__builtin_ctzll(left)))
+                return false;
+    return true;
+}
+
+/* s may use the branch targets and the window of supervisor code of `from`. */
+static bool join_group(struct spaces *set, struct space *s, const struct space *from)
+{
+    struct code_group *g = &set->group[from->group];
+    for (unsigned w = 0; w < ARRAY_LEN(g->region); w++) {
+        for (u64 left = g->region[w]; left; left &= left - 1) {
+            unsigned region = w * 64 + (unsigned)__builtin_ctzll(left);
+            if (!same_region(from, s, region) || !watch_region(s, region, true))
+                return false;
+        }
+    }
+    if (!agrees(s, from, g))
+        return false;
+    group_leave(set, s);
+    g->members |= (u16)BIT(s->number);
+    s->group = from->group;
+    s->code_id[0] = g->id;
+    return true;
+}
+
+/* Regions by what is known of them. */
+struct regions {
+    u64 asked[32]; /* compared already */
+    u64 same[32];  /* of these, those that may be taken over */
+};
 
 static bool region_is_taken(struct regions *r, struct space *s, const struct space *from,
                             unsigned region)
@@ -321,6 +395,28 @@ static struct space *space_victim(struct spaces *set)
     return oldest;
 }
 
+static unsigned shared_count(const struct code_group *g)
+{
+    unsigned count = 0;
+    for (unsigned w = 0; w < ARRAY_LEN(g->shared); w++)
+        count += (unsigned)__builtin_popcountll(g->shared[w]);
+    return count;
+}
+
+/* Two spaces are in different groups: their tables may have changed since they were compared. One
+ * that is alone joins the other, the one with the emptier window if both are. */
+static void rejoin(struct spaces *set, struct space *a, struct space *b)
+{
+    const struct code_group *ga = &set->group[a->group], *gb = &set->group[b->group];
+    bool a_alone = ga->members == BIT(a->number), b_alone = gb->members == BIT(b->number);
+    if (!comparable(a) || !comparable(b) || a->key.mode != b->key.mode)
+        return;
+    if (a_alone && !(b_alone && shared_count(gb) < shared_count(ga)))
+        join_group(set, a, b);
+    else if (b_alone)
+        join_group(set, b, a);
+}
+
 static struct space *space_find(struct spaces *set, const struct space_key *key)
 {
     for (unsigned n = 0; n < SPACE_MAX && set->space[n]; n++)
@@ -346,6 +442,8 @@ struct space *spaces_select(struct spaces *set, const struct walk_regs *regs)
         s = space_find(set, &key);
     if (s->untraced)
         space_empty(s);
+    if (set->current && s->group != set->current->group)
+        rejoin(set, s, set->current);
     s->selected = ++set->clock;
     set->current = s;
     if (set->hooks.switched)

@@ -28,6 +28,8 @@ struct space_hooks {
     void (*code_changed)(void *opaque);
     /* The ids start anew: whatever is known by one must be forgotten. */
     void (*code_restarted)(void *opaque);
+    /* space.group has this value for other spaces from now on. */
+    void (*group_dropped)(void *opaque, unsigned group);
 };
 
 /* For people. */
@@ -58,6 +60,11 @@ struct space *spaces_select(struct spaces *set, const struct walk_regs *regs);
 void spaces_invalidate(struct spaces *set, u64 lin);
 /* Drops everything: the physical map has changed, or what must be watched. */
 void spaces_flush(struct spaces *set);
+/* Is what supervisor code reaches at lin, and in the 2 or 4 MiB around that have a directory entry
+ * of their own, the same in all spaces of s's group? If so, the bytes of that region, and
+ * page_dropped comes for one of them before that changes. 0: no, or too hard to tell. *known: it
+ * was so the last time, and has not changed since. */
+u64 space_shares(struct space *s, u64 lin, bool *known);
 /* physmem's hooks: a RAM page was marked; a traced page is about to be written. */
 void spaces_protect(struct spaces *set, u64 ram_offset);
 void spaces_written(struct spaces *set, u64 ram_offset, unsigned size);

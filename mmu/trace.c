@@ -61,12 +61,17 @@ static struct trace *trace_new(struct spaces *set, u64 ram_offset)
 /* Drops [lin, +size) of these spaces. */
 static void drop_range(struct spaces *set, u16 spaces, u64 lin, u64 size)
 {
+    bool parted = false;
     for (unsigned left = spaces; left; left &= left - 1) {
         struct space *s = set->space[__builtin_ctz(left)];
         space_drop(s, lin, size);
+        if (size > PAGE_SIZE)
+            parted |= space_part(s, spaces, lin, size);
         if (set->hooks.page_dropped)
             set->hooks.page_dropped(set->hooks.opaque, s, lin, size);
     }
+    if (parted && set->hooks.code_changed)
+        set->hooks.code_changed(set->hooks.opaque);
 }
 
 static unsigned entries_of(const struct trace_use *u)

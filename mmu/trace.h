@@ -37,6 +37,8 @@ struct code_group {
     u32 id;         /* code_id[0] of its members */
     u16 members;    /* by space.number */
     u64 region[32]; /* directory entries that code was fetched through */
+    u64 shared[32]; /* directory entries that are the same in all members, traced with what is below
+                     */
 };
 
 struct spaces {
@@ -72,5 +74,9 @@ void trace_forget(struct space *s);
 void space_code_changed(struct spaces *set, u16 spaces, u64 lin, u64 size, bool directory);
 /* Supervisor code was fetched through the directory entry of lin. */
 void space_code_region(struct space *s, u64 lin);
+/* A directory entry or a whole table for [lin, +size) has changed in s and others of `spaces`: what
+ * is shared there is shared no more, or s leaves its group, if that has members for whom it has not
+ * changed; true then: code_changed is to be called. */
+bool space_part(struct space *s, u16 spaces, u64 lin, u64 size);
 
 #endif

@@ -8,14 +8,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { WINDOWS = 12, PAGES = 1 << 20, GROUP = 16 };
+enum { WINDOWS = 12, PAGES = 1 << 20, AREA_SHIFT = 10 };
 #define GUARD        BIT64(WINDOW_GUARD_SHIFT)
 #define WINDOW_BYTES BIT64(32)
 
-/* An entry of window.page: RAM page number + 1, whether it is mapped for writing, and when it was
- * mapped, by the low bits of window.epoch. */
+/* An entry of window.page: RAM page number + 1 or 0, whether it is mapped for writing, when it was
+ * mapped, by the low bits of window.epoch, and whether it is in window.listed. */
 #define ENTRY_WRITABLE BIT(31)
-enum { EPOCH_SHIFT = 29, EPOCHS = 4, ENTRY_PAGE = (1 << EPOCH_SHIFT) - 1 };
+enum { EPOCH_SHIFT = 29, EPOCHS = 4, ENTRY_LISTED = BIT(28), ENTRY_PAGE = ENTRY_LISTED - 1 };
 
 /* Where a RAM page is mapped: a list per RAM page, and back from the linear page. */
 struct place {
@@ -25,14 +25,15 @@ struct place {
 };
 
 struct window {
-    struct windows *set; /* whose it is */
-    u8 *base;            /* host address of linear 0; NULL: not made yet */
-    u32 *page;           /* by linear page: 0 or ENTRY_* + RAM page + 1 */
-    u64 key;             /* address space */
-    u32 epoch;           /* counts window_age */
-    u64 used;            /* when it was last asked for */
-    u32 *mapped;         /* linear pages that were mapped since the last drop */
-    u32 count, max;      /* entries of mapped, room */
+    struct windows *set;             /* whose it is */
+    u8 *base;                        /* host address of linear 0; NULL: not made yet */
+    u32 *page;                       /* by linear page: ENTRY_* + RAM page + 1 */
+    u64 key;                         /* address space */
+    u32 epoch;                       /* counts window_age */
+    u64 used;                        /* when it was last asked for */
+    u16 mapped[PAGES >> AREA_SHIFT]; /* pages mapped, by area of 4 MiB */
+    u32 *listed;                     /* linear pages that were mapped since the last drop */
+    u32 count, max;                  /* entries of listed, room */
     unsigned operations; /* mmap and mprotect calls since then: at most 2 areas more each */
 };
 
@@ -116,7 +117,7 @@ void windows_free(struct windows *ws)
             munmap(w->base - GUARD, WINDOW_BYTES + 2 * GUARD);
             munmap(w->page, PAGES * sizeof *w->page);
         }
-        free(w->mapped);
+        free(w->listed);
     }
     if (ws) {
         free(ws->place);
@@ -219,6 +220,11 @@ static void place_remove(struct window *w, u32 lin_page, u32 ram_page)
     ws->place_free = n;
 }
 
+static bool is_mapped(const struct window *w, u32 lin_page)
+{
+    return w->page[lin_page] & ENTRY_PAGE;
+}
+
 static u32 ram_page_of(u32 entry)
 {
     return (entry & ENTRY_PAGE) - 1;
@@ -238,16 +244,18 @@ static void forget(struct window *w, u32 lin_page)
 {
     place_remove(w, lin_page, ram_page_of(w->page[lin_page]));
     w->set->counts.churn += (w->epoch - (w->page[lin_page] >> EPOCH_SHIFT)) % EPOCHS < 2;
-    w->page[lin_page] = 0;
+    w->page[lin_page] &= ENTRY_LISTED;
+    w->mapped[lin_page >> AREA_SHIFT]--;
     w->set->counts.drops++;
 }
 
 /* The host refuses to split an area when it has too many: then everything goes, which it does not
  * refuse. */
-static void unmap(struct window *w, u32 lin_page)
+static void make_readonly(struct window *w, u32 lin_page)
 {
-    forget(w, lin_page);
-    if (!map_none(w, lin_page, 1))
+    w->page[lin_page] &= ~ENTRY_WRITABLE;
+    w->operations++;
+    if (mprotect(w->base + ((u64)lin_page << PAGE_SHIFT), PAGE_SIZE, PROT_READ) < 0)
         window_drop(w);
 }
 
@@ -256,24 +264,26 @@ void window_age(struct window *w)
     w->epoch++;
 }
 
+/* The part of [first, +pages) that lies in one area. */
+static void drop_in_area(struct window *w, u32 first, u32 pages)
+{
+    u32 low = first + pages, high = first;
+    for (u32 n = first; n < first + pages && w->mapped[first >> AREA_SHIFT]; n++) {
+        if (!is_mapped(w, n))
+            continue;
+        low = low < n ? low : n;
+        high = n + 1;
+        forget(w, n);
+    }
+    if (low < high && !map_none(w, low, high - low))
+        window_drop(w);
+}
+
 void window_drop_range(struct window *w, u32 lin, u64 size)
 {
-    u32 first = lin >> PAGE_SHIFT, pages = (u32)(size >> PAGE_SHIFT);
-    bool any = false;
-    if (pages > w->count) {
-        for (u32 n = 0; n < w->count && !any; n++)
-            any = w->mapped[n] - first < pages && w->page[w->mapped[n]];
-        if (!any)
-            return;
-    }
-    for (u32 n = first; n < first + pages; n++) {
-        if (w->page[n])
-            forget(w, n);
-        else if (pages == 1)
-            return;
-    }
-    if (!map_none(w, first, pages))
-        window_drop(w);
+    u32 first = lin >> PAGE_SHIFT, pages = (u32)(size >> PAGE_SHIFT), area = 1 << AREA_SHIFT;
+    for (u32 n = first; n < first + pages; n += area)
+        drop_in_area(w, n, pages < area ? pages : area);
 }
 
 void window_drop(struct window *w)
@@ -281,8 +291,9 @@ void window_drop(struct window *w)
     if (!w->count)
         return;
     for (u32 n = 0; n < w->count; n++) {
-        if (w->page[w->mapped[n]])
-            forget(w, w->mapped[n]);
+        if (is_mapped(w, w->listed[n]))
+            forget(w, w->listed[n]);
+        w->page[w->listed[n]] = 0;
     }
     w->count = 0;
     if (!map_none(w, 0, PAGES))
@@ -314,7 +325,7 @@ void windows_protect(struct windows *ws, u64 ram_offset)
     while ((n = writable_place(ws, ram_page)) != 0) {
         ws->counts.protections++;
         ws->busy[ram_page % BUSY] += ws->busy[ram_page % BUSY] < BUSY_MAX;
-        unmap(&ws->window[ws->place[n].window], ws->place[n].lin_page);
+        make_readonly(&ws->window[ws->place[n].window], ws->place[n].lin_page);
     }
 }
 
@@ -334,27 +345,36 @@ static void keep_budget(struct windows *ws, struct window *w)
     window_drop(oldest);
 }
 
+static void list(struct window *w, u32 lin_page)
+{
+    if (w->count == w->max) {
+        w->max = 2 * w->max + 1024;
+        w->listed = xrealloc(w->listed, w->max * sizeof *w->listed);
+    }
+    w->listed[w->count++] = lin_page;
+}
+
 /* Maps pages [from, to) of a group, which lie in a row in the memfd and have equal rights. */
 static bool map_run(struct window *w, u32 first, const struct window_page *page, unsigned count)
 {
     int rights = PROT_READ | (page->writable ? PROT_WRITE : 0);
+    int flags = MAP_SHARED | MAP_FIXED | (count <= WINDOW_RUN ? MAP_POPULATE : 0);
     void *at = w->base + ((u64)first << PAGE_SHIFT);
     w->operations++;
-    if (mmap(at, (size_t)count << PAGE_SHIFT, rights, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
-             physmem_fd(w->set->pm), (off_t)page->ram_offset) == MAP_FAILED)
+    if (mmap(at, (size_t)count << PAGE_SHIFT, rights, flags, physmem_fd(w->set->pm),
+             (off_t)page->ram_offset) == MAP_FAILED)
         return false;
     for (unsigned n = 0; n < count; n++) {
         u32 ram_page = (u32)(page[n].ram_offset >> PAGE_SHIFT), lin_page = first + n;
-        if (w->page[lin_page])
+        if (is_mapped(w, lin_page))
             place_remove(w, lin_page, ram_page_of(w->page[lin_page]));
+        else
+            w->mapped[lin_page >> AREA_SHIFT]++;
         place_add(w, lin_page, ram_page);
-        w->page[lin_page] = (ram_page + 1) | w->epoch % EPOCHS << EPOCH_SHIFT |
+        if (!(w->page[lin_page] & ENTRY_LISTED))
+            list(w, lin_page);
+        w->page[lin_page] = (ram_page + 1) | w->epoch % EPOCHS << EPOCH_SHIFT | ENTRY_LISTED |
                             (page[n].writable ? ENTRY_WRITABLE : 0);
-        if (w->count == w->max) {
-            w->max = 2 * w->max + 1024;
-            w->mapped = xrealloc(w->mapped, w->max * sizeof *w->mapped);
-        }
-        w->mapped[w->count++] = lin_page;
     }
     w->set->counts.pages += count;
     return true;
@@ -370,23 +390,24 @@ static unsigned busy_slot(const struct window_page *page)
     return (page->ram_offset >> PAGE_SHIFT) % BUSY;
 }
 
-bool window_fill(struct window *w, u32 lin, bool write, window_peek *peek, void *opaque)
+bool window_fill(struct window *w, u32 lin, bool write, unsigned count, window_peek *peek,
+                 void *opaque)
 {
-    struct window_page page[GROUP];
-    u32 first = lin >> PAGE_SHIFT & ~(u32)(GROUP - 1), at = (lin >> PAGE_SHIFT) - first;
-    bool useful[GROUP];
+    struct window_page page[WINDOW_RUN_MAX];
+    u32 first = lin >> PAGE_SHIFT & ~(u32)(count - 1), at = (lin >> PAGE_SHIFT) - first;
+    bool useful[WINDOW_RUN_MAX];
     keep_budget(w->set, w);
-    for (unsigned n = 0; n < GROUP; n++) {
-        u32 have = w->page[first + n];
+    for (unsigned n = 0; n < count; n++) {
+        u32 have = w->page[first + n] & (ENTRY_PAGE | ENTRY_WRITABLE);
         useful[n] = (!have || (n == at && write && !(have & ENTRY_WRITABLE))) &&
                     peek(opaque, (first + n) << PAGE_SHIFT, &page[n]);
         if (useful[n] && w->set->busy[busy_slot(&page[n])] >= BUSY_MAX)
             page[n].writable = false;
         useful[n] = useful[n] && (!have || page[n].writable);
     }
-    for (unsigned n = 0, end; n < GROUP; n = end) {
+    for (unsigned n = 0, end; n < count; n = end) {
         for (end = n + 1;
-             end < GROUP && useful[n] && useful[end] && follows(&page[end - 1], &page[end]); end++)
+             end < count && useful[n] && useful[end] && follows(&page[end - 1], &page[end]); end++)
             ;
         if (useful[n] && !map_run(w, first + n, page + n, end - n)) {
             window_drop(w);
@@ -395,7 +416,7 @@ bool window_fill(struct window *w, u32 lin, bool write, window_peek *peek, void 
     }
     if (++w->set->counts.fills % BUSY_FILLS == 0)
         memset(w->set->busy, 0, sizeof w->set->busy);
-    u32 have = w->page[first + at];
+    u32 have = w->page[first + at] & (ENTRY_PAGE | ENTRY_WRITABLE);
     return write ? (have & ENTRY_WRITABLE) != 0 : have != 0;
 }
 

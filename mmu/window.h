@@ -1,5 +1,6 @@
 /* Direct windows: ranges of host addresses in which guest linear address L of one address space, as
- * user code sees it, is host address base + L; RAM is mapped there with the guest's own rights. */
+ * user or as supervisor code sees it, is host address base + L; RAM is mapped there with the
+ * guest's own rights. */
 /* SPDX-License-Identifier: MIT */
 #ifndef MMU_WINDOW_H
 #define MMU_WINDOW_H
@@ -32,9 +33,12 @@ struct window *windows_find(struct windows *ws, u64 key);
 void windows_release(struct windows *ws, u64 key);
 /* A multiple of 4 GiB: the low half of a host address is the linear address. */
 u8 *window_base(const struct window *w);
-/* Maps the page of lin and what `peek` allows of the 15 beside it (they share a page table). False
- * if the page of lin is still not mapped with the right that is wanted. */
-bool window_fill(struct window *w, u32 lin, bool write, window_peek *peek, void *opaque);
+/* Maps the page of lin and what `peek` allows of those beside it: of the `count` that it is in, a
+ * power of two. More than WINDOW_RUN in a row are filled by the host as they are used. False if the
+ * page of lin is still not mapped with the right that is wanted. */
+enum { WINDOW_RUN = 16, WINDOW_RUN_MAX = 1024 };
+bool window_fill(struct window *w, u32 lin, bool write, unsigned count, window_peek *peek,
+                 void *opaque);
 /* Translations that changed: [lin, +size), a page or a power of two of them; everything. */
 void window_drop_range(struct window *w, u32 lin, u64 size);
 void window_drop(struct window *w);

@@ -1,5 +1,5 @@
-/* Direct windows of user code: which address space gets one, faults in it, blocks that it does not
- * suit. */
+/* Direct windows: which address spaces get one for user code, that of supervisor code, faults in
+ * them, blocks that they do not suit. */
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +24,8 @@ enum {
     SLOW_MAX = 12,     /* accesses that the window may not serve before a block does without */
     LOOK_NS = 2000000, /* of virtual time between two looks who runs */
     REFUSED = 1024,    /* blocks remembered for that */
+    REGION_MAX = 32,   /* pages dropped in a region of the supervisor before it is left alone, */
+    REGION_NS = 200000000, /* for some virtual time */
 };
 
 /* What is known of a space. A page that is mapped and soon dropped costs as much as thousands of
@@ -43,6 +45,10 @@ struct direct {
     struct merit merit[64];  /* by hash of the space */
     u64 looked;              /* virtual time when it was last looked who runs */
     u64 refused[REFUSED];    /* by hash: linear address and place of a block, or 0 */
+    struct window *selected; /* whose base the host's GS has */
+    bool fsgsbase;           /* of the host */
+    u8 dropped[2048];        /* supervisor pages dropped lately, by region of 2 MiB */
+    u64 forgotten;           /* virtual time when that was set to 0 */
 };
 
 struct direct *direct_new(struct translator *t, bool always)
@@ -50,6 +56,7 @@ struct direct *direct_new(struct translator *t, bool always)
     struct direct *d = xcalloc(1, sizeof *d);
     d->windows = windows_new(t->cpu->mem);
     d->always = always;
+    d->fsgsbase = host_has_fsgsbase();
     return d;
 }
 
@@ -65,11 +72,43 @@ static u64 key_of(const struct space *s)
     return (u64)(uintptr_t)s;
 }
 
-static void use_window(struct translator *t, struct window *w)
+/* That of the supervisor code of a group of spaces. */
+static u64 key_of_group(unsigned group)
 {
-    t->cpu->window = w;
-    if (w)
-        host_set_gs_base(window_base(w));
+    return 1 + group;
+}
+
+static struct window **current_window(const struct translator *t)
+{
+    return &t->cpu->window[t->cpu->cpl == 3];
+}
+
+u64 direct_select(struct translator *t)
+{
+    struct window *w = *current_window(t);
+    if (t->direct->selected != w)
+        host_set_gs_base(window_base(w), t->direct->fsgsbase);
+    t->direct->selected = w;
+    return (uintptr_t)window_base(w);
+}
+
+void direct_deselect(struct translator *t)
+{
+    if (t->direct)
+        t->direct->selected = NULL;
+}
+
+struct window_counts direct_counts(const struct translator *t)
+{
+    return t->direct ? windows_counts(t->direct->windows) : (struct window_counts){0};
+}
+
+bool direct_holds(const struct translator *t, const struct tblock *b)
+{
+    const struct window *w = *current_window(t);
+    if (!(t->mode[b->mode].bits & MODE_WINDOW))
+        return true;
+    return w && w == t->direct->selected && t->cpu->access_base == (uintptr_t)window_base(w);
 }
 
 /* Shared with spaces of the same hash, which does no harm. */
@@ -97,32 +136,44 @@ static void lose(struct direct *d, struct cpu *cpu, const struct space *s)
     *m = (struct merit){.wanted = (u16)(wanted < RUNS_MAX ? wanted : RUNS_MAX)};
     windows_release(d->windows, key_of(s));
     if (s == cpu->space)
-        cpu->window = NULL;
+        cpu->window[1] = NULL;
 }
 
-void direct_consider(struct translator *t)
+/* User code of the current space is running. */
+static void consider_user(struct translator *t)
 {
     struct direct *d = t->direct;
     struct cpu *cpu = t->cpu;
-    if (!d || cpu->cpl != 3 || !(cpu->cr0 & CR0_PG) || cpu->code_mode == MODE_64)
-        return;
     u64 now = clock_now(cpu->clock);
     if (!d->always && now - d->looked < LOOK_NS)
         return;
     d->looked = now;
     struct merit *m = merit_of(d, cpu->space);
-    if (cpu->window) {
+    if (cpu->window[1]) {
         earn(m);
-        window_age(cpu->window);
+        window_age(cpu->window[1]);
     } else if (d->always || (++m->runs >= RUNS_WANTED && m->runs >= m->wanted)) {
-        use_window(t, windows_get(d->windows, key_of(cpu->space)));
+        cpu->window[1] = windows_get(d->windows, key_of(cpu->space));
     }
+}
+
+void direct_consider(struct translator *t)
+{
+    struct cpu *cpu = t->cpu;
+    if (!t->direct || !(cpu->cr0 & CR0_PG) || cpu->code_mode == MODE_64)
+        return;
+    if (cpu->cpl == 3)
+        consider_user(t);
+    else if (!cpu->window[0])
+        cpu->window[0] = windows_get(t->direct->windows, key_of_group(cpu->space->group));
 }
 
 void direct_switched(struct translator *t, struct space *s)
 {
-    if (t->direct)
-        use_window(t, windows_find(t->direct->windows, key_of(s)));
+    if (!t->direct)
+        return;
+    t->cpu->window[0] = windows_find(t->direct->windows, key_of_group(s->group));
+    t->cpu->window[1] = windows_find(t->direct->windows, key_of(s));
 }
 
 void direct_space_dropped(struct translator *t, struct space *s)
@@ -131,18 +182,24 @@ void direct_space_dropped(struct translator *t, struct space *s)
         return;
     *merit_of(t->direct, s) = (struct merit){0};
     if (s == t->cpu->space)
-        t->cpu->window = NULL;
+        t->cpu->window[1] = NULL;
     windows_release(t->direct->windows, key_of(s));
 }
 
-void direct_page_dropped(struct translator *t, struct space *s, u64 lin, u64 size)
+void direct_group_dropped(struct translator *t, unsigned group)
 {
-    struct window *w = t->direct ? windows_find(t->direct->windows, key_of(s)) : NULL;
-    if (!w || lin >= BIT64(32))
+    if (!t->direct)
         return;
+    windows_release(t->direct->windows, key_of_group(group));
+    if (t->cpu->space && t->cpu->space->group == group)
+        t->cpu->window[0] = NULL;
+}
+
+static void drop_user(struct translator *t, struct space *s, struct window *w, u32 lin, u64 size)
+{
     const struct window_counts before = windows_counts(t->direct->windows);
     struct merit *m = merit_of(t->direct, s);
-    window_drop_range(w, (u32)lin, size);
+    window_drop_range(w, lin, size);
     const struct window_counts after = windows_counts(t->direct->windows);
     m->pages += after.drops != before.drops;
     m->churn += after.churn != before.churn;
@@ -152,6 +209,27 @@ void direct_page_dropped(struct translator *t, struct space *s, u64 lin, u64 siz
         window_drop(w);
         m->pages = 0;
     }
+}
+
+static void drop_supervisor(struct direct *d, struct window *w, u32 lin, u64 size)
+{
+    u8 *dropped = &d->dropped[lin >> 21];
+    u64 before = windows_counts(d->windows).drops;
+    window_drop_range(w, lin, size);
+    *dropped += *dropped < REGION_MAX && windows_counts(d->windows).drops != before;
+}
+
+void direct_page_dropped(struct translator *t, struct space *s, u64 lin, u64 size)
+{
+    struct direct *d = t->direct;
+    if (!d || lin >= BIT64(32))
+        return;
+    struct window *user = windows_find(d->windows, key_of(s));
+    struct window *supervisor = windows_find(d->windows, key_of_group(s->group));
+    if (user)
+        drop_user(t, s, user, (u32)lin, size);
+    if (supervisor)
+        drop_supervisor(d, supervisor, (u32)lin, size);
 }
 
 void direct_protected(struct translator *t, u64 ram_offset)
@@ -170,9 +248,9 @@ bool direct_fault(struct translator *t, u64 host, bool write)
 {
     struct cpu *cpu = t->cpu;
     u64 guard = BIT64(WINDOW_GUARD_SHIFT);
-    if (!cpu->window)
+    if (!t->direct || !t->direct->selected || t->direct->selected != *current_window(t))
         return false;
-    u64 offset = host - (u64)(uintptr_t)window_base(cpu->window);
+    u64 offset = host - (u64)(uintptr_t)window_base(t->direct->selected);
     if (offset + guard >= BIT64(32) + 2 * guard)
         return false;
     cpu->window_fault =
@@ -192,21 +270,53 @@ bool direct_refused(const struct translator *t, u32 lin, u64 ram_offset)
     return *refused_slot(t, lin, ram_offset, &key) == key;
 }
 
-static bool peek(void *opaque, u32 lin, struct window_page *page)
+static bool peek_user(void *opaque, u32 lin, struct window_page *page)
 {
-    return mem_peek_direct(opaque, lin, page);
+    return mem_peek_direct(opaque, lin, true, page);
+}
+
+static bool peek_supervisor(void *opaque, u32 lin, struct window_page *page)
+{
+    return mem_peek_direct(opaque, lin, false, page);
+}
+
+/* The first time that a region is used, as much of it as there is: it is the kernel's map of all
+ * RAM, most likely. */
+static bool fill_supervisor(struct translator *t, u32 lin, bool write)
+{
+    struct direct *d = t->direct;
+    struct cpu *cpu = t->cpu;
+    u64 now = clock_now(cpu->clock);
+    struct window_page page;
+    if (now - d->forgotten > REGION_NS) {
+        memset(d->dropped, 0, sizeof d->dropped);
+        d->forgotten = now;
+    }
+    if (d->dropped[lin >> 21] >= REGION_MAX || !peek_supervisor(cpu, lin, &page) ||
+        (write && !page.writable))
+        return false;
+    bool known;
+    u64 region = space_shares(cpu->space, lin, &known);
+    unsigned pages = known ? WINDOW_RUN : (unsigned)(region >> PAGE_SHIFT);
+    return region && window_fill(cpu->window[0], lin, write, pages, peek_supervisor, cpu);
+}
+
+static bool fill(struct translator *t, u32 lin, bool write)
+{
+    struct cpu *cpu = t->cpu;
+    if (!*current_window(t))
+        return true;
+    return cpu->cpl == 3 ? window_fill(cpu->window[1], lin, write, WINDOW_RUN, peek_user, cpu)
+                         : fill_supervisor(t, lin, write);
 }
 
 void direct_fill(struct translator *t, struct tblock *b)
 {
-    struct cpu *cpu = t->cpu;
-    u64 fault = cpu->window_fault, key;
-    cpu->window_fault = 0;
-    if (!cpu->window || cpu->cpl != 3)
+    u64 fault = t->cpu->window_fault, key;
+    t->cpu->window_fault = 0;
+    if (!(fault & FAULT_GUARD) && fill(t, (u32)fault, fault & FAULT_WRITE))
         return;
-    if (!(fault & FAULT_GUARD) &&
-        window_fill(cpu->window, (u32)fault, fault & FAULT_WRITE, peek, cpu))
-        return;
+    t->direct_refusals++;
     if (++b->slow < SLOW_MAX || b->checked || b->dropped)
         return;
     u64 *slot = refused_slot(t, b->lin, b->ram_offset, &key);

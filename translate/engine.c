@@ -23,9 +23,8 @@ enum { HOT_RUNS = 20 }; /* interpreted runs before a block is translated */
 
 void translate_set_mode(struct translator *t, unsigned mode)
 {
-    bool window = t->mode[mode].bits & MODE_WINDOW;
     targets_select(t, mode);
-    t->cpu->access_base = window ? (uintptr_t)window_base(t->cpu->window) : (u64)TLB_INDEX_MASK;
+    t->cpu->access_base = t->mode[mode].bits & MODE_WINDOW ? direct_select(t) : (u64)TLB_INDEX_MASK;
     returns_select(t);
 }
 
@@ -139,7 +138,7 @@ static const struct tsite *enter(struct translator *t, u64 code, u64 until)
     const struct tsite *(*stub)(struct cpu *, u64) =
         (const struct tsite *(*)(struct cpu *, u64))(uintptr_t)t->enter;
     t->cpu->xmm_absent = 1;
-    t->cpu->xmm_wanted = (t->mode[t->mode_now].bits & MODE_WINDOW) != 0;
+    t->cpu->xmm_wanted = (t->mode[t->mode_now].bits & MODE_XMM) != 0;
     interp_leave(t->cpu);
     if (t->counting)
         count_enter(t, until);
@@ -235,6 +234,11 @@ static void on_space_dropped(void *opaque, struct space *s)
     direct_space_dropped(opaque, s);
 }
 
+static void on_group_dropped(void *opaque, unsigned group)
+{
+    direct_group_dropped(opaque, group);
+}
+
 static void on_switched(void *opaque, struct space *s)
 {
     direct_switched(opaque, s);
@@ -304,7 +308,8 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
                                 .space_dropped = on_space_dropped,
                                 .switched = on_switched,
                                 .code_changed = on_code_changed,
-                                .code_restarted = on_code_restarted};
+                                .code_restarted = on_code_restarted,
+                                .group_dropped = on_group_dropped};
     spaces_set_hooks(cpu->spaces, &hooks);
     return true;
 }

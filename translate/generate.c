@@ -203,7 +203,7 @@ static void gen_block(struct generator *g)
     struct tblock *b = g->b;
     if (g->t->counting)
         count_emit(g);
-    if (g->s->sse && !(g->s->mode & MODE_WINDOW)) {
+    if (g->s->sse && !(g->s->mode & MODE_XMM)) {
         emit_load32(g->e, SCRATCH_TEST, CPU_MEM(xmm_absent));
         emit_jrcxz_over_jmp(g->e); /* jumps over the call, which is as long as a jmp */
         emit_call(g->e, g->t->load_xmm);
@@ -238,7 +238,7 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
                          .bytes = (u16)s->bytes,
                          .count = (u16)s->count,
                          .code = emit_pc(&t->emit),
-                         .sse = s->sse || window,
+                         .sse = s->sse || (s->mode & MODE_XMM),
                          .ends = verdict_ends(s->insn[s->count - 1].verdict),
                          .checked = !window || direct_refused(t, lin, ram_offset),
                          .map = xmalloc((s->count + 1) * sizeof *b->map)};

@@ -18,9 +18,14 @@ bool host_has_bmi2(void)
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2);
 }
 
-void host_set_gs_base(const void *base)
+bool host_has_fsgsbase(void)
 {
-    if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
+    return getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
+}
+
+void host_set_gs_base(const void *base, bool fsgsbase)
+{
+    if (fsgsbase)
         __asm__ volatile("wrgsbase %0" : : "r"(base));
     else
         syscall(SYS_arch_prctl, ARCH_SET_GS, base);

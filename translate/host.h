@@ -6,7 +6,9 @@
 #include "cpu/base.h"
 
 bool host_has_bmi2(void);
-/* Sets the base of GS of this thread; the C library leaves it alone. */
-void host_set_gs_base(const void *base);
+/* May this process use WRGSBASE? */
+bool host_has_fsgsbase(void);
+/* Sets the base of GS of this thread, which the C library leaves alone. */
+void host_set_gs_base(const void *base, bool fsgsbase);
 
 #endif

@@ -57,7 +57,9 @@ struct tmode mode_of(const struct cpu *cpu)
     bits |= !cpu_protected(cpu) && real_segments(cpu) ? MODE_REAL : 0;
     bits |= fpu && cpu->fpu.x87_quick ? MODE_X87 : 0;
     bits |= fpu && cpu->fpu.sse_quick && (cpu->cr4 & CR4_OSFXSR) ? MODE_SSE : 0;
-    bits |= cpu->window && cpu->cpl == 3 && cpu->tlb != cpu->strict ? MODE_WINDOW : 0;
+    const bool user = cpu->cpl == 3;
+    if (cpu->window[user] && cpu->tlb != cpu->strict)
+        bits |= MODE_WINDOW | (user ? MODE_XMM : 0);
     return (struct tmode){bits, (u32)cs->base, cs->limit};
 }
 

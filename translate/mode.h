@@ -13,9 +13,10 @@ enum {
     MODE_X87 = 16,         /* x87 and MMX instructions may run natively */
     MODE_SSE = 32,         /* SSE instructions may */
     MODE_EXPAND_DOWN = 64, /* the first valid offset of some checked segment is not 0 */
-    MODE_WINDOW = 128,     /* user code with a direct window; XMM registers stay in the host */
+    MODE_WINDOW = 128,     /* accesses may go through a direct window */
     MODE_DF = 1 << 20,     /* DF is set: string instructions go backward */
     MODE_REAL = 1 << 21,   /* real or V86 mode, and ES, DS, FS, GS are as it makes them */
+    MODE_XMM = 1 << 22,    /* XMM registers stay in the host */
     MODE_REACH_SHIFT = 8,  /* from here on, two bits (enum seg_reach) for each of ES to GS */
 };
 

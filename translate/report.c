@@ -1,5 +1,6 @@
 /* What the translator has done, in figures. */
 /* SPDX-License-Identifier: MIT */
+#include "mmu/window.h"
 #include "translate/engine.h"
 #include "translate/translate.h"
 
@@ -41,6 +42,24 @@ static void report_spaces(const struct cpu *cpu, FILE *out)
         fprintf(out, "%12llu  %s\n", (ull)line[n].count, line[n].what);
 }
 
+static void report_windows(const struct translator *t, FILE *out)
+{
+    const struct window_counts c = direct_counts(t);
+    const struct {
+        u64 count;
+        const char *what;
+    } line[] = {
+        {c.fills, "fills of direct windows"},
+        {c.pages, "pages that they mapped"},
+        {c.drops, "pages unmapped again"},
+        {c.protections, "pages made read-only"},
+        {t->direct_refusals, "accesses that a window could not serve"},
+        {c.evictions, "windows taken from another space, or emptied for lack of room"},
+    };
+    for (unsigned n = 0; n < ARRAY_LEN(line); n++)
+        fprintf(out, "%12llu  %s\n", (ull)line[n].count, line[n].what);
+}
+
 void translate_report(const struct cpu *cpu, FILE *out)
 {
     static const char *const text[STOP_COUNT] = {
@@ -63,4 +82,5 @@ void translate_report(const struct cpu *cpu, FILE *out)
     for (unsigned n = 0; n < STOP_COUNT; n++)
         fprintf(out, "%12llu  %s\n", (ull)t->stops[n], text[n]);
     report_spaces(cpu, out);
+    report_windows(t, out);
 }

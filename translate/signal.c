@@ -197,6 +197,8 @@ void signal_install(struct translator *t)
 void signal_prepare(struct translator *t)
 {
     use_alternate_stack();
+    if (running != t)
+        direct_deselect(t);
     running = t;
 }
 

@@ -135,6 +135,7 @@ struct translator {
     u64 page_count;               /* entries of page */
     u64 stops[STOP_COUNT];        /* counters */
     struct direct *direct;        /* direct windows */
+    u64 direct_refusals;          /* accesses that they could not serve */
     struct signals *signals;      /* handlers that were there before */
     struct returns *returns;      /* stacks of return addresses */
     u64 translated_insns, translated_bytes; /* totals */
@@ -208,15 +209,23 @@ void count_suspend(struct translator *t, const struct tblock *b, unsigned which)
 void count_done(struct translator *t);
 void count_again(struct translator *t);
 void count_resume(struct translator *t, const struct tblock *b, unsigned which);
-/* direct.c: direct windows of user code. */
+/* direct.c: direct windows. */
 struct direct *direct_new(struct translator *t, bool always);
 void direct_free(struct direct *d);
-/* The machine is about to run guest code again: user code that keeps running gets a window. */
+/* The machine is about to run guest code again: supervisor code gets a window, user code when it
+ * keeps running. */
 void direct_consider(struct translator *t);
+/* Code of the current mode, which has MODE_WINDOW, is going to run: the base of its window. */
+u64 direct_select(struct translator *t);
+/* Another machine's code, or nobody's, has run on this thread: GS is not known. */
+void direct_deselect(struct translator *t);
+/* Is the window that block b runs in still the right one? */
+bool direct_holds(const struct translator *t, const struct tblock *b);
 /* Hooks of mmu/space.h. */
 void direct_switched(struct translator *t, struct space *s);
 void direct_space_dropped(struct translator *t, struct space *s);
 void direct_page_dropped(struct translator *t, struct space *s, u64 lin, u64 size);
+void direct_group_dropped(struct translator *t, unsigned group);
 /* A RAM page was marked; the physical map changed. */
 void direct_protected(struct translator *t, u64 ram_offset);
 void direct_remapped(struct translator *t);
@@ -224,6 +233,8 @@ void direct_remapped(struct translator *t);
 bool direct_fault(struct translator *t, u64 host, bool write);
 /* After the interpreter has done the access that faulted: maps it. */
 void direct_fill(struct translator *t, struct tblock *b);
+/* What the windows cost so far. */
+struct window_counts direct_counts(const struct translator *t);
 /* Should the block at lin, which has a window, check its accesses all the same? */
 bool direct_refused(const struct translator *t, u32 lin, u64 ram_offset);
 

@@ -38,10 +38,12 @@ static u64 next_code(struct translator *t, const struct tblock *b, const struct 
         return leave(t, STOP_ATTENTION);
     if (b->dropped)
         return leave(t, STOP_DROPPED);
+    if (unlikely(!direct_holds(t, b)))
+        return leave(t, STOP_WINDOW);
     unsigned mode = site->flags & (SITE_END | SITE_MODE) ? translate_mode(t) : b->mode;
     if (site->flags & SITE_END || mode != b->mode) {
         u64 code = mode ? translate_peek(t, mode) : 0;
-        cpu->xmm_wanted = (t->mode[mode].bits & MODE_WINDOW) != 0;
+        cpu->xmm_wanted = (t->mode[mode].bits & MODE_XMM) != 0;
         return code ? code : leave(t, STOP_SENSITIVE);
     }
     if (cpu->rip != expected)

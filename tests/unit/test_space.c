@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MIB (1ull << 20)
 
@@ -350,24 +351,141 @@ START_TEST(many_spaces)
 }
 END_TEST
 
+START_TEST(shared_until_a_directory_differs)
+{
+    bool known;
+    struct space *one = s;
+    load(DIR2);
+    ck_assert_uint_eq(s->group, one->group);
+    ck_assert_uint_eq(space_shares(s, HIGH, &known), 4 * MIB);
+    ck_assert(!known);
+    load(DIR1);
+    ck_assert_uint_eq(space_shares(s, HIGH, &known), 4 * MIB);
+    ck_assert(known);
+    ck_assert_uint_eq(space_shares(s, LOW, &known), 0); /* each has its own */
+    put(DIR2, HIGH >> 22, USER2 | P | W | A);
+    load(DIR2);
+    ck_assert_uint_ne(s->group, one->group);
+    load(DIR1);
+    space_shares(s, HIGH, &known);
+    ck_assert(known);
+    put(DIR2, HIGH >> 22, KERNEL | P | W | A);
+    load(DIR2);
+    ck_assert_uint_eq(s->group, one->group);
+    space_shares(s, HIGH, &known);
+    ck_assert(known);
+}
+END_TEST
+
+/* A change of the table that all have in common, entry by entry or as a whole, reaches all. */
+START_TEST(shared_tables_change_for_all)
+{
+    bool known;
+    fill(HIGH, ACCESS_READ, false);
+    load(DIR2);
+    space_shares(s, HIGH, &known);
+    dropped_pages = 0;
+    put(KERNEL, HIGH >> 12 & 1023, FRAME | P);
+    ck_assert_uint_eq(dropped_pages, 2);
+    ck_assert_uint_eq(dropped_lin, HIGH);
+    space_shares(s, HIGH, &known);
+    ck_assert(known);
+    for (unsigned n = 0; n < 200; n++)
+        put(KERNEL, n, 0);
+    space_shares(s, HIGH, &known);
+    ck_assert(!known);
+}
+END_TEST
+
+/* A random write to tables, a switch, or a walk, among four spaces with four tables. Regions 2 and
+ * 3 are the same in all, mostly. */
+static u64 random_step(u32 r)
+{
+    unsigned page = r & 7, dir = r >> 3 & 3, region = r >> 5 & 3;
+    u64 dirs = 0x200000, tables = 0x210000, lin = (u64)region << 22 | page << 12;
+    if (r >> 7 & 1) {
+        put(tables + dir * 0x1000, page, (0x300000 + (r >> 8 & 15) * 0x1000) | P | W | U);
+    } else if ((r >> 8 & 15) == 0) {
+        unsigned table = region & 2 && r >> 14 & 3 ? region : r >> 12 & 3;
+        put(dirs + dir * 0x1000, region,
+            (u32)(tables + table * 0x1000) | P | W | U | (r >> 16 & 3 ? A : 0));
+    } else if ((r >> 8 & 3) == 0) {
+        load(dirs + dir * 0x1000);
+    } else {
+        fill(lin, r >> 8 & 1 ? ACCESS_WRITE : ACCESS_READ, r >> 9 & 1);
+    }
+    return lin;
+}
+
+/* What a window for each group would map: physical addresses by page of the regions, or 0. */
+static u64 model[SPACE_MAX][4][8];
+static unsigned modelled;
+
+static void model_page_dropped(void *opaque, struct space *of, u64 lin, u64 size)
+{
+    (void)opaque;
+    for (unsigned n = 0; n < 32; n++) {
+        u64 at = (u64)(n >> 3) << 22 | (n & 7) << 12;
+        if (at - lin < size)
+            model[of->group][n >> 3][n & 7] = 0;
+    }
+}
+
+static void model_group_dropped(void *opaque, unsigned group)
+{
+    (void)opaque;
+    memset(model[group], 0, sizeof model[group]);
+}
+
+static void model_fill(u64 lin)
+{
+    bool known;
+    unsigned region = (unsigned)(lin >> 22);
+    if (!space_shares(s, lin, &known))
+        return;
+    for (unsigned n = 0; n < 8; n++) {
+        struct walk_result w =
+            walk(pm, &regs, (u64)region << 22 | n << 12, ACCESS_READ, false, false);
+        if (w.ok && w.accessed)
+            model[s->group][region][n] = w.pa;
+    }
+}
+
+/* What was mapped for a group is what the tables of each of its spaces say. */
+START_TEST(random_sharing)
+{
+    struct space_hooks hooks = {.page_dropped = model_page_dropped,
+                                .group_dropped = model_group_dropped};
+    u32 seed = 1;
+    spaces_set_hooks(set, &hooks);
+    spaces_flush(set); /* the first space is no member */
+    for (unsigned round = 0; round < 40000; round++) {
+        seed = seed * 1664525 + 1013904223;
+        u64 lin = random_step(seed >> 8);
+        if (seed >> 30 == 0)
+            model_fill(lin);
+        for (unsigned n = 0; n < 32; n++) {
+            u64 have = model[s->group][n >> 3][n & 7];
+            if (!have)
+                continue;
+            struct walk_result w =
+                walk(pm, &regs, (u64)(n >> 3) << 22 | (n & 7) << 12, ACCESS_READ, false, false);
+            ck_assert(w.ok);
+            ck_assert_uint_eq(w.pa, have);
+            modelled++;
+        }
+    }
+    ck_assert_uint_gt(modelled, 100);
+}
+END_TEST
+
 /* Random walks, writes and switches: whatever hits must be what the tables say now. */
 START_TEST(random_tables)
 {
     u32 seed = 1;
     for (unsigned round = 0; round < 20000; round++) {
         seed = seed * 1664525 + 1013904223;
-        unsigned r = seed >> 8, page = r & 7, dir = r >> 3 & 3;
-        u64 dirs = 0x200000, tables = 0x210000, lin = (u64)(r >> 5 & 3) << 22 | page << 12;
-        if (r >> 7 & 1) {
-            put(tables + dir * 0x1000, page, (0x300000 + (r >> 8 & 15) * 0x1000) | P | W | U);
-        } else if ((r >> 8 & 15) == 0) {
-            put(dirs + dir * 0x1000, r >> 5 & 3,
-                (u32)(tables + (r >> 12 & 3) * 0x1000) | P | W | U);
-        } else if ((r >> 8 & 3) == 0) {
-            load(dirs + dir * 0x1000);
-        } else {
-            fill(lin, r >> 8 & 1 ? ACCESS_WRITE : ACCESS_READ, r >> 9 & 1);
-        }
+        random_step(seed >> 8);
         for (unsigned n = 0; n < 64; n++) {
             u64 at = (u64)(n >> 4) << 22 | (n >> 1 & 7) << 12;
             if (!hits(at, ACCESS_READ, n & 1))
@@ -400,6 +518,9 @@ int main(void)
     tcase_add_test(t, ids_of_code);
     tcase_add_test(t, common_code_changes_without_a_walk);
     tcase_add_test(t, many_spaces);
+    tcase_add_test(t, shared_until_a_directory_differs);
+    tcase_add_test(t, shared_tables_change_for_all);
+    tcase_add_test(t, random_sharing);
     tcase_add_test(t, random_tables);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

@@ -78,13 +78,13 @@ START_TEST(fill_maps_the_group)
     ck_assert_uint_eq((uintptr_t)window_base(w) & UINT32_MAX, 0);
     *physmem_ram(pm, FRAME + PAGE_SIZE + 5) = 0x5a;
     ck_assert(!readable(LIN));
-    ck_assert(window_fill(w, LIN + PAGE_SIZE + 5, true, peek, &l));
+    ck_assert(window_fill(w, LIN + PAGE_SIZE + 5, true, WINDOW_RUN, peek, &l));
     ck_assert_uint_eq(*host(LIN + PAGE_SIZE + 5), 0x5a);
     ck_assert(readable(LIN) && writable(LIN + 3 * PAGE_SIZE));
     ck_assert(!readable(LIN + 2 * PAGE_SIZE));
     ck_assert(readable(LIN + 7 * PAGE_SIZE)); /* the group ends there: 0x8050000 */
     ck_assert(!readable(LIN + 8 * PAGE_SIZE));
-    ck_assert(!window_fill(w, LIN + 2 * PAGE_SIZE, false, peek, &l));
+    ck_assert(!window_fill(w, LIN + 2 * PAGE_SIZE, false, WINDOW_RUN, peek, &l));
     *host(LIN + 9) = 0x77;
     ck_assert_uint_eq(*physmem_ram(pm, FRAME + 9), 0x77);
 }
@@ -95,7 +95,7 @@ START_TEST(pages_out_of_order_are_right)
     struct layout l = {.reversed = true};
     for (unsigned n = 0; n < 8; n++)
         *physmem_ram(pm, FRAME + (63 - n) * PAGE_SIZE) = (u8)(0x10 + n);
-    ck_assert(window_fill(w, LIN, false, peek, &l));
+    ck_assert(window_fill(w, LIN, false, WINDOW_RUN, peek, &l));
     for (unsigned n = 0; n < 8; n++)
         ck_assert_uint_eq(*host(LIN + n * PAGE_SIZE), 0x10 + n);
 }
@@ -104,11 +104,11 @@ END_TEST
 START_TEST(readonly_until_it_may_be_written)
 {
     struct layout l = {.readonly = true};
-    ck_assert(window_fill(w, LIN, false, peek, &l));
+    ck_assert(window_fill(w, LIN, false, WINDOW_RUN, peek, &l));
     ck_assert(readable(LIN) && !writable(LIN));
-    ck_assert(!window_fill(w, LIN, true, peek, &l));
+    ck_assert(!window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
     l.readonly = false;
-    ck_assert(window_fill(w, LIN, true, peek, &l));
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
     ck_assert(writable(LIN));
     ck_assert(!writable(LIN + PAGE_SIZE)); /* the others are not touched */
 }
@@ -118,11 +118,13 @@ START_TEST(protect_reaches_every_place)
 {
     struct layout l = {0};
     struct window *other = windows_get(ws, 2);
-    ck_assert(window_fill(w, LIN, true, peek, &l));
-    ck_assert(window_fill(w, LIN + 64 * PAGE_SIZE, true, peek, &l)); /* the same RAM again */
-    ck_assert(window_fill(other, LIN, true, peek, &l));
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
+    ck_assert(
+        window_fill(w, LIN + 64 * PAGE_SIZE, true, WINDOW_RUN, peek, &l)); /* the same RAM again */
+    ck_assert(window_fill(other, LIN, true, WINDOW_RUN, peek, &l));
     windows_protect(ws, FRAME + 3 * PAGE_SIZE + 17);
     ck_assert(!writable(LIN + 3 * PAGE_SIZE) && !writable(LIN + 67 * PAGE_SIZE));
+    ck_assert(readable(LIN + 3 * PAGE_SIZE));
     ck_assert(writable(LIN + 2 * PAGE_SIZE) && writable(LIN + 66 * PAGE_SIZE));
     w = other;
     ck_assert(!writable(LIN + 3 * PAGE_SIZE) && writable(LIN));
@@ -132,10 +134,10 @@ END_TEST
 START_TEST(drop_page_and_all)
 {
     struct layout l = {0};
-    ck_assert(window_fill(w, LIN, true, peek, &l));
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
     window_drop_range(w, LIN + PAGE_SIZE, PAGE_SIZE);
     ck_assert(!readable(LIN + PAGE_SIZE) && readable(LIN) && readable(LIN + 2 * PAGE_SIZE));
-    ck_assert(window_fill(w, LIN + PAGE_SIZE, true, peek, &l));
+    ck_assert(window_fill(w, LIN + PAGE_SIZE, true, WINDOW_RUN, peek, &l));
     ck_assert(writable(LIN + PAGE_SIZE));
     window_drop(w);
     for (unsigned n = 0; n < 8; n++)
@@ -148,13 +150,13 @@ END_TEST
 START_TEST(ranges_go_together)
 {
     struct layout l = {0};
-    ck_assert(window_fill(w, LIN, true, peek, &l));
-    ck_assert(window_fill(w, LIN + 32 * PAGE_SIZE, true, peek, &l));
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
+    ck_assert(window_fill(w, LIN + 32 * PAGE_SIZE, true, WINDOW_RUN, peek, &l));
     window_drop_range(w, 0x8400000, 4 * MIB);
     ck_assert(readable(LIN));
     window_drop_range(w, 0x8000000, 4 * MIB);
     ck_assert(!readable(LIN) && !readable(LIN + 32 * PAGE_SIZE));
-    ck_assert(window_fill(w, LIN, true, peek, &l));
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
     window_drop_range(w, 0, BIT64(32));
     ck_assert(!readable(LIN));
 }
@@ -163,7 +165,7 @@ END_TEST
 START_TEST(released_windows_are_empty)
 {
     struct layout l = {0};
-    ck_assert(window_fill(w, LIN, true, peek, &l));
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
     windows_release(ws, 1);
     ck_assert_ptr_null(windows_find(ws, 1));
     w = windows_get(ws, 7);
@@ -175,7 +177,7 @@ END_TEST
 START_TEST(windows_are_taken_in_turn)
 {
     struct layout l = {0};
-    ck_assert(window_fill(w, LIN, true, peek, &l));
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
     for (u64 key = 2; key < 60; key++) {
         struct window *fresh = windows_get(ws, key);
         ck_assert_ptr_nonnull(fresh);
@@ -193,7 +195,7 @@ START_TEST(budget_holds)
     struct layout l = {.reversed = true};
     for (u32 n = 0; n < 6000; n++) {
         u32 lin = n * 37 % 65536 * 16 * PAGE_SIZE;
-        ck_assert(window_fill(w, lin, true, peek, &l));
+        ck_assert(window_fill(w, lin, true, WINDOW_RUN, peek, &l));
         ck_assert(readable(lin));
     }
     ck_assert_uint_gt(windows_counts(ws).evictions, 0);
