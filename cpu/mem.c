@@ -184,10 +184,11 @@ static void piece_read(struct cpu *cpu, const struct piece *p, u8 *to)
     }
     tap_bus(cpu, p, ACCESS_READ);
     u64 pa = p->pa;
+    bool told = unlikely(cpu->debugger) && !physmem_page(cpu->mem, pa).host;
     for (unsigned at = 0; at < p->n;) {
         unsigned left = p->n - at, n = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
         u64 v = phys_read(cpu->mem, pa + at, n);
-        if (unlikely(cpu->debugger))
+        if (unlikely(told))
             hook_device(cpu, pa + at, n, v, false);
         memcpy(to + at, &v, n);
         at += n;

@@ -22,6 +22,7 @@
 #include "frontend/files.h"
 #include "frontend/gdbstub.h"
 #include "frontend/host_time.h"
+#include "frontend/listeners.h"
 #include "frontend/loader.h"
 #include "frontend/monitor.h"
 #include "frontend/screenshot.h"
@@ -65,6 +66,7 @@ struct machine {
     struct monitor *monitor;                    /* made when first wanted */
     struct gdbstub *gdb;                        /* or NULL */
     struct on_event events;                     /* what stops it */
+    struct listeners listeners;                 /* -trace and the like */
     struct nics nics;                           /* network cables and ROMs */
     struct image *image[MAX_DRIVES];            /* opened and not yet given to the board */
     struct image *disk[MAX_DRIVES];             /* the disks, by -drive; the board's */
@@ -522,7 +524,7 @@ static bool open_debuggers(struct machine *m, struct error *err)
     m->events = o->events;
     bool monitor = o->monitor && strcmp(o->monitor, "none");
     if (!monitor && !o->gdb && !o->magic_break && !o->start_paused && !o->events.exceptions &&
-        !o->events.triple)
+        !o->events.triple && !listeners_wanted(o))
         return true;
     if (!monitor_load_symbols(ensure_monitor(m), err))
         return false;
@@ -537,7 +539,7 @@ static bool open_debuggers(struct machine *m, struct error *err)
             return false;
         m->gdb = gdbstub_new(m, m->monitor, m->chardev[CHARDEV_GDB]);
     }
-    return true;
+    return listeners_open(&m->listeners, m->monitor, o, err);
 }
 
 static bool open_chardevs(struct machine *m, struct pc_config *config, struct error *err)
@@ -744,6 +746,7 @@ struct machine *machine_new(const struct options *options, struct error *err)
 void machine_free(struct machine *m)
 {
     machine_settle(m);
+    listeners_close(&m->listeners);
     gdbstub_free(m->gdb);
     monitor_free(m->monitor);
     board_destroy(&m->board);

@@ -10,6 +10,7 @@
 #include "frontend/img.h"
 #include "frontend/machine.h"
 #include "frontend/options.h"
+#include "frontend/record.h"
 
 /* A window if there is a display to open it on, else this terminal. */
 static void choose_display(struct options *o)
@@ -59,6 +60,8 @@ int main(int argc, char **argv)
     int status = 0;
     if (argc > 1 && !strcmp(argv[1], "img"))
         return img_main(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "trace"))
+        return record_main(argc - 1, argv + 1);
     bool good = options_parse(argc, argv, &options, &err);
     if (good && options.help)
         options_print_help();

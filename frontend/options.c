@@ -567,6 +567,13 @@ static bool opt_debug_filter(struct options *o, const char *arg, struct error *e
     return true;
 }
 
+static bool opt_trace(struct options *o, const char *arg, struct error *err)
+{
+    (void)err;
+    set_string(&o->trace, arg);
+    return true;
+}
+
 static bool opt_limit(struct options *o, const char *arg, struct error *err)
 {
     if (!parse_number(arg, 10, UINT64_MAX, &o->limit) || !o->limit)
@@ -656,6 +663,8 @@ static const struct option option_table[] = {
     {"D", "FILE", "where -d and -verify write (default: standard error)", opt_debug_file},
     {"dfilter", "FIRST..LAST|FIRST+SIZE[,...]", "only code at these addresses in the log",
      opt_debug_filter},
+    {"trace", "FILE[,insn][,mem][,int][,io][,mmio][,call][,range=A..B][,cr3=A][,cpl=N]",
+     "write what the guest does to a file, for prescient trace", opt_trace},
     {"limit", "N", "stop after N guest instructions", opt_limit},
     {"loadvm", "NAME", "start from a snapshot (NAME.snap here, or a path)", opt_loadvm},
     {"screenshot", "FILE.png", "save the screen at exit, and on SIGUSR1", opt_screenshot},
@@ -718,7 +727,7 @@ void options_free(struct options *o)
     char *texts[] = {o->debug,          o->debug_file, o->debug_filter, o->cpu,  o->boot,
                      o->kernel,         o->initrd,     o->append,       o->bios, o->serial[0],
                      o->serial[1],      o->debugcon,   o->monitor,      o->name, o->screenshot,
-                     o->virtio_console, o->loadvm};
+                     o->virtio_console, o->loadvm,     o->trace};
     for (size_t n = 0; n < ARRAY_LEN(texts); n++)
         free(texts[n]);
 }

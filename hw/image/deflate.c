@@ -2,8 +2,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "hw/image/deflate.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zlib.h>
 
 enum { RAW_WINDOW = -12, RAW_WINDOW_MOST = -15, ZLIB_WINDOW = 15, MEMORY_LEVEL = 9 };
@@ -64,4 +66,55 @@ bool inflate_zlib(u8 *to, size_t size, const u8 *from, size_t from_size)
 u32 crc32_add(u32 crc, const void *data, size_t size)
 {
     return size ? (u32)crc32(crc, data, (uInt)size) : crc; /* zlib takes an empty NULL as a reset */
+}
+
+/* Files */
+
+struct gzip {
+    gzFile file; /* zlib's */
+};
+
+static struct gzip *gzip_new(const char *path, const char *mode, struct error *err)
+{
+    gzFile file = gzopen(path, mode);
+    if (!file) {
+        error_set(err, "%s: %s", path, strerror(errno ? errno : ENOMEM));
+        return NULL;
+    }
+    struct gzip *g = xmalloc(sizeof *g);
+    g->file = file;
+    return g;
+}
+
+struct gzip *gzip_create(const char *path, struct error *err)
+{
+    return gzip_new(path, "wbe1", err); /* fast: traces are long */
+}
+
+struct gzip *gzip_open(const char *path, struct error *err)
+{
+    return gzip_new(path, "rbe", err);
+}
+
+bool gzip_write(struct gzip *g, const void *data, size_t size)
+{
+    return !size || gzwrite(g->file, data, (unsigned)size) == (int)size;
+}
+
+size_t gzip_read(struct gzip *g, void *data, size_t size)
+{
+    int n = gzread(g->file, data, (unsigned)size);
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool gzip_rewind(struct gzip *g)
+{
+    return gzrewind(g->file) == 0;
+}
+
+bool gzip_close(struct gzip *g)
+{
+    bool good = gzclose(g->file) == Z_OK;
+    free(g);
+    return good;
 }

@@ -18,4 +18,13 @@ bool inflate_zlib(u8 *to, size_t size, const u8 *from, size_t from_size);
 /* CRC-32 of RFC 1952, continued from crc (0 at first). */
 u32 crc32_add(u32 crc, const void *data, size_t size);
 
+/* A gzip file (RFC 1952) that is written or read from start to end. */
+struct gzip;
+struct gzip *gzip_create(const char *path, struct error *err); /* NULL with *err set */
+struct gzip *gzip_open(const char *path, struct error *err);
+bool gzip_write(struct gzip *g, const void *data, size_t size);
+size_t gzip_read(struct gzip *g, void *data, size_t size); /* less than size: the end, or damage */
+bool gzip_rewind(struct gzip *g);
+bool gzip_close(struct gzip *g); /* false: not all of it could be written */
+
 #endif
