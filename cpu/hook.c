@@ -77,3 +77,8 @@ void hook_decoded(struct cpu *cpu, u64 lin, const struct insn *insn, unsigned co
 {
     TELL(decoded, lin, insn, count);
 }
+
+void hook_interrupted(struct cpu *cpu, const void *context)
+{
+    TELL(interrupted, context);
+}

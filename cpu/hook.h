@@ -28,6 +28,8 @@ struct hook {
     /* a row of instructions that starts at lin was decoded, to be run for the first time */
     void (*decoded)(struct hook *h, struct cpu *cpu, u64 lin, const struct insn *insn,
                     unsigned count);
+    /* in the signal handler that stops the CPU for the machine's sake; context: its ucontext_t */
+    void (*interrupted)(struct hook *h, struct cpu *cpu, const void *context);
 };
 
 /* The CPU has its debugger (cpu/breakpoint.h); between two instructions only. */
@@ -45,5 +47,6 @@ void hook_port(struct cpu *cpu, u16 port, unsigned size, u32 value, bool write);
 void hook_device(struct cpu *cpu, u64 pa, unsigned size, u64 value, bool write);
 void hook_walked(struct cpu *cpu, u64 lin, enum access access, bool ok);
 void hook_decoded(struct cpu *cpu, u64 lin, const struct insn *insn, unsigned count);
+void hook_interrupted(struct cpu *cpu, const void *context);
 
 #endif

@@ -9,6 +9,8 @@
 #include "frontend/symbols.h"
 #include "frontend/text.h"
 
+struct profile;
+
 /* Flags of a command. */
 enum {
     COMMAND_RUNS = 1, /* lets the machine run: not on behalf of a debugger */
@@ -39,6 +41,7 @@ struct monitor {
     u64 marked_count;         /* entries of marked, two values each: linear, entry */
     char *medium[MAX_DRIVES]; /* what was put into each drive, where changed */
     bool changed[MAX_DRIVES]; /* its medium is not that of the command line any more */
+    struct profile *profile;  /* -profile, or NULL */
     struct follow follow;     /* what `trace` and `show` tell */
     const void *gdb; /* owner of gdb's breakpoints: not deleted by `delete` without a number */
 };
@@ -145,6 +148,7 @@ COMMAND(eject);
 /* command_translate.c */
 COMMAND(info_block);
 COMMAND(info_translate);
+COMMAND(info_profile);
 /* command_machine.c */
 COMMAND(quit);
 COMMAND(system_reset);

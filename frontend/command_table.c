@@ -78,6 +78,7 @@ const struct command info_table[] = {
     {"irq", "", "how often each exception and interrupt was delivered", command_info_irq, 0},
     {"block", "[ADDR]", "the drives; or the translations of the code at ADDR", command_info_block, 0},
     {"translate|jit", "", "what the translator has done, in figures", command_info_translate, 0},
+    {"profile", "", "where the guest's time goes, by function (-profile)", command_info_profile, 0},
     {"fpu", "", "x87 and SSE registers", command_fpu, 0},
     {"symbols", "", "how many there are, and from where", command_info_symbols, 0},
     {"version", "", "the program's version", command_info_version, 0},

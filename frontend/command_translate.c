@@ -1,10 +1,12 @@
-/* Monitor commands about the translator: what guest code became, and what it has done. */
+/* Monitor commands about the translator: what guest code became, what it has done, and where the
+ * guest's time goes. */
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cpu/mem.h"
 #include "frontend/command.h"
+#include "frontend/profile.h"
 #include "frontend/trace_code.h"
 #include "translate/engine.h"
 
@@ -77,4 +79,12 @@ void command_info_translate(struct monitor *mon, const char *args, struct text *
     stream_open(&s, mon);
     translate_report(mon->cpu, s.file);
     stream_close(&s, out);
+}
+
+void command_info_profile(struct monitor *mon, const char *args, struct text *out)
+{
+    if (!mon->profile)
+        text_add(out, "there is none; start with -profile FILE\n");
+    else if (arg_end(args, out))
+        profile_show(mon->profile, out);
 }

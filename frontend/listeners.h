@@ -9,9 +9,11 @@
 
 struct monitor;
 struct recorder;
+struct profile;
 
 struct listeners {
     struct recorder *recorder; /* -trace, or NULL */
+    struct profile *profile;   /* -profile, or NULL */
 };
 
 /* Does the command line want any? */

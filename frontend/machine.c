@@ -136,6 +136,8 @@ static void on_kick(int sig, siginfo_t *info, void *context)
     if (!m)
         return;
     cpu_attention(m->cpu, ATTENTION_KICK);
+    if (unlikely(m->cpu->debugger))
+        hook_interrupted(m->cpu, context);
     if (m->cpu->engine.interrupted)
         m->cpu->engine.interrupted(m->cpu, context);
 }

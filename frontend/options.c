@@ -574,6 +574,13 @@ static bool opt_trace(struct options *o, const char *arg, struct error *err)
     return true;
 }
 
+static bool opt_profile(struct options *o, const char *arg, struct error *err)
+{
+    (void)err;
+    set_string(&o->profile, arg);
+    return true;
+}
+
 static bool opt_limit(struct options *o, const char *arg, struct error *err)
 {
     if (!parse_number(arg, 10, UINT64_MAX, &o->limit) || !o->limit)
@@ -665,6 +672,7 @@ static const struct option option_table[] = {
      opt_debug_filter},
     {"trace", "FILE[,insn][,mem][,int][,io][,mmio][,call][,range=A..B][,cr3=A][,cpl=N]",
      "write what the guest does to a file, for prescient trace", opt_trace},
+    {"profile", "FILE[,period=MICROSECONDS]", "sample where the guest's time goes", opt_profile},
     {"limit", "N", "stop after N guest instructions", opt_limit},
     {"loadvm", "NAME", "start from a snapshot (NAME.snap here, or a path)", opt_loadvm},
     {"screenshot", "FILE.png", "save the screen at exit, and on SIGUSR1", opt_screenshot},
@@ -724,10 +732,10 @@ void options_free(struct options *o)
     free(o->gdb);
     for (unsigned n = 0; n < o->nic_count; n++)
         nic_option_free(&o->nic[n]);
-    char *texts[] = {o->debug,          o->debug_file, o->debug_filter, o->cpu,  o->boot,
-                     o->kernel,         o->initrd,     o->append,       o->bios, o->serial[0],
-                     o->serial[1],      o->debugcon,   o->monitor,      o->name, o->screenshot,
-                     o->virtio_console, o->loadvm,     o->trace};
+    char *texts[] = {o->debug,          o->debug_file, o->debug_filter, o->cpu,    o->boot,
+                     o->kernel,         o->initrd,     o->append,       o->bios,   o->serial[0],
+                     o->serial[1],      o->debugcon,   o->monitor,      o->name,   o->screenshot,
+                     o->virtio_console, o->loadvm,     o->trace,        o->profile};
     for (size_t n = 0; n < ARRAY_LEN(texts); n++)
         free(texts[n]);
 }

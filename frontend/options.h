@@ -110,6 +110,7 @@ struct options {
     char *debug_file;           /* -D: where to; NULL: standard error */
     char *debug_filter;         /* -dfilter: code addresses, or NULL: all */
     char *trace;                /* -trace: file and what goes into it, or NULL */
+    char *profile;              /* -profile: file and period, or NULL */
     u64 limit;                  /* stop after that many instructions; 0: none */
     bool help;                  /* -help */
     bool version;               /* -version */

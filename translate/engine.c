@@ -75,7 +75,7 @@ struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 pl
     if (b)
         tblock_insert(t, b);
     t->cycles += __builtin_ia32_rdtsc() - from;
-    if (b && t->observer && t->observer->translated)
+    if (b && t->observer)
         observe_translated(t, b);
     return b;
 }
@@ -180,8 +180,8 @@ static void translate_run(struct cpu *cpu, u64 until)
         u64 code = mode ? translate_peek(t, mode) : 0;
         struct tblock *b = mode && !code ? find_block(t, mode) : NULL;
         code = b ? b->code : code;
-        if (unlikely(t->observer && t->observer->runs && b))
-            t->observer->runs(t->observer->opaque, b->lin);
+        if (unlikely(t->observer && b))
+            observe_runs(t, b->lin);
         if (unlikely(t->verify && b))
             verify_block(t->verify, b, until);
         else if (unlikely(t->verify && mode))

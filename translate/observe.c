@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "translate/observe.h"
 
+#include <ucontext.h>
+
 #include "translate/translate.h"
 
 static const char *const verdicts[] = {
@@ -53,11 +55,56 @@ void observe_translated(const struct translator *t, const struct tblock *b)
     struct observed_insn insn[SCAN_MAX_INSNS + 1];
     struct observed o;
     observe_block(t, b, insn, &o);
-    t->observer->translated(t->observer->opaque, &o);
+    for (const struct observer *w = t->observer; w; w = w->next)
+        if (w->translated)
+            w->translated(w->opaque, &o);
 }
 
-void translate_observe(struct cpu *cpu, const struct observer *observer)
+void observe_runs(const struct translator *t, u32 lin)
 {
-    cpu->translator->observer = observer;
-    cpu->translator->unchained |= observer->runs != NULL;
+    for (const struct observer *w = t->observer; w; w = w->next)
+        if (w->runs)
+            w->runs(w->opaque, lin);
+}
+
+u64 observe_callout(struct cpu *cpu, struct tsite *rx_site)
+{
+    const struct translator *t = cpu->translator;
+    const struct tsite *site = (const struct tsite *)((const u8 *)rx_site - t->emit.delta);
+    const struct tblock *b = t->block[site->block];
+    const char *verdict = verdicts[b->map[site->which].verdict];
+    for (const struct observer *w = t->observer; w; w = w->next)
+        if (w->callout)
+            w->callout(w->opaque, b->lin + site->offset, verdict);
+    return translate_callout(cpu, rx_site);
+}
+
+void translate_observe(struct cpu *cpu, struct observer *observer)
+{
+    struct translator *t = cpu->translator;
+    observer->next = t->observer;
+    t->observer = observer;
+    t->unchained |= observer->runs != NULL;
+    if (observer->callout && !t->tells_callouts) {
+        t->tells_callouts = true;
+        stubs_emit(t);
+        tblock_reset(t);
+    }
+}
+
+enum translate_place translate_interrupted(const struct cpu *cpu, const void *context, u32 *lin)
+{
+    const struct translator *t = cpu->translator;
+    const ucontext_t *u = context;
+    u64 pc = (u64)u->uc_mcontext.gregs[REG_RIP];
+    if (!t || pc < (u64)(uintptr_t)t->rx || pc >= (u64)(uintptr_t)(t->rx + t->size))
+        return PLACE_C;
+    const struct tblock *b = tblock_at_pc(t, pc);
+    if (!b)
+        return PLACE_CHECKED;
+    unsigned n = 0;
+    while (n + 1 < b->count && b->map[n + 1].host <= pc - b->code)
+        n++;
+    *lin = b->lin + b->map[n].guest;
+    return b->checked ? PLACE_CHECKED : PLACE_DIRECT;
 }

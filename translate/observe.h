@@ -27,17 +27,31 @@ struct observed {
 };
 
 struct observer {
+    struct observer *next;                                      /* of the same translator */
     void (*translated)(void *opaque, const struct observed *b); /* may be NULL */
     /* the block at lin starts; setting it keeps blocks from being chained. May be NULL */
     void (*runs)(void *opaque, u32 lin);
-    void *opaque; /* argument of both */
+    /* instruction at lin left translated code to be done by C, because of its verdict, or because
+     * its memory access missed; setting it makes callouts a little slower. May be NULL */
+    void (*callout)(void *opaque, u32 lin, const char *verdict);
+    void *opaque; /* argument of all */
 };
 
 /* Calls fn for each translation that there is of the code at a place in RAM; how many. */
 unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
                              void (*fn)(void *opaque, const struct observed *b), void *opaque);
 
-/* Before the CPU runs; the observer stays the caller's. */
-void translate_observe(struct cpu *cpu, const struct observer *observer);
+/* Before the CPU runs; the observer stays the caller's, and lives as long as the translator. */
+void translate_observe(struct cpu *cpu, struct observer *observer);
+
+/* What a signal has interrupted. */
+enum translate_place {
+    PLACE_C,       /* C code: the interpreter, a callout, a device */
+    PLACE_CHECKED, /* translated code that checks its accesses; or one of the common stubs */
+    PLACE_DIRECT   /* translated code that uses a window */
+};
+/* In a signal handler; context: its ucontext_t. *lin is the guest instruction's address, where one
+ * is known. */
+enum translate_place translate_interrupted(const struct cpu *cpu, const void *context, u32 *lin);
 
 #endif

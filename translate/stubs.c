@@ -139,7 +139,8 @@ static void emit_callout_stub(struct translator *t)
     emit_save_state(e);
     emit_bytes(e, (const u8[]){0x4c, 0x89, 0xff, 0x4c, 0x89, 0xc6},
                6); /* mov rdi, r15; mov rsi, r8 */
-    emit_mov64_imm(e, HOST_RAX, (u64)(uintptr_t)translate_callout);
+    emit_mov64_imm(e, HOST_RAX,
+                   (u64)(uintptr_t)(t->tells_callouts ? observe_callout : translate_callout));
     emit_bytes(e, (const u8[]){0xff, 0xd0, 0x49, 0x89, 0xc0}, 5); /* call rax; mov r8, rax */
     emit_load_xmm_if_wanted(e);
     emit_load_state(e);

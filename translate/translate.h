@@ -98,28 +98,29 @@ enum translate_stop {
 };
 
 struct translator {
-    struct cpu *cpu;         /* whose code it is */
-    u8 *rw;                  /* code cache, writable view */
-    u8 *rx;                  /* the same memory, executable view */
-    size_t size;             /* its bytes */
-    struct emit emit;        /* where the next block goes */
-    size_t stubs_end;        /* offset of the first byte behind the common stubs */
-    u64 enter;               /* common stub: load the guest's registers and jump */
-    u64 callout;             /* common stub: run the interpreter's function of a site */
-    u64 trap;                /* the same of trap_site: where a host signal goes on */
-    struct tsite *trap_site; /* in the writable view: the instruction that trapped */
-    u64 exit_site;           /* common stub: leave, by a direct exit */
-    u64 exit_addr;           /* common stub: leave, going on at SCRATCH_ADDR */
-    u64 lookup, lookup_end;  /* common stub: go to SCRATCH_ADDR by the jump table, or leave */
-    u64 underflow;           /* common stub: a return that was not predicted */
-    u64 resume, resume_end;  /* common stub: from C to SCRATCH_ADDR, unless attention is wanted */
-    u64 load_xmm;            /* common stub: XMM registers into the host */
-    u64 leave;               /* common stub: back to C; the guest's registers are saved */
-    bool counting;           /* blocks count their instructions */
-    u64 count_end;           /* while translated code runs: icount at which its budget is 0 */
-    struct verify *verify;   /* blocks are checked against the interpreter, or NULL */
-    const struct observer *observer; /* is told of blocks, or NULL */
-    bool unchained;                  /* every block leaves to the dispatcher */
+    struct cpu *cpu;           /* whose code it is */
+    u8 *rw;                    /* code cache, writable view */
+    u8 *rx;                    /* the same memory, executable view */
+    size_t size;               /* its bytes */
+    struct emit emit;          /* where the next block goes */
+    size_t stubs_end;          /* offset of the first byte behind the common stubs */
+    u64 enter;                 /* common stub: load the guest's registers and jump */
+    u64 callout;               /* common stub: run the interpreter's function of a site */
+    u64 trap;                  /* the same of trap_site: where a host signal goes on */
+    struct tsite *trap_site;   /* in the writable view: the instruction that trapped */
+    u64 exit_site;             /* common stub: leave, by a direct exit */
+    u64 exit_addr;             /* common stub: leave, going on at SCRATCH_ADDR */
+    u64 lookup, lookup_end;    /* common stub: go to SCRATCH_ADDR by the jump table, or leave */
+    u64 underflow;             /* common stub: a return that was not predicted */
+    u64 resume, resume_end;    /* common stub: from C to SCRATCH_ADDR, unless attention is wanted */
+    u64 load_xmm;              /* common stub: XMM registers into the host */
+    u64 leave;                 /* common stub: back to C; the guest's registers are saved */
+    bool counting;             /* blocks count their instructions */
+    u64 count_end;             /* while translated code runs: icount at which its budget is 0 */
+    struct verify *verify;     /* blocks are checked against the interpreter, or NULL */
+    struct observer *observer; /* logs and profiles, a list */
+    bool tells_callouts;       /* one of them hears of callouts */
+    bool unchained;            /* every block leaves to the dispatcher */
     bool reset_wanted;         /* every block was dropped: start anew before the next translation */
     unsigned threshold;        /* interpreted runs before a block is translated */
     struct tjump *jump;        /* the jump table, twice as long for the shifts of targets.c */
@@ -243,6 +244,9 @@ bool direct_refused(const struct translator *t, u32 lin, u64 ram_offset);
 struct observed;
 struct observed_insn;
 void observe_translated(const struct translator *t, const struct tblock *b);
+void observe_runs(const struct translator *t, u32 lin);
+/* translate_callout for those whose observers hear of it. */
+u64 observe_callout(struct cpu *cpu, struct tsite *rx_site);
 void observe_block(const struct translator *t, const struct tblock *b, struct observed_insn *insn,
                    struct observed *o);
 /* returns.c: the stack of return addresses that goes with the current jump id. */
