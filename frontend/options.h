@@ -69,51 +69,11 @@ struct options {
     char *debug;                  /* -d: what to log, comma-separated, or NULL */
     char *debug_file;             /* -D: where to; NULL: standard error */
     char *debug_filter;           /* -dfilter: code addresses, or NULL: all */
+    char *trace;                  /* -trace: file and what goes into it, or NULL */
+    char *profile;                /* -profile: file and period, or NULL */
     u64 limit;                    /* stop after that many instructions; 0: none */
     bool help;                    /* -help */
     bool version;                 /* -version */
-    unsigned drive_count;       /* entries in drive */
-    char *boot;                 /* order of "acdn", or NULL */
-    bool boot_menu;             /* -boot menu=on */
-    bool snapshot;              /* all drives: writes go to temporary files */
-    char *kernel;               /* bzImage or multiboot ELF */
-    char *initrd;               /* initial RAM disk, or multiboot modules "file args,file args" */
-    char *append;               /* kernel command line */
-    char *bios;                 /* firmware file, or NULL */
-    char *serial[MAX_SERIALS];  /* chardev specifications, or NULL: default */
-    unsigned serial_count;      /* -serial options seen */
-    char *debugcon;             /* chardev for ports 0xE9 and 0x402, or NULL */
-    char *monitor;              /* chardev for the monitor, or NULL */
-    char *gdb;                  /* chardev for gdb, or NULL */
-    bool magic_break;           /* -magic-break */
-    bool start_paused;          /* -S */
-    char *symbols[MAX_SYMBOLS]; /* -symbols FILE[@ADDR] */
-    unsigned symbols_count;     /* entries of symbols */
-    struct on_event events;     /* -on */
-    bool nographic;             /* first serial port on the terminal, no window */
-    enum display_kind display;  /* -display */
-    bool no_reboot;             /* a reset ends the program */
-    bool no_shutdown;           /* a power-off stops the machine but keeps the program */
-    char *name;                 /* guest name for the window title */
-    bool rtc_localtime;         /* the RTC shows local time */
-    s64 rtc_start;              /* seconds since the epoch at start; -1: the host's clock */
-    char *screenshot;           /* PNG written at exit, or NULL */
-    enum clock_kind clock;      /* -clock */
-    unsigned icount_shift;      /* -clock icount: ns an instruction = 1 << shift */
-    bool debug_exit;            /* -device isa-debug-exit */
-    u16 debug_exit_port;        /* its iobase */
-    enum engine_kind engine;    /* -engine */
-    bool explain;               /* tell why each exception happened */
-    u64 code_cache;             /* bytes of host code that translations may take */
-    bool verify;                /* run each translated block beside the interpreter */
-    char *debug;                /* -d: what to log, comma-separated, or NULL */
-    char *debug_file;           /* -D: where to; NULL: standard error */
-    char *debug_filter;         /* -dfilter: code addresses, or NULL: all */
-    char *trace;                /* -trace: file and what goes into it, or NULL */
-    char *profile;              /* -profile: file and period, or NULL */
-    u64 limit;                  /* stop after that many instructions; 0: none */
-    bool help;                  /* -help */
-    bool version;               /* -version */
 
     struct nic_option nic[MAX_NICS]; /* -nic */
     unsigned nic_count;              /* entries in nic; 0 and no_nic false: the default */
