@@ -2,6 +2,8 @@
  * Interrupt List). It reports each check on COM1 as 'NAME ok' or 'NAME FAIL' and switches off. */
 /* SPDX-License-Identifier: MIT */
 
+#include "tests/boot/stub.inc"
+
 #define SECTORS 8 /* of this image after the boot sector */
 #define BUFFER 0x3000
 #define WORK_SECTOR 2880 /* behind the program: written and read back */
@@ -9,38 +11,13 @@
     .code16
     .text
 start:
-    cli
-    xorw %ax, %ax
-    movw %ax, %ds
-    movw %ax, %es
-    movw %ax, %ss
-    movw $0x7c00, %sp
-    sti
-    cld
-    movb %dl, drive
-    /* The rest of the program, by cylinder 0, head 0, from sector 2 on. */
-    movw $0x0200 | SECTORS, %ax
-    movw $0x7e00, %bx
-    movw $0x0002, %cx
-    xorb %dh, %dh
-    int $0x13
-    jc 1f
-    jmp main
-1:  movw $read_failed, %si
+    stub_enter
+    stub_load SECTORS
+    movw $read_failed, %si
     call say
-2:  hlt
-    jmp 2b
+    jmp power_off
 
-/* Sends the text at SI to COM1 with int 14h. */
-say:
-    lodsb
-    testb %al, %al
-    jz 1f
-    movb $0x01, %ah
-    xorw %dx, %dx
-    int $0x14
-    jmp say
-1:  ret
+    stub_routines
 
 say_ok:
     call say
@@ -64,9 +41,7 @@ failed:
     .word 0xaa55
 
 main:
-    movw $0x00e3, %ax /* 9600 baud, 8 bits, no parity, 1 stop bit */
-    xorw %dx, %dx
-    int $0x14
+    stub_serial
     movw $load_name, %si
     call say_ok
 
@@ -79,20 +54,7 @@ main:
 
     movw $done, %si
     call say
-    /* APM: connect, version 1.2, all devices off. */
-    movw $0x5301, %ax
-    xorw %bx, %bx
-    int $0x15
-    movw $0x530e, %ax
-    xorw %bx, %bx
-    movw $0x0102, %cx
-    int $0x15
-    movw $0x5307, %ax
-    movw $0x0001, %bx
-    movw $0x0003, %cx
-    int $0x15
-1:  hlt
-    jmp 1b
+    jmp power_off
 
 /* Text mode: a character written is read back. Graphics modes: a pixel is. */
 video:

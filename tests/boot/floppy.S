@@ -3,6 +3,8 @@
  * formats a track of A. Reports on COM1 as 'NAME ok' or 'NAME FAIL status' and switches off. */
 /* SPDX-License-Identifier: MIT */
 
+#include "tests/boot/stub.inc"
+
 #define SECTORS 2 /* of this program after the boot sector */
 #define BUFFER 0x3000
 #define IDS 0x3800
@@ -10,46 +12,15 @@
     .code16
     .text
 start:
-    cli
-    xorw %ax, %ax
-    movw %ax, %ds
-    movw %ax, %es
-    movw %ax, %ss
-    movw $0x7c00, %sp
-    sti
-    cld
-    movb %dl, drive
-    movw $0x0200 | SECTORS, %ax
-    movw $0x7e00, %bx
-    movw $0x0002, %cx
-    xorb %dh, %dh
-    int $0x13
-    jc 1f
-    jmp main
-1:  movw $load_name, %si
+    stub_enter
+    stub_load SECTORS
+    movw $load_name, %si
     movb %ah, status
     stc
     call report
-2:  hlt
-    jmp 2b
+    jmp power_off
 
-/* Sends the text at SI to COM1 with int 14h. */
-say:
-    lodsb
-    testb %al, %al
-    jz 1f
-    call put
-    jmp say
-1:  ret
-put:
-    pushw %dx
-    pushw %ax
-    movb $0x01, %ah
-    xorw %dx, %dx
-    int $0x14
-    popw %ax
-    popw %dx
-    ret
+    stub_routines
 
 /* SI is the name: ok unless CF, else FAIL and the status in hexadecimal. */
 report:
@@ -62,20 +33,9 @@ report:
     cmpw $failed, %bx
     jne 2f
     movb status, %al
-    call hex
+    call hex_byte
 2:  movw $line, %si
     jmp say
-hex:
-    pushw %ax
-    shrb $4, %al
-    call 1f
-    popw %ax
-    andb $15, %al
-1:  addb $'0', %al
-    cmpb $'9', %al
-    jbe put
-    addb $'a' - '9' - 1, %al
-    jmp put
 
 /* int 13h with its status kept. */
 disk:
@@ -101,9 +61,7 @@ line:
     .word 0xaa55
 
 main:
-    movw $0x00e3, %ax /* COM1: 9600 baud, 8 bits, no parity, 1 stop bit */
-    xorw %dx, %dx
-    int $0x14
+    stub_serial
     movb $0x08, %ah /* format: last cylinder, head, sector; number of drives */
     movb drive, %dl
     xorw %di, %di
@@ -116,11 +74,11 @@ main:
     movw $format_name, %si
     call say
     movb last + 1, %al
-    call hex
+    call hex_byte
     movb last_head, %al
-    call hex
+    call hex_byte
     movb last, %al
-    call hex
+    call hex_byte
     movw $line, %si
     call say
 
@@ -213,20 +171,7 @@ main:
 done:
     movw $done_name, %si
     call say
-    /* APM: connect, version 1.2, all devices off. */
-    movw $0x5301, %ax
-    xorw %bx, %bx
-    int $0x15
-    movw $0x530e, %ax
-    xorw %bx, %bx
-    movw $0x0102, %cx
-    int $0x15
-    movw $0x5307, %ax
-    movw $0x0001, %bx
-    movw $0x0003, %cx
-    int $0x15
-1:  hlt
-    jmp 1b
+    jmp power_off
 
 format_name:
     .asciz "format "

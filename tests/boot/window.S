@@ -3,20 +3,13 @@
  * off when q is typed. */
 /* SPDX-License-Identifier: MIT */
 
+#include "tests/boot/stub.inc"
+
     .code16
     .text
 start:
-    cli
-    xorw %ax, %ax
-    movw %ax, %ds
-    movw %ax, %es
-    movw %ax, %ss
-    movw $0x7c00, %sp
-    sti
-    cld
-    movw $0x00e3, %ax /* COM1: 9600 baud, 8 bits, no parity, 1 stop bit */
-    xorw %dx, %dx
-    int $0x14
+    stub_enter
+    stub_serial
     movw $0xc205, %ax /* mouse: packets of 3 bytes, our handler, on */
     movb $3, %bh
     int $0x15
@@ -55,20 +48,7 @@ key:
     je pointer
     cmpb $'q', %al
     jne wait
-    /* APM: connect, version 1.2, all devices off. */
-    movw $0x5301, %ax
-    xorw %bx, %bx
-    int $0x15
-    movw $0x530e, %ax
-    xorw %bx, %bx
-    movw $0x0102, %cx
-    int $0x15
-    movw $0x5307, %ax
-    movw $0x0001, %bx
-    movw $0x0003, %cx
-    int $0x15
-1:  hlt
-    jmp 1b
+    jmp power_off
 
 /* p: absolute positions through the backdoor port from here on: enable, its version, absolute. */
 pointer:
@@ -164,39 +144,11 @@ packet:
     popw %bp
     lretw
 
-hex:
-    pushw %ax
-    movb %ah, %al
-    call hex_byte
-    popw %ax
-hex_byte:
-    pushw %ax
-    shrb $4, %al
-    call 1f
-    popw %ax
-    andb $15, %al
-1:  addb $'0', %al
-    cmpb $'9', %al
-    jbe put
-    addb $'a' - '9' - 1, %al
-put:
-    pushw %dx
-    pushw %ax
-    movb $0x01, %ah
-    xorw %dx, %dx
-    int $0x14
-    popw %ax
-    popw %dx
-    ret
+    stub_routines
+
 end_line:
     movw $line, %si
-say:
-    lodsb
-    testb %al, %al
-    jz 1f
-    call put
     jmp say
-1:  ret
 
 ready:
     .asciz "READY\r\n"
