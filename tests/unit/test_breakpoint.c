@@ -5,23 +5,13 @@
 #include <string.h>
 
 #include "cpu/breakpoint.h"
-#include "cpu/interp.h"
 #include "cpu/mem.h"
-#include "translate/engine.h"
+#include "tests/unit/engine_harness.h"
 
-enum { RAM = 0x200000, CODE = 0x10000, STACK = 0x8000, DATA = 0x20000, LIMIT = 1000000 };
+enum { CODE = H_CODE, DATA = H_HANDLER, LIMIT = 1000000 };
 
 static struct cpu *cpu;
-static struct physmem *mem;
-static struct clock clock_;
-static struct log log_ = {.quiet = true};
 static bool answer; /* what wanted() says */
-
-static u64 no_time(void *opaque)
-{
-    (void)opaque;
-    return 0;
-}
 
 static bool wanted(void *opaque, struct breakpoint *b)
 {
@@ -29,26 +19,9 @@ static bool wanted(void *opaque, struct breakpoint *b)
     return !b->condition || answer;
 }
 
-/* Flat 32-bit protected mode at CPL 0 without paging. */
-static void setup_engine(bool translate)
+static void start(struct cpu *c)
 {
-    struct error err = {0};
-    mem = physmem_new(RAM, 0, &log_, &err);
-    clock_init(&clock_, no_time, NULL);
-    cpu = cpu_new(mem, &clock_, &log_);
-    interp_init(cpu);
-    if (translate)
-        ck_assert_msg(translate_init(cpu, 1 << 20, 0, &err), "%s", err.text);
-    for (unsigned n = SEG_ES; n <= SEG_GS; n++)
-        cpu->seg[n] =
-            (struct segment){.attr = DESC_P | DESC_S | DESC_RW | DESC_A | DESC_DB | DESC_G,
-                             .limit = UINT32_MAX,
-                             .read_span = UINT32_MAX,
-                             .write_span = UINT32_MAX};
-    cpu->seg[SEG_CS].attr |= DESC_CODE;
-    cpu->cr0 |= CR0_PE;
-    cpu_update_mode(cpu);
-    cpu->regs[RSP] = STACK;
+    cpu = c;
     cpu->rip = CODE;
     debugger_init(cpu);
     cpu->debugger->wanted = wanted;
@@ -57,26 +30,17 @@ static void setup_engine(bool translate)
 
 static void setup_interp(void)
 {
-    setup_engine(false);
+    start(engine_setup());
 }
 
 static void setup_translate(void)
 {
-    setup_engine(true);
-}
-
-static void teardown(void)
-{
-    translate_free(cpu);
-    interp_free(cpu);
-    cpu_free(cpu);
-    physmem_free(mem);
-    clock_free(&clock_);
+    start(engine_setup_translated(TRANSLATE_AUTO, H_CACHE));
 }
 
 static void code(u32 at, const char *bytes, unsigned size)
 {
-    memcpy(physmem_ram(mem, at), bytes, size);
+    memcpy(physmem_ram(cpu->mem, at), bytes, size);
 }
 #define CODE_AT(at, bytes) code(at, bytes, sizeof(bytes) - 1)
 
@@ -207,7 +171,7 @@ START_TEST(watched_data)
         ck_assert_uint_eq(cpu->debugger->pause.number, b->number);
         ck_assert_uint_eq(cpu->debugger->pause.before, sum);
         sum += round;
-        ck_assert_uint_eq(load_le32(physmem_ram(mem, DATA)), sum);
+        ck_assert_uint_eq(load_le32(physmem_ram(cpu->mem, DATA)), sum);
     }
     ck_assert_uint_eq(b->hits, 1000);
     ck_assert_int_eq(go(0), PAUSE_NONE);
@@ -226,7 +190,7 @@ START_TEST(reads_and_neighbours_of_watched_data)
     ck_assert_uint_eq(cpu->rip, CODE + 6);
     ck_assert_int_eq(go(0), PAUSE_DATA);
     ck_assert_uint_eq(cpu->rip, CODE + 0x16);
-    ck_assert_uint_eq(cpu->regs[RSP], STACK - 4);
+    ck_assert_uint_eq(cpu->regs[RSP], H_STACK0 - 4);
     watch(DATA, 1, BREAKPOINT_ON_WRITE);
     ck_assert_int_eq(go(0), PAUSE_DATA);
     ck_assert(cpu->debugger->pause.write);
@@ -326,8 +290,8 @@ int main(void)
 {
     Suite *s = suite_create("breakpoint");
     TCase *interp = tcase_create("interpreter"), *translated = tcase_create("translator");
-    tcase_add_checked_fixture(interp, setup_interp, teardown);
-    tcase_add_checked_fixture(translated, setup_translate, teardown);
+    tcase_add_checked_fixture(interp, setup_interp, engine_teardown);
+    tcase_add_checked_fixture(translated, setup_translate, engine_teardown);
     add_tests(interp);
     add_tests(translated);
     suite_add_tcase(s, interp);

@@ -5,11 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/interp.h"
-#include "cpu_harness.h"
-#include "translate/engine.h"
+#include "tests/unit/engine_harness.h"
 
-enum { HLT = 0xf4, FAULTED = 0x60000, PROGRAM_LENGTH = 362 };
+enum { FAULTED = 0x60000, PROGRAM_LENGTH = 362 };
 
 /* What a run is compared by. */
 struct seen {
@@ -35,28 +33,14 @@ static const u8 handler[] = {0x83, 0x44, 0x24, 0x04, 5, 0x83, 0xc4, 0x04, 0xcf};
 
 static void start(bool translated)
 {
-    struct error err;
-    harness_setup();
-    cpu = harness_cpu();
-    interp_init(cpu);
-    if (translated) {
-        ck_assert(translate_init(cpu, 1 << 20, 0, &err));
+    cpu = translated ? engine_setup_translated(TRANSLATE_AUTO, H_CACHE) : engine_setup();
+    if (translated)
         translate_count(cpu);
-    }
-    cpu->rip = H_HANDLER + 16 * VEC_PF;
-    code_put(handler, sizeof handler);
-    cpu->rip = H_CODE;
-    code_put(program, sizeof program);
+    put_at(H_HANDLER + 16 * VEC_PF, handler, sizeof handler);
+    put_at(H_CODE, program, sizeof program);
     harness_paging();
     page_set(FAULTED, 0);
     cpu->rip = H_CODE;
-}
-
-static void end(void)
-{
-    translate_free(cpu);
-    interp_free(cpu);
-    harness_teardown();
 }
 
 static struct seen look(void)
@@ -83,7 +67,7 @@ static struct seen run(bool translated, u64 length, u64 step)
     while (cpu->icount < length && !cpu->halted)
         interp_run(cpu, step < length - cpu->icount ? step : length - cpu->icount);
     struct seen s = look();
-    end();
+    engine_teardown();
     return s;
 }
 

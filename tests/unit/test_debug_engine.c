@@ -6,11 +6,9 @@
 
 #include "cpu/control.h"
 #include "cpu/debug.h"
-#include "cpu/interp.h"
-#include "cpu_harness.h"
-#include "translate/engine.h"
+#include "tests/unit/engine_harness.h"
 
-enum { HLT = 0xf4, COUNTER = 0x51000, LOG = 0x52000 };
+enum { COUNTER = 0x51000, LOG = 0x52000 };
 enum { INTERPRETED, TRANSLATED, COUNTED, ENGINES };
 
 static struct cpu *cpu;
@@ -32,35 +30,13 @@ enum { AT_INC = H_CODE + 5, AT_ADD = H_CODE + 6, AT_INC_EBX = H_CODE + 12 };
 
 static void start(int engine)
 {
-    struct error err;
-    harness_setup();
-    cpu = harness_cpu();
-    interp_init(cpu);
-    if (engine != INTERPRETED)
-        ck_assert(translate_init(cpu, 1 << 20, TRANSLATE_CHECKED, &err));
+    cpu = engine == INTERPRETED ? engine_setup()
+                                : engine_setup_translated(TRANSLATE_CHECKED, H_CACHE);
     if (engine == COUNTED)
         translate_count(cpu);
-    cpu->rip = 0x28000; /* the handlers of the harness are too close together for this one */
-    code_put(handler, sizeof handler);
+    put_at(0x28000, handler, sizeof handler); /* the harness's are too close together for it */
     idt_set(VEC_DB, TYPE_INT32, 0, SEL_CODE0, 0x28000);
-    cpu->rip = H_CODE;
-    code_put(program, sizeof program);
-}
-
-static void end(void)
-{
-    translate_free(cpu);
-    interp_free(cpu);
-    harness_teardown();
-}
-
-static void run(void)
-{
-    cpu->rip = H_CODE;
-    cpu->halted = false;
-    for (unsigned n = 0; n < 5 && !cpu->halted; n++)
-        interp_run(cpu, UINT64_MAX);
-    ck_assert(cpu->halted);
+    put_at(H_CODE, program, sizeof program);
 }
 
 static u32 logged(unsigned entry, unsigned field)
@@ -80,13 +56,13 @@ static void check_end(void)
 START_TEST(instruction_breakpoint)
 {
     start(_i);
-    run(); /* its blocks are there when the breakpoint comes */
+    run_from(H_CODE); /* its blocks are there when the breakpoint comes */
     cpu->regs[RAX] = cpu->regs[RBX] = 0;
     mem32_set(H_DATA, 0);
     control_write_dr(cpu, 0, AT_INC_EBX);
     control_write_dr(cpu, 7, 1);
     ck_assert(!(atomic_load(&cpu->attention) & ATTENTION_TRAP));
-    run();
+    run_from(H_CODE);
     check_end();
     ck_assert_uint_eq(mem32(COUNTER), 100);
     for (unsigned n = 1; n <= 100; n++) {
@@ -94,9 +70,9 @@ START_TEST(instruction_breakpoint)
         ck_assert_uint_eq(logged(n, 1), AT_INC_EBX);
     }
     control_write_dr(cpu, 7, 0);
-    run();
+    run_from(H_CODE);
     ck_assert_uint_eq(mem32(COUNTER), 100);
-    end();
+    engine_teardown();
 }
 END_TEST
 
@@ -106,14 +82,14 @@ START_TEST(write_watchpoint)
     control_write_dr(cpu, 2, H_DATA + 2);
     control_write_dr(cpu, 7, 0x10 | 5 << 24); /* two bytes, writes */
     ck_assert(!(atomic_load(&cpu->attention) & ATTENTION_TRAP));
-    run();
+    run_from(H_CODE);
     check_end();
     ck_assert_uint_eq(mem32(COUNTER), 100);
     for (unsigned n = 1; n <= 100; n++) {
         ck_assert_uint_eq(logged(n, 0), 0xffff0ff4);
         ck_assert_uint_eq(logged(n, 1), AT_INC_EBX); /* a trap: behind the add */
     }
-    end();
+    engine_teardown();
 }
 END_TEST
 
@@ -123,7 +99,7 @@ START_TEST(both_kinds)
     control_write_dr(cpu, 1, H_DATA);
     control_write_dr(cpu, 3, AT_ADD);
     control_write_dr(cpu, 7, 0x44 | 15 << 20); /* DR1: four bytes, reads and writes */
-    run();
+    run_from(H_CODE);
     check_end();
     ck_assert_uint_eq(mem32(COUNTER), 200);
     for (unsigned n = 1; n <= 200; n += 2) {
@@ -132,7 +108,7 @@ START_TEST(both_kinds)
         ck_assert_uint_eq(logged(n + 1, 0) & 15, 2);
         ck_assert_uint_eq(logged(n + 1, 1), AT_INC_EBX);
     }
-    end();
+    engine_teardown();
 }
 END_TEST
 
@@ -140,13 +116,13 @@ START_TEST(single_steps)
 {
     start(_i);
     cpu_set_eflags(cpu, FLAG_TF, FLAG_TF);
-    run();
+    run_from(H_CODE);
     check_end();
     ck_assert_uint_eq(mem32(COUNTER), 1 + 100 * 6);
     ck_assert_uint_eq(logged(1, 0), 0xffff4ff0);
     ck_assert_uint_eq(logged(1, 1), AT_INC);
     ck_assert_uint_eq(logged(2, 1), AT_ADD);
-    end();
+    engine_teardown();
 }
 END_TEST
 

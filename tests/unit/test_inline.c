@@ -3,39 +3,19 @@
 /* SPDX-License-Identifier: MIT */
 #include <check.h>
 
-#include "cpu/interp.h"
-#include "cpu_harness.h"
-#include "translate/engine.h"
-
-enum { HLT = 0xf4, LIMIT = 100000 };
+#include "tests/unit/engine_harness.h"
 
 static struct cpu *cpu;
 
 static void setup(void)
 {
-    struct error err;
-    harness_setup();
-    cpu = harness_cpu();
-    interp_init(cpu);
-    ck_assert(translate_init(cpu, 1 << 20, 0, &err));
-}
-
-static void teardown(void)
-{
-    translate_free(cpu);
-    interp_free(cpu);
-    harness_teardown();
+    cpu = engine_setup_translated(TRANSLATE_AUTO, H_CACHE);
 }
 
 static void run(const u8 *code, unsigned size)
 {
-    cpu->rip = H_CODE;
-    code_put(code, size);
-    cpu->halted = false;
-    cpu->rip = H_CODE;
-    for (unsigned n = 0; n < 3 && !cpu->halted; n++)
-        interp_run(cpu, LIMIT);
-    ck_assert(cpu->halted);
+    put_at(H_CODE, code, size);
+    run_from(H_CODE);
 }
 #define RUN_CODE(...) run((const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__}))
 
@@ -119,7 +99,7 @@ int main(void)
 {
     Suite *suite = suite_create("inline");
     TCase *t = tcase_create("inline");
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, setup, engine_teardown);
     tcase_add_test(t, interrupt_flag_and_pushf);
     tcase_add_test(t, popf_sets_what_it_may);
     tcase_add_loop_test(t, opened_interrupts_come_in, 0, 2);

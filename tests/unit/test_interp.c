@@ -3,53 +3,21 @@
 #include <check.h>
 #include <string.h>
 
-#include "cpu/interp.h"
+#include "tests/unit/engine_harness.h"
 
-enum { RAM = 0x200000, CODE = 0x10000, STACK = 0x8000, LIMIT = 100000 };
+enum { CODE = H_CODE, LIMIT = 100000 };
 
 static struct cpu *cpu;
-static struct physmem *mem;
-static struct clock clock_;
-static struct log log_ = {.quiet = true};
 
-static u64 no_time(void *opaque)
-{
-    (void)opaque;
-    return 0;
-}
-
-/* Flat 32-bit protected mode at CPL 0 without paging. */
 static void setup(void)
 {
-    struct error err = {0};
-    mem = physmem_new(RAM, 0, &log_, &err);
-    clock_init(&clock_, no_time, NULL);
-    cpu = cpu_new(mem, &clock_, &log_);
-    interp_init(cpu);
-    for (unsigned n = SEG_ES; n <= SEG_GS; n++)
-        cpu->seg[n] =
-            (struct segment){.attr = DESC_P | DESC_S | DESC_RW | DESC_A | DESC_DB | DESC_G,
-                             .limit = UINT32_MAX,
-                             .read_span = UINT32_MAX,
-                             .write_span = UINT32_MAX};
-    cpu->seg[SEG_CS].attr |= DESC_CODE;
-    cpu->cr0 |= CR0_PE;
-    cpu_update_mode(cpu);
-    cpu->regs[RSP] = STACK;
+    cpu = engine_setup();
     cpu->rip = CODE;
-}
-
-static void teardown(void)
-{
-    interp_free(cpu);
-    cpu_free(cpu);
-    physmem_free(mem);
-    clock_free(&clock_);
 }
 
 static void code(u32 at, const char *bytes, unsigned size)
 {
-    memcpy(physmem_ram(mem, at), bytes, size);
+    memcpy(physmem_ram(cpu->mem, at), bytes, size);
 }
 #define CODE_AT(at, bytes) code(at, bytes, sizeof(bytes) - 1)
 
@@ -62,7 +30,7 @@ static void run(void)
 
 START_TEST(longer_than_a_block)
 {
-    memset(physmem_ram(mem, CODE), 0x40, 200); /* INC EAX */
+    memset(physmem_ram(cpu->mem, CODE), 0x40, 200); /* INC EAX */
     CODE_AT(CODE + 200, "\xf4");
     run();
     ck_assert_uint_eq(cpu->regs[RAX], 200);
@@ -90,7 +58,7 @@ START_TEST(calls_between_pages)
     run();
     ck_assert_uint_eq(cpu->regs[RAX], 10);
     ck_assert_uint_eq(cpu->icount, 1 + 10 * 5 + 1);
-    ck_assert_uint_eq(cpu->regs[RSP], STACK);
+    ck_assert_uint_eq(cpu->regs[RSP], H_STACK0);
 }
 END_TEST
 
@@ -162,7 +130,7 @@ int main(void)
 {
     Suite *s = suite_create("interp");
     TCase *t = tcase_create("interp");
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, setup, engine_teardown);
     tcase_add_test(t, longer_than_a_block);
     tcase_add_test(t, falls_into_the_next_page);
     tcase_add_test(t, calls_between_pages);

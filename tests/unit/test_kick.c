@@ -6,11 +6,9 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-#include "cpu/interp.h"
-#include "cpu_harness.h"
-#include "translate/engine.h"
+#include "tests/unit/engine_harness.h"
 
-enum { KICKS = 40, KICK_US = 500, OTHER = H_CODE + PAGE_SIZE, CACHE = 1 << 20 };
+enum { KICKS = 40, KICK_US = 500, OTHER = H_CODE + PAGE_SIZE };
 
 static struct cpu *cpu;
 
@@ -29,15 +27,11 @@ static void set_timer(unsigned us)
 
 static void start(enum translate_tier tier)
 {
-    struct error err;
     struct sigaction action = {.sa_sigaction = on_timer,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
-    harness_setup();
-    cpu = harness_cpu();
+    cpu = engine_setup_translated(tier, H_CACHE);
     harness_ring3();
     harness_paging();
-    interp_init(cpu);
-    ck_assert(translate_init(cpu, CACHE, tier, &err));
     sigaction(SIGALRM, &action, NULL);
 }
 
@@ -54,17 +48,8 @@ static void setup_direct(void)
 static void teardown(void)
 {
     set_timer(0);
-    translate_free(cpu);
-    interp_free(cpu);
-    harness_teardown();
+    engine_teardown();
 }
-
-static void put_at(u32 lin, const u8 *bytes, unsigned count)
-{
-    cpu->rip = lin;
-    code_put(bytes, count);
-}
-#define PUT_AT(lin, ...) put_at(lin, (const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__}))
 
 /* Runs from H_CODE through many kicks; the loop must go on in between: it counts in EAX. */
 static void expect_stops(void)

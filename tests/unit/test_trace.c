@@ -6,12 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cpu/interp.h"
-#include "cpu_harness.h"
 #include "frontend/trace.h"
-#include "translate/engine.h"
-
-enum { HLT = 0xf4, LIMIT = 1000 };
+#include "tests/unit/engine_harness.h"
 
 static struct cpu *cpu;
 static struct error err;
@@ -20,10 +16,7 @@ static char text[65536]; /* the log */
 
 static void setup(void)
 {
-    harness_setup();
-    cpu = harness_cpu();
-    interp_init(cpu);
-    ck_assert(translate_init(cpu, 1 << 20, TRANSLATE_CHECKED, &err));
+    cpu = engine_setup_translated(TRANSLATE_CHECKED, H_CACHE);
     strcpy(name + strlen(name) - 6, "XXXXXX");
     close(mkstemp(name));
 }
@@ -31,9 +24,7 @@ static void setup(void)
 static void teardown(void)
 {
     unlink(name);
-    translate_free(cpu);
-    interp_free(cpu);
-    harness_teardown();
+    engine_teardown();
 }
 
 /* Runs `mov eax, 1; inc [H_DATA]; ud2` at H_CODE with these options; the log in text. */
@@ -42,13 +33,9 @@ static void run(char *items, char *filter)
     struct options o = {.debug = items, .debug_file = name, .debug_filter = filter};
     struct trace *t;
     ck_assert(trace_new(&t, cpu, &o, NULL, NULL, &err));
-    cpu->rip = H_HANDLER + 16 * VEC_UD;
-    code_put((const u8[]){HLT}, 1);
-    cpu->rip = H_CODE;
-    CODE(0xb8, 1, 0, 0, 0, 0xff, 0x05, 0, 0, 5, 0, 0x0f, 0x0b);
-    for (unsigned n = 0; n < 3 && !cpu->halted; n++)
-        interp_run(cpu, LIMIT);
-    ck_assert(cpu->halted);
+    PUT_AT(H_HANDLER + 16 * VEC_UD, HLT);
+    PUT_AT(H_CODE, 0xb8, 1, 0, 0, 0, 0xff, 0x05, 0, 0, 5, 0, 0x0f, 0x0b);
+    run_from(H_CODE);
     trace_free(t);
     FILE *f = fopen(name, "r");
     ck_assert_ptr_nonnull(f);

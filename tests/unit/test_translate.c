@@ -5,56 +5,21 @@
 #include <stdlib.h>
 
 #include "cpu/control.h"
-#include "cpu/interp.h"
-#include "cpu_harness.h"
-#include "translate/engine.h"
+#include "tests/unit/engine_harness.h"
 
-enum { FUNCTION = 0x60000, OTHER = 0x70000, LIMIT = 100000, PTE = 0x101000, HLT = 0xf4 };
+enum { FUNCTION = 0x60000, OTHER = 0x70000, PTE = 0x101000 };
 
 static struct cpu *cpu;
 
-static void start(size_t cache_size)
-{
-    struct error err;
-    harness_setup();
-    cpu = harness_cpu();
-    interp_init(cpu);
-    ck_assert(translate_init(cpu, cache_size, 0, &err));
-}
-
 static void setup(void)
 {
-    start(1 << 20);
+    cpu = engine_setup_translated(TRANSLATE_AUTO, H_CACHE);
 }
 
 static void setup_small(void)
 {
-    start(16 << 10);
+    cpu = engine_setup_translated(TRANSLATE_AUTO, 16 << 10);
 }
-
-static void teardown(void)
-{
-    translate_free(cpu);
-    interp_free(cpu);
-    harness_teardown();
-}
-
-/* Runs from lin to HLT. */
-static void run_from(u32 lin)
-{
-    cpu->halted = false;
-    cpu->rip = lin;
-    for (unsigned n = 0; n < 3 && !cpu->halted; n++) /* the first may end at the kick of a HLT */
-        interp_run(cpu, LIMIT);
-    ck_assert(cpu->halted);
-}
-
-static void put_at(u32 lin, const u8 *bytes, unsigned count)
-{
-    cpu->rip = lin;
-    code_put(bytes, count);
-}
-#define PUT_AT(lin, ...) put_at(lin, (const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__}))
 
 /* mov eax, value; ret */
 static void put_function(u32 lin, u32 value)
@@ -306,7 +271,7 @@ int main(void)
 {
     Suite *s = suite_create("translate");
     TCase *t = tcase_create("code"), *small = tcase_create("small cache");
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, setup, engine_teardown);
     tcase_add_test(t, a_loop_counts);
     tcase_add_test(t, a_store_changes_the_next_instruction);
     tcase_add_test(t, dma_replaces_code);
@@ -323,7 +288,7 @@ int main(void)
     tcase_add_test(t, an_instruction_crosses_pages_in_a_loop);
     tcase_add_test(t, divide_errors_are_precise);
     suite_add_tcase(s, t);
-    tcase_add_checked_fixture(small, setup_small, teardown);
+    tcase_add_checked_fixture(small, setup_small, engine_teardown);
     tcase_add_test(small, a_full_cache_starts_anew);
     suite_add_tcase(s, small);
     SRunner *r = srunner_create(s);

@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/interp.h"
-#include "cpu_harness.h"
-#include "translate/engine.h"
+#include "tests/unit/engine_harness.h"
 #include "translate/translate.h"
 #include "translate/verify.h"
 
-enum { HLT = 0xf4, ABSENT = 0x60000, MMIO = 0x80000, LIMIT = 100000 };
+enum { ABSENT = 0x60000, MMIO = 0x80000 };
 
 static struct cpu *cpu;
 static unsigned differences;      /* reports */
@@ -40,36 +38,10 @@ static void setup(void)
 {
     static const struct mmio_ops ops = {device_read, device_write};
     struct error err;
-    harness_setup();
-    cpu = harness_cpu();
-    interp_init(cpu);
-    ck_assert(translate_init(cpu, 1 << 20, TRANSLATE_CHECKED, &err));
+    cpu = engine_setup_translated(TRANSLATE_CHECKED, H_CACHE);
     translate_verify(cpu, on_difference, NULL);
     ck_assert(physmem_map_mmio(cpu->mem, MMIO, PAGE_SIZE, &ops, NULL, "test", &err));
     differences = device_reads = device_writes = 0;
-}
-
-static void teardown(void)
-{
-    translate_free(cpu);
-    interp_free(cpu);
-    harness_teardown();
-}
-
-static void put_at(u32 lin, const u8 *bytes, unsigned count)
-{
-    cpu->rip = lin;
-    code_put(bytes, count);
-}
-#define PUT_AT(lin, ...) put_at(lin, (const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__}))
-
-static void run_from(u32 lin)
-{
-    cpu->halted = false;
-    cpu->rip = lin;
-    for (unsigned n = 0; n < 3 && !cpu->halted; n++)
-        interp_run(cpu, LIMIT);
-    ck_assert(cpu->halted);
 }
 
 START_TEST(right_code_passes)
@@ -164,7 +136,7 @@ int main(void)
 {
     Suite *s = suite_create("lockstep");
     TCase *t = tcase_create("verify");
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, setup, engine_teardown);
     tcase_add_test(t, right_code_passes);
     tcase_add_test(t, wrong_code_is_found);
     tcase_add_test(t, a_wrong_write_is_found);
