@@ -141,7 +141,6 @@ void tblock_reset(struct translator *t)
     for (u32 n = 0; n < t->insn_max; n++)
         t->insn[n].owner = NULL;
     t->emit.at = t->rw + t->stubs_end;
-    t->emit.full = false;
     t->reset_wanted = false;
     returns_forget(t);
 }

@@ -23,8 +23,7 @@ void gen_jump_to(struct generator *g, u32 ip, unsigned exit)
 
 static void patch_here(struct generator *g, u8 *place)
 {
-    if (!g->e->full)
-        emit_patch(place, g->e->delta, emit_pc(g->e));
+    emit_patch(place, g->e->delta, emit_pc(g->e));
 }
 
 /* To SCRATCH_ADDR, in line so that the host predicts each branch by itself. */

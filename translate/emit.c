@@ -2,49 +2,35 @@
 /* SPDX-License-Identifier: MIT */
 #include "translate/emit.h"
 
-#include <string.h>
-
 #include "translate/regs.h"
 
-void emit_u8(struct emit *e, u8 v)
-{
-    if (e->at < e->end)
-        *e->at++ = v;
-    else
-        e->full = true;
-}
-
-void emit_u32(struct emit *e, u32 v)
-{
-    for (unsigned n = 0; n < 4; n++)
-        emit_u8(e, (u8)(v >> 8 * n));
-}
-
-void emit_bytes(struct emit *e, const u8 *p, unsigned n)
+/* A few bytes: what a call would cost more than the copy. */
+static inline u8 *put_bytes(u8 *at, const u8 *p, unsigned n)
 {
     while (n--)
-        emit_u8(e, *p++);
+        *at++ = *p++;
+    return at;
 }
 
 /* Prefixes, REX and opcode bytes; r, x, b: bit 3 of the three register fields. */
-static void emit_opcode(struct emit *e, const struct host_op *op, unsigned r, unsigned x,
-                        unsigned b)
+static inline u8 *put_opcode(u8 *at, const struct host_op *op, unsigned r, unsigned x, unsigned b)
 {
     u8 rex = (u8)(op->w << 3 | r << 2 | x << 1 | b);
-    emit_bytes(e, op->prefix, op->prefix_count);
+    at = put_bytes(at, op->prefix, op->prefix_count);
     if (rex || op->rex)
-        emit_u8(e, 0x40 | rex);
-    emit_bytes(e, op->opcode, op->opcode_count);
+        *at++ = 0x40 | rex;
+    return put_bytes(at, op->opcode, op->opcode_count);
 }
 
 void emit_op_reg(struct emit *e, const struct host_op *op, unsigned reg, unsigned rm)
 {
-    emit_opcode(e, op, reg >> 3, 0, rm >> 3);
-    emit_u8(e, (u8)(0xc0 | (reg & 7) << 3 | (rm & 7)));
+    u8 *at = put_opcode(e->at, op, reg >> 3, 0, rm >> 3);
+    *at++ = (u8)(0xc0 | (reg & 7) << 3 | (rm & 7));
+    e->at = at;
 }
 
 /* ModRM, SIB and displacement. */
-static void emit_modrm(struct emit *e, unsigned reg, struct host_mem m)
+static inline u8 *put_modrm(u8 *at, unsigned reg, struct host_mem m)
 {
     u8 field = (u8)((reg & 7) << 3);
     bool sib = m.index != HOST_NONE || m.base == HOST_NONE || (m.base & 7) == HOST_RSP;
@@ -53,15 +39,18 @@ static void emit_modrm(struct emit *e, unsigned reg, struct host_mem m)
              : m.disp >= -128 && m.disp <= 127         ? 0x40
                                                        : 0x80;
     u8 base = m.base == HOST_NONE ? 5 : m.base & 7;
-    emit_u8(e, (u8)(mod | field | (sib ? 4 : base)));
+    *at++ = (u8)(mod | field | (sib ? 4 : base));
     if (sib) {
         u8 index = m.index == HOST_NONE ? 4 : m.index & 7;
-        emit_u8(e, (u8)((m.scale & 3) << 6 | index << 3 | base));
+        *at++ = (u8)((m.scale & 3) << 6 | index << 3 | base);
     }
-    if (mod == 0x40)
-        emit_u8(e, (u8)m.disp);
-    else if (mod == 0x80 || m.base == HOST_NONE)
-        emit_u32(e, (u32)m.disp);
+    if (mod == 0x40) {
+        *at++ = (u8)m.disp;
+    } else if (mod == 0x80 || m.base == HOST_NONE) {
+        store_le32(at, (u32)m.disp);
+        at += 4;
+    }
+    return at;
 }
 
 static unsigned high_bit(u8 reg)
@@ -71,10 +60,13 @@ static unsigned high_bit(u8 reg)
 
 void emit_op_mem(struct emit *e, const struct host_op *op, unsigned reg, struct host_mem m)
 {
-    if (m.scale & MEM_GS32)
-        emit_bytes(e, (const u8[]){0x65, 0x67}, 2);
-    emit_opcode(e, op, reg >> 3, high_bit(m.index), high_bit(m.base));
-    emit_modrm(e, reg, m);
+    u8 *at = e->at;
+    if (m.scale & MEM_GS32) {
+        *at++ = 0x65;
+        *at++ = 0x67;
+    }
+    at = put_opcode(at, op, reg >> 3, high_bit(m.index), high_bit(m.base));
+    e->at = put_modrm(at, reg, m);
 }
 
 /* Three-byte VEX in map 0F 38, ModRM with two registers. pp: 1 66, 2 F3, 3 F2. */

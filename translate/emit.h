@@ -4,15 +4,18 @@
 #ifndef TRANSLATE_EMIT_H
 #define TRANSLATE_EMIT_H
 
+#include <string.h>
+
 #include "cpu/base.h"
 
-/* Where code is being written. Positions are addresses in the executable view. */
+/* Where code is being written. Positions are addresses in the executable view. What is emitted is
+ * not checked against the room: behind it are EMIT_SLACK bytes, more than a block takes. */
 struct emit {
     u8 *at;         /* next byte, in the writable view */
-    u8 *end;        /* one past the room */
+    u8 *end;        /* one past the room; when at is beyond, the last block is to be thrown away */
     intptr_t delta; /* executable view - writable view */
-    bool full;      /* the room did not suffice: everything since is to be thrown away */
 };
+enum { EMIT_SLACK = 128 << 10 };
 
 /* A memory operand [base + index << scale + disp]; base or index may be HOST_NONE. */
 struct host_mem {
@@ -28,9 +31,22 @@ static inline u64 emit_pc(const struct emit *e)
     return (u64)(uintptr_t)(e->at + e->delta);
 }
 
-void emit_u8(struct emit *e, u8 v);
-void emit_u32(struct emit *e, u32 v);
-void emit_bytes(struct emit *e, const u8 *p, unsigned n);
+static inline void emit_u8(struct emit *e, u8 v)
+{
+    *e->at++ = v;
+}
+
+static inline void emit_u32(struct emit *e, u32 v)
+{
+    store_le32(e->at, v);
+    e->at += 4;
+}
+
+static inline void emit_bytes(struct emit *e, const u8 *p, unsigned n)
+{
+    memcpy(e->at, p, n);
+    e->at += n;
+}
 
 /* An opcode as the copier has it: legacy prefixes, REX bits that are not a register's, map and
  * opcode bytes. */

@@ -258,11 +258,12 @@ static void on_protected(struct cpu *cpu, u64 ram_offset)
 /* One memfd mapped twice: writable, and executable. */
 static bool map_cache(struct translator *t, struct error *err)
 {
+    size_t size = t->size + EMIT_SLACK;
     int fd = memfd_create("prescient-code", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, (off_t)t->size) < 0)
+    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
         return error_set(err, "no memory for translated code: %s", strerror(errno));
-    t->rw = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    t->rx = mmap(NULL, t->size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    t->rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    t->rx = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     close(fd);
     if (t->rw == MAP_FAILED || t->rx == MAP_FAILED)
         return error_set(err, "no executable memory for translated code: %s", strerror(errno));
@@ -332,9 +333,9 @@ void translate_free(struct cpu *cpu)
     if (t->returns)
         tblock_reset(t);
     if (t->rw && t->rw != MAP_FAILED)
-        munmap(t->rw, t->size);
+        munmap(t->rw, t->size + EMIT_SLACK);
     if (t->rx && t->rx != MAP_FAILED)
-        munmap(t->rx, t->size);
+        munmap(t->rx, t->size + EMIT_SLACK);
     direct_free(t->direct);
     returns_free(t->returns);
     verify_free(t->verify);

@@ -143,9 +143,8 @@ static void emit_guard(struct generator *g, struct texit *x)
     emit_jrcxz_over_jmp(e);
     u8 *miss = emit_jmp_patchable(e);
     emit_jmp_patchable(e);
-    assert(e->full || e->at == x->guard + GUARD_SIZE);
-    if (!e->full)
-        emit_patch(miss, e->delta, emit_pc(e));
+    assert(e->at == x->guard + GUARD_SIZE);
+    emit_patch(miss, e->delta, emit_pc(e));
     emit_mov32_imm(e, SCRATCH_ADDR, x->target);
     emit_jmp(e, g->t->lookup);
 }
@@ -181,8 +180,6 @@ static void emit_cold(struct generator *g, unsigned n)
     bool shares = cold_shares(g, n);
     u64 stub = shares ? g->last_stub : emit_pc(g->e);
     g->last_stub = stub;
-    if (g->e->full)
-        return;
     emit_patch(c->place, g->e->delta, stub);
     if (shares)
         return;
@@ -226,7 +223,7 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
 {
     if (t->block_count == t->block_max)
         return NULL;
-    struct generator *g = xcalloc(1, sizeof *g);
+    struct generator g; /* its stubs are filled in one by one */
     struct tblock *b = xcalloc(1, sizeof *b);
     u8 *start = t->emit.at;
     const bool window = s->mode & MODE_WINDOW;
@@ -242,16 +239,17 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
                          .ends = verdict_ends(s->insn[s->count - 1].verdict),
                          .checked = !window || direct_refused(t, lin, ram_offset),
                          .map = xmalloc((s->count + 1) * sizeof *b->map)};
-    *g = (struct generator){.t = t,
-                            .e = &t->emit,
-                            .s = s,
-                            .code = physmem_ram(t->cpu->mem, ram_offset),
-                            .b = b,
-                            .windowed = !b->checked};
-    gen_block(g);
+    g.t = t;
+    g.e = &t->emit;
+    g.s = s;
+    g.code = physmem_ram(t->cpu->mem, ram_offset);
+    g.b = b;
+    g.cold_count = 0;
+    g.windowed = !b->checked;
+    gen_block(&g);
     b->code_end = emit_pc(&t->emit);
-    free(g);
-    if (t->emit.full) {
+    assert(t->emit.at - start < EMIT_SLACK);
+    if (t->emit.at > t->emit.end) {
         t->emit.at = start;
         free(b->map);
         free(b);

@@ -121,8 +121,7 @@ static void gen_popf(struct generator *g, unsigned n)
     emit_u8(e, 0);
     cold_add(g, emit_jcc(e, 5 /* nz */, emit_pc(e)))->insn = (s16)n;
     emit_op_mem(e, &xor_store, SCRATCH_TEST, CPU_MEM(eflags));
-    if (!e->full)
-        emit_patch(same, e->delta, emit_pc(e));
+    emit_patch(same, e->delta, emit_pc(e));
     emit_bytes(e, set_flags, sizeof set_flags);
     gen_move_stack(g, 4);
 }
