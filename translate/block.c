@@ -15,16 +15,16 @@ static unsigned hash_of(u32 lin, u64 ram_offset)
 
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset)
 {
-    for (struct tblock *b = t->hash[hash_of(lin, ram_offset)]; b; b = b->hash_next) {
-        if (b->lin == lin && b->mode == mode && b->ram_offset == ram_offset)
+    for (u32 n = t->hash[hash_of(lin, ram_offset)]; n; n = t->block[n].hash_next) {
+        struct tblock *b = &t->block[n];
+        if (b->lin == lin && b->mode == mode && b->page == ram_offset >> PAGE_SHIFT)
             return b;
     }
     return NULL;
 }
 
-static struct tblock **page_head(struct translator *t, u64 ram_offset)
+static u32 *page_head(struct translator *t, u64 n)
 {
-    u64 n = ram_offset >> PAGE_SHIFT;
     if (n >= t->page_count) {
         u64 count = n + 1 > 2 * t->page_count ? n + 1 : 2 * t->page_count;
         t->page = xrealloc(t->page, count * sizeof *t->page);
@@ -36,29 +36,33 @@ static struct tblock **page_head(struct translator *t, u64 ram_offset)
 
 void tblock_insert(struct translator *t, struct tblock *b)
 {
-    unsigned h = hash_of(b->lin, b->ram_offset);
-    struct tblock **head = page_head(t, b->ram_offset);
-    b->hash_next = t->hash[h];
-    t->hash[h] = b;
-    b->page_next = *head;
-    *head = b;
-    b->index = t->block_count;
-    t->block[t->block_count++] = b;
-    physmem_mark(t->cpu->mem, b->ram_offset & PAGE_MASK, PAGE_TRANSLATED);
+    u32 *by_hash = &t->hash[hash_of(b->lin, tblock_place(b))], *by_page = page_head(t, b->page);
+    b->hash_next = *by_hash;
+    b->page_next = *by_page;
+    *by_hash = *by_page = tblock_number(t, b);
+    physmem_mark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
+}
+
+static struct texit *exit_of(struct translator *t, u32 ref)
+{
+    return &t->block[ref / 2].exit[ref % 2];
 }
 
 void tblock_link(struct translator *t, struct texit *x, struct tblock *to)
 {
-    x->to = to;
+    struct tblock *from = texit_from(t, x);
+    intptr_t delta = t->emit.delta;
+    u64 code = tblock_code(t, to);
+    x->to = tblock_number(t, to);
     x->next_in = to->in;
-    to->in = x;
-    if (!x->guard) {
-        emit_patch(x->place, t->emit.delta, to->code);
-        return;
+    to->in = EXIT_REF(tblock_number(t, from), x == &from->exit[1]);
+    if (x->guarded) {
+        u8 *guard = t->rw + x->stub + EXIT_STUB_BYTES;
+        store_le32(guard + GUARD_ID, (u32) - (s32)(t->cpu->jump_id >> 32));
+        emit_patch(guard + GUARD_JUMP, delta, code);
+        code = (u64)(uintptr_t)(guard + delta);
     }
-    store_le32(x->guard + GUARD_ID, (u32) - (s32)(t->cpu->jump_id >> 32));
-    emit_patch(x->guard + GUARD_JUMP, t->emit.delta, to->code);
-    emit_patch(x->place, t->emit.delta, (u64)(uintptr_t)(x->guard + t->emit.delta));
+    emit_patch(t->rw + x->place, delta, code);
 }
 
 /* Back to the stub. */
@@ -66,21 +70,20 @@ static void unlink_exit(struct translator *t, struct texit *x)
 {
     if (!x->to)
         return;
-    struct texit **at = &x->to->in;
-    while (*at != x)
-        at = &(*at)->next_in;
+    u32 *at = &t->block[x->to].in;
+    while (exit_of(t, *at) != x)
+        at = &exit_of(t, *at)->next_in;
     *at = x->next_in;
-    x->to = NULL;
-    emit_patch(x->place, t->emit.delta, x->stub);
+    x->to = 0;
+    emit_patch(t->rw + x->place, t->emit.delta, (u64)(uintptr_t)t->rx + x->stub);
 }
 
 void tblock_forget_ids(struct translator *t)
 {
-    for (u32 n = 0; n < t->block_count; n++) {
-        for (unsigned x = 0; x < 2; x++) {
-            if (t->block[n]->exit[x].guard)
-                store_le32(t->block[n]->exit[x].guard + GUARD_ID, INT32_MAX);
-        }
+    for (u32 ref = EXIT_REF(1, 0); ref < EXIT_REF(t->block_count, 0); ref++) {
+        const struct texit *x = exit_of(t, ref);
+        if (x->guarded)
+            store_le32(t->rw + x->stub + EXIT_STUB_BYTES + GUARD_ID, INT32_MAX);
     }
 }
 
@@ -92,30 +95,33 @@ void tblock_unlink_exits(struct translator *t, struct tblock *b)
 
 void tblock_drop(struct translator *t, struct tblock *b)
 {
-    struct tblock **at = &t->hash[hash_of(b->lin, b->ram_offset)];
-    while (*at != b)
-        at = &(*at)->hash_next;
+    const u32 number = tblock_number(t, b);
+    u32 *at = &t->hash[hash_of(b->lin, tblock_place(b))];
+    while (*at != number)
+        at = &t->block[*at].hash_next;
     *at = b->hash_next;
-    at = page_head(t, b->ram_offset);
-    while (*at != b)
-        at = &(*at)->page_next;
+    at = page_head(t, b->page);
+    while (*at != number)
+        at = &t->block[*at].page_next;
     *at = b->page_next;
     while (b->in)
-        unlink_exit(t, b->in);
+        unlink_exit(t, exit_of(t, b->in));
     tblock_unlink_exits(t, b);
     targets_drop(t, b);
     b->dropped = true;
-    if (!*page_head(t, b->ram_offset))
-        physmem_unmark(t->cpu->mem, b->ram_offset & PAGE_MASK, PAGE_TRANSLATED);
+    if (!*page_head(t, b->page))
+        physmem_unmark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
 }
 
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
 {
     if (ram_offset >> PAGE_SHIFT >= t->page_count)
         return;
-    for (struct tblock *b = *page_head(t, ram_offset), *next; b; b = next) {
+    for (u32 n = *page_head(t, ram_offset >> PAGE_SHIFT), next; n; n = next) {
+        struct tblock *b = &t->block[n];
+        u64 place = tblock_place(b);
         next = b->page_next;
-        if (ram_offset < b->ram_offset + b->bytes && b->ram_offset < ram_offset + size)
+        if (ram_offset < place + b->bytes && place < ram_offset + size)
             tblock_drop(t, b);
     }
 }
@@ -123,9 +129,9 @@ void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
 /* Everything, though blocks may be running: their memory is kept until tblock_reset. */
 void tblock_drop_all(struct translator *t)
 {
-    for (u32 n = 0; n < t->block_count; n++) {
-        if (!t->block[n]->dropped)
-            tblock_drop(t, t->block[n]);
+    for (u32 n = 1; n < t->block_count; n++) {
+        if (!t->block[n].dropped)
+            tblock_drop(t, &t->block[n]);
     }
     t->reset_wanted = true;
 }
@@ -133,31 +139,52 @@ void tblock_drop_all(struct translator *t)
 void tblock_reset(struct translator *t)
 {
     tblock_drop_all(t);
-    for (u32 n = 0; n < t->block_count; n++) {
-        free(t->block[n]->map);
-        free(t->block[n]);
-    }
-    t->block_count = 0;
-    for (u32 n = 0; n < t->insn_max; n++)
+    t->block_count = 1;
+    for (u32 n = 0; n < t->insn_max && n <= t->insn_next; n++)
         t->insn[n].owner = NULL;
+    t->insn_next = 0;
     t->emit.at = t->rw + t->stubs_end;
     t->reset_wanted = false;
     returns_forget(t);
 }
 
-/* Blocks lie in the cache in the order of t->block. */
-struct tblock *tblock_at_pc(const struct translator *t, u64 pc)
+struct tblock *tblock_at_pc(struct translator *t, u64 pc)
 {
-    u32 low = 0, high = t->block_count;
+    u32 low = 1, high = t->block_count;
     while (low < high) {
         u32 mid = low + (high - low) / 2;
-        struct tblock *b = t->block[mid];
-        if (pc < b->code)
+        struct tblock *b = &t->block[mid];
+        if (pc < tblock_code(t, b))
             high = mid;
-        else if (pc >= b->code_end)
+        else if (pc >= tblock_code_end(t, b))
             low = mid + 1;
         else
             return b;
     }
     return NULL;
+}
+
+struct tpoint tblock_point(const struct translator *t, const struct tblock *b, unsigned n)
+{
+    const struct tplace *map = tblock_map(t, b);
+    struct tpoint at = {b->start, 0};
+    for (unsigned i = 0; i < n; i++) {
+        at.host += map[i].host;
+        at.guest += map[i].guest;
+    }
+    return at;
+}
+
+int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset)
+{
+    const struct tplace *map = tblock_map(t, b);
+    u64 end = b->start;
+    if (offset < end)
+        return -1;
+    for (unsigned n = 0; n < b->count; n++) {
+        end += map[n].host;
+        if (offset < end)
+            return (int)n;
+    }
+    return -1;
 }

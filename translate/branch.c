@@ -31,7 +31,7 @@ static void gen_lookup(struct generator *g, bool call)
 {
     struct emit *e = g->e;
     struct tblock *b = g->b;
-    b->lookup = (u16)(emit_pc(e) - b->code);
+    b->lookup = (u16)(emit_pc(e) - tblock_code(g->t, b));
     lookup_emit(e);
     emit_jrcxz_over_jmp(e);
     struct cold *miss = cold_add(g, emit_jmp_patchable(e));
@@ -42,7 +42,7 @@ static void gen_lookup(struct generator *g, bool call)
         emit_jmp_mem(e, to);
     miss->landing = call ? emit_pc(e) : 0;
     miss->lookup = true;
-    b->lookup_end = (u16)(emit_pc(e) - b->code);
+    b->lookup_end = (u16)(emit_pc(e) - tblock_code(g->t, b));
 }
 
 /* Where a predicted return lands: SCRATCH_ADDR is where the guest returns to. */

@@ -319,7 +319,7 @@ void direct_fill(struct translator *t, struct tblock *b)
     t->direct_refusals++;
     if (++b->slow < SLOW_MAX || b->checked || b->dropped)
         return;
-    u64 *slot = refused_slot(t, b->lin, b->ram_offset, &key);
+    u64 *slot = refused_slot(t, b->lin, tblock_place(b), &key);
     *slot = key;
     tblock_drop(t, b);
 }

@@ -15,7 +15,7 @@ struct emit {
     u8 *end;        /* one past the room; when at is beyond, the last block is to be thrown away */
     intptr_t delta; /* executable view - writable view */
 };
-enum { EMIT_SLACK = 128 << 10 };
+enum { EMIT_SLACK = 256 << 10 };
 
 /* A memory operand [base + index << scale + disp]; base or index may be HOST_NONE. */
 struct host_mem {

@@ -19,7 +19,11 @@
 #include "translate/observe.h"
 #include "translate/regs.h"
 
-enum { HOT_RUNS = 20 }; /* interpreted runs before a block is translated */
+enum {
+    HOT_RUNS = 20,       /* interpreted runs before a block is translated */
+    BYTES_OF_BLOCK = 64, /* of code cache for each record of a block; most blocks take more */
+    CALLOUTS = 8192,     /* decoded instructions that callouts keep */
+};
 
 void translate_set_mode(struct translator *t, unsigned mode)
 {
@@ -104,10 +108,10 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
     return b;
 }
 
-static struct texit *exit_taken(const struct translator *t, const struct tsite *rx_site)
+static struct texit *exit_taken(struct translator *t, const struct tsite *rx_site)
 {
     const struct tsite *site = (const struct tsite *)((const u8 *)rx_site - t->emit.delta);
-    return &t->block[site->block]->exit[site->which];
+    return &t->block[site->block].exit[site->which];
 }
 
 static u64 exit_ip(const struct tblock *from, const struct texit *x)
@@ -119,14 +123,14 @@ static u64 exit_ip(const struct tblock *from, const struct texit *x)
 static void follow_exit(struct translator *t, const struct tsite *rx_site)
 {
     struct texit *x = exit_taken(t, rx_site);
-    struct tblock *from = x->from;
+    struct tblock *from = texit_from(t, x);
     t->stops[STOP_EXIT]++;
     t->cpu->rip = exit_ip(from, x);
     if (from->dropped || x->to || t->unchained)
         return;
     translate_set_mode(t, from->mode);
-    u64 place = (from->ram_offset & PAGE_MASK) | (x->target & ~PAGE_MASK);
-    if (x->guard)
+    u64 place = (u64)from->page << PAGE_SHIFT | (x->target & ~PAGE_MASK);
+    if (x->guarded)
         place = code_place(t->cpu, x->target);
     struct tblock *to = tblock_find(t, x->target, from->mode, place);
     if (to)
@@ -147,7 +151,7 @@ static const struct tsite *enter(struct translator *t, u64 code, u64 until)
 
 void translate_run_one(struct translator *t, struct tblock *b)
 {
-    const struct tsite *site = enter(t, b->code, UINT64_MAX);
+    const struct tsite *site = enter(t, tblock_code(t, b), UINT64_MAX);
     if (site)
         t->cpu->rip = exit_ip(b, exit_taken(t, site));
     count_leave(t);
@@ -179,7 +183,7 @@ static void translate_run(struct cpu *cpu, u64 until)
         unsigned mode = translate_mode(t);
         u64 code = mode ? translate_peek(t, mode) : 0;
         struct tblock *b = mode && !code ? find_block(t, mode) : NULL;
-        code = b ? b->code : code;
+        code = b ? tblock_code(t, b) : code;
         if (unlikely(t->observer && b))
             observe_runs(t, b->lin);
         if (unlikely(t->verify && b))
@@ -280,8 +284,8 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     t->cpu = cpu;
     t->size = cache_size;
     t->threshold = tier == TRANSLATE_AUTO ? HOT_RUNS : 0;
-    t->block_max = (u32)(cache_size / 64);
-    t->insn_max = (u32)(cache_size / 256);
+    t->block_max = (u32)(cache_size / BYTES_OF_BLOCK);
+    t->insn_max = CALLOUTS;
     cpu->translator = t;
     if (!map_cache(t, err)) {
         translate_free(cpu);
@@ -290,6 +294,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     if (tier != TRANSLATE_CHECKED)
         t->direct = direct_new(t, tier == TRANSLATE_DIRECT);
     t->block = xcalloc(t->block_max, sizeof *t->block);
+    t->block_count = 1;
     t->insn = xcalloc(t->insn_max, sizeof *t->insn);
     targets_new(t);
     stubs_emit(t);

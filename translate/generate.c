@@ -137,13 +137,14 @@ static void emit_guard(struct generator *g, struct texit *x)
     struct emit *e = g->e;
     struct host_mem id = CPU_MEM(jump_id), unknown = {SCRATCH_TEST, HOST_NONE, 0, INT32_MAX};
     id.disp += 4;
-    x->guard = e->at;
+    u8 *start = e->at;
+    x->guarded = 1;
     emit_load32(e, SCRATCH_TEST, id);
     emit_lea32(e, SCRATCH_TEST, unknown);
     emit_jrcxz_over_jmp(e);
     u8 *miss = emit_jmp_patchable(e);
     emit_jmp_patchable(e);
-    assert(e->at == x->guard + GUARD_SIZE);
+    assert(e->at == start + GUARD_SIZE);
     emit_patch(miss, e->delta, emit_pc(e));
     emit_mov32_imm(e, SCRATCH_ADDR, x->target);
     emit_jmp(e, g->t->lookup);
@@ -152,8 +153,11 @@ static void emit_guard(struct generator *g, struct texit *x)
 static void emit_exit(struct generator *g, const struct cold *c, u64 stub)
 {
     struct texit *x = &g->b->exit[c->exit];
-    *x = (struct texit){.target = c->target, .place = c->place, .stub = stub, .from = g->b};
-    emit_to_site(g->e, g->t->exit_site);
+    const struct translator *t = g->t;
+    *x = (struct texit){.target = c->target,
+                        .place = (u32)(c->place - t->rw),
+                        .stub = (u32)(stub - (u64)(uintptr_t)t->rx)};
+    emit_to_site(g->e, t->exit_site);
     emit_site(g, (struct tsite){.which = (u8)c->exit});
     if ((c->target ^ g->b->lin) & PAGE_MASK)
         emit_guard(g, x);
@@ -195,9 +199,9 @@ static void emit_cold(struct generator *g, unsigned n)
     }
 }
 
-static void gen_block(struct generator *g)
+/* What blocks begin with. */
+static void gen_start(struct generator *g)
 {
-    struct tblock *b = g->b;
     if (g->t->counting)
         count_emit(g);
     if (g->s->sse && !(g->s->mode & MODE_XMM)) {
@@ -205,17 +209,36 @@ static void gen_block(struct generator *g)
         emit_jrcxz_over_jmp(g->e); /* jumps over the call, which is as long as a jmp */
         emit_call(g->e, g->t->load_xmm);
     }
-    for (unsigned n = 0; n < g->s->count; n++) {
-        b->map[n] = (struct tplace){(u16)(emit_pc(g->e) - b->code), g->s->insn[n].offset,
-                                    g->s->insn[n].verdict};
-        b->fpu |= insn_info(g->s->insn[n].insn.row)->class == CLASS_FPU;
+}
+
+static void gen_block(struct generator *g)
+{
+    const struct scan *s = g->s;
+    struct tblock *b = g->b;
+    gen_start(g);
+    b->start = (u8)(emit_pc(g->e) - tblock_code(g->t, b));
+    for (unsigned n = 0; n < s->count; n++) {
+        const u8 *from = g->e->at;
+        unsigned next = n + 1 < s->count ? s->insn[n + 1].offset : s->bytes;
+        b->fpu |= insn_info(s->insn[n].insn.row)->class == CLASS_FPU;
         gen_insn(g, n);
+        assert(g->e->at - from < HOST_CODE_MAX);
+        g->map[n] = (struct tplace){.host = (u16)(g->e->at - from),
+                                    .guest = (u16)(next - s->insn[n].offset),
+                                    .string = s->insn[n].verdict == VERDICT_STRING};
     }
-    b->map[b->count] = (struct tplace){(u16)(emit_pc(g->e) - b->code), b->bytes, 0};
     if (!b->ends)
-        gen_jump_to(g, scan_next_ip(g->s, b->count - 1), 0);
+        gen_jump_to(g, scan_next_ip(s, b->count - 1), 0);
     for (unsigned n = 0; n < g->cold_count; n++)
         emit_cold(g, n);
+}
+
+/* The size of the block's code is known: its map. */
+static void put_map(struct generator *g)
+{
+    struct tplace *map = tblock_map(g->t, g->b);
+    memcpy(map, g->map, g->b->count * sizeof *map);
+    g->e->at = (u8 *)(map + g->b->count);
 }
 
 struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
@@ -223,22 +246,21 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
 {
     if (t->block_count == t->block_max)
         return NULL;
-    struct generator g; /* its stubs are filled in one by one */
-    struct tblock *b = xcalloc(1, sizeof *b);
+    struct generator g; /* its stubs and its map are filled in one by one */
+    struct tblock *b = &t->block[t->block_count];
     u8 *start = t->emit.at;
     const bool window = s->mode & MODE_WINDOW;
     *b = (struct tblock){.lin = lin,
                          .ip = s->ip,
+                         .page = (u32)(ram_offset >> PAGE_SHIFT),
+                         .code = (u32)(start - t->rw),
                          .code_mode = mode_code(s->mode),
-                         .mode = mode,
-                         .ram_offset = ram_offset,
+                         .mode = (u16)mode,
                          .bytes = (u16)s->bytes,
-                         .count = (u16)s->count,
-                         .code = emit_pc(&t->emit),
+                         .count = (u8)s->count,
                          .sse = s->sse || (s->mode & MODE_XMM),
                          .ends = verdict_ends(s->insn[s->count - 1].verdict),
-                         .checked = !window || direct_refused(t, lin, ram_offset),
-                         .map = xmalloc((s->count + 1) * sizeof *b->map)};
+                         .checked = !window || direct_refused(t, lin, ram_offset)};
     g.t = t;
     g.e = &t->emit;
     g.s = s;
@@ -247,14 +269,14 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     g.cold_count = 0;
     g.windowed = !b->checked;
     gen_block(&g);
-    b->code_end = emit_pc(&t->emit);
-    assert(t->emit.at - start < EMIT_SLACK);
+    assert(t->emit.at - start <= UINT16_MAX);
+    b->size = (u16)(t->emit.at - start);
+    put_map(&g);
     if (t->emit.at > t->emit.end) {
         t->emit.at = start;
-        free(b->map);
-        free(b);
         return NULL;
     }
+    t->block_count++;
     t->translated_insns += s->count;
     t->translated_bytes += s->bytes;
     return b;

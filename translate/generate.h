@@ -6,7 +6,7 @@
 #include "translate/regs.h"
 #include "translate/translate.h"
 
-enum { MAX_COLD = 6 * SCAN_MAX_INSNS };
+enum { MAX_COLD = 6 * SCAN_MAX_INSNS, HOST_CODE_MAX = 2048 /* bytes of one instruction */ };
 
 /* A jump in the hot code that waits for its stub at the end of the block. */
 struct cold {
@@ -21,15 +21,16 @@ struct cold {
 
 /* A block being generated. */
 struct generator {
-    struct translator *t;       /* where it goes */
-    struct emit *e;             /* t's */
-    const struct scan *s;       /* what the prescan said */
-    const u8 *code;             /* the guest's bytes */
-    struct tblock *b;           /* the record */
-    struct cold cold[MAX_COLD]; /* waiting stubs */
-    unsigned cold_count;        /* entries of cold */
-    u64 last_stub;              /* the stub emitted last */
-    bool windowed;              /* accesses go through the direct window */
+    struct translator *t;              /* where it goes */
+    struct emit *e;                    /* t's */
+    const struct scan *s;              /* what the prescan said */
+    const u8 *code;                    /* the guest's bytes */
+    struct tblock *b;                  /* the record */
+    struct cold cold[MAX_COLD];        /* waiting stubs */
+    unsigned cold_count;               /* entries of cold */
+    struct tplace map[SCAN_MAX_INSNS]; /* its instructions */
+    u64 last_stub;                     /* the stub emitted last */
+    bool windowed;                     /* accesses go through the direct window */
 };
 
 /* A field of struct cpu as a host operand. */

@@ -15,20 +15,25 @@ static const char *const verdicts[] = {
 void observe_block(const struct translator *t, const struct tblock *b, struct observed_insn *insn,
                    struct observed *o)
 {
-    for (unsigned n = 0; n <= b->count; n++)
-        insn[n] =
-            (struct observed_insn){b->map[n].guest, b->map[n].host, verdicts[b->map[n].verdict]};
+    const u8 *code = physmem_ram(t->cpu->mem, tblock_place(b));
+    struct scan s;
+    scan_block(&s, code, b->bytes, &t->mode[b->mode], b->ip);
+    for (unsigned n = 0; n <= b->count; n++) {
+        struct tpoint at = tblock_point(t, b, n);
+        insn[n] = (struct observed_insn){(u16)at.guest, (u16)at.host,
+                                         n < s.count ? verdicts[s.insn[n].verdict] : ""};
+    }
     *o = (struct observed){.lin = b->lin,
                            .code_mode = b->code_mode,
-                           .code = physmem_ram(t->cpu->mem, b->ram_offset),
+                           .code = code,
                            .bytes = b->bytes,
                            .count = b->count,
                            .insn = insn,
-                           .host_code = (const u8 *)(uintptr_t)b->code,
-                           .host_bytes = (unsigned)(b->code_end - b->code),
+                           .host_code = (const u8 *)(uintptr_t)tblock_code(t, b),
+                           .host_bytes = b->size,
                            .direct = !b->checked};
     for (unsigned n = 0; n < 2; n++)
-        o->linked[n] = b->exit[n].to ? b->exit[n].to->lin : 0;
+        o->linked[n] = b->exit[n].to ? t->block[b->exit[n].to].lin : 0;
 }
 
 unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
@@ -40,8 +45,10 @@ unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
     unsigned count = 0;
     if (!t || ram_offset >> PAGE_SHIFT >= t->page_count)
         return 0;
-    for (const struct tblock *b = t->page[ram_offset >> PAGE_SHIFT]; b; b = b->page_next) {
-        if (b->dropped || ram_offset < b->ram_offset || ram_offset >= b->ram_offset + b->bytes)
+    for (u32 n = t->page[ram_offset >> PAGE_SHIFT]; n; n = t->block[n].page_next) {
+        const struct tblock *b = &t->block[n];
+        u64 place = tblock_place(b);
+        if (b->dropped || ram_offset < place || ram_offset >= place + b->bytes)
             continue;
         observe_block(t, b, insn, &o);
         fn(opaque, &o);

@@ -6,14 +6,6 @@
 
 typedef unsigned long long ull;
 
-u64 translate_records(const struct translator *t)
-{
-    u64 total = t->block_count * sizeof *t->block;
-    for (u32 n = 0; n < t->block_count; n++)
-        total += sizeof **t->block + (t->block[n]->count + 1u) * sizeof *t->block[n]->map;
-    return total;
-}
-
 /* Bytes beside the code cache: what was allocated for blocks and tables. */
 static u64 metadata_bytes(const struct translator *t)
 {
@@ -68,15 +60,15 @@ void translate_report(const struct cpu *cpu, FILE *out)
 #undef STOP
     };
     const struct translator *t = cpu->translator;
-    u32 live = 0;
-    for (u32 n = 0; n < t->block_count; n++)
-        live += !t->block[n]->dropped;
+    u32 live = 0, count = t->block_count - 1;
+    for (u32 n = 1; n <= count; n++)
+        live += !t->block[n].dropped;
     fprintf(out, "%12llu  guest instructions translated, %llu bytes\n", (ull)t->translated_insns,
             (ull)t->translated_bytes);
     fprintf(out, "%12llu  cycles of the host's TSC for each of them\n",
             (ull)(t->cycles / (t->translated_insns + !t->translated_insns)));
-    fprintf(out, "%12u  blocks since the cache was emptied, %u of them dropped\n", t->block_count,
-            t->block_count - live);
+    fprintf(out, "%12u  blocks since the cache was emptied, %u of them dropped\n", count,
+            count - live);
     fprintf(out, "%12llu  bytes of host code, of %zu\n", (ull)(t->emit.at - t->rw), t->size);
     fprintf(out, "%12llu  bytes of metadata\n", (ull)metadata_bytes(t));
     for (unsigned n = 0; n < STOP_COUNT; n++)

@@ -18,26 +18,17 @@ struct signals {
 /* The translator whose code runs on this thread: a signal handler has no argument to find it by. */
 static _Thread_local struct translator *running;
 
-/* The instruction of block b whose code pc is in, or -1. */
-static int insn_at_pc(const struct tblock *b, u64 pc)
-{
-    u64 offset = pc - b->code;
-    unsigned n = 0;
-    while (n <= b->count && b->map[n].host <= offset)
-        n++;
-    return n <= b->count ? (int)n - 1 : -1;
-}
-
 /* Where in its code string instruction n of block b is, if it goes through the window. */
 static u64 string_at(const struct translator *t, const struct tblock *b, unsigned n,
                      struct string_use *u)
 {
     struct insn i;
-    const u8 *code = physmem_ram(t->cpu->mem, b->ram_offset + b->map[n].guest);
-    decode(code, b->bytes - b->map[n].guest, b->code_mode, &i);
+    u32 offset = tblock_point(t, b, n).guest;
+    const u8 *code = physmem_ram(t->cpu->mem, tblock_place(b) + offset);
+    decode(code, b->bytes - offset, b->code_mode, &i);
     i.exec = insn_exec_of(i.row);
     *u = string_use(&i);
-    return b->code + b->map[n + 1].host - u->tail - u->length;
+    return tblock_code(t, b) + tblock_point(t, b, n + 1).host - u->tail - u->length;
 }
 
 /* A string instruction that has been interrupted: the guest's registers again. Its count is in RCX
@@ -57,23 +48,22 @@ static void unwind_string(const struct translator *t, greg_t *regs, const struct
 static bool repeating(const struct translator *t, const struct tblock *b, int n, u64 pc)
 {
     struct string_use u;
-    return n >= 0 && n < b->count && b->map[n].verdict == VERDICT_STRING &&
+    return n >= 0 && n < b->count && tblock_map(t, b)[n].string &&
            pc <= string_at(t, b, (unsigned)n, &u) && u.repeats;
 }
 
 /* Goes on with the callout of instruction n of block b. */
 static void to_callout(struct translator *t, greg_t *regs, const struct tblock *b, unsigned n)
 {
-    u64 rx = (u64)(uintptr_t)t->rx;
-    if (b->map[n].verdict == VERDICT_STRING)
+    if (tblock_map(t, b)[n].string)
         unwind_string(t, regs, b, n);
-    bool end = n + 1 == b->count && b->ends, mode = verdict_changes_mode(b->map[n].verdict);
-    *t->trap_site = (struct tsite){
-        .block = b->index,
-        .resume = (u32)(b->code + b->map[n + 1].host - rx),
-        .offset = b->map[n].guest,
-        .which = (u8)n,
-        .flags = (u8)((b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) | (mode ? SITE_MODE : 0))};
+    bool end = n + 1 == b->count && b->ends;
+    *t->trap_site =
+        (struct tsite){.block = tblock_number(t, b),
+                       .resume = b->code + tblock_point(t, b, n + 1).host,
+                       .offset = (u16)tblock_point(t, b, n).guest,
+                       .which = (u8)n,
+                       .flags = (u8)((b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) | SITE_MODE)};
     regs[REG_R8] = (greg_t)(uintptr_t)((u8 *)t->trap_site + t->emit.delta);
     regs[REG_RIP] = (greg_t)t->trap;
 }
@@ -97,7 +87,7 @@ static void on_trap(int sig, siginfo_t *info, void *context)
     struct translator *t = running;
     u64 pc = (u64)regs[REG_RIP], address = (u64)(uintptr_t)info->si_addr;
     struct tblock *b = t ? tblock_at_pc(t, pc) : NULL;
-    int n = b ? insn_at_pc(b, pc) : -1;
+    int n = b ? tblock_insn_at(t, b, pc - tblock_code(t, b)) : -1;
     if (b && sig == SIGSEGV && returns_overflow(t, address)) {
         regs[REG_RSP] = (greg_t)returns_base(t);
         return;
@@ -118,16 +108,16 @@ static bool within(u64 pc, u64 start, u64 end)
 
 /* Back to the start of what must see that something has changed; all of these begin anew without
  * harm. */
-static void restart(const struct tblock *b, greg_t *regs, intptr_t delta)
+static void restart(const struct translator *t, const struct tblock *b, greg_t *regs)
 {
-    u64 pc = (u64)regs[REG_RIP];
-    if (within(pc, b->code + b->lookup, b->code + b->lookup_end))
-        regs[REG_RIP] = (greg_t)(b->code + b->lookup);
+    u64 pc = (u64)regs[REG_RIP], code = tblock_code(t, b);
+    if (within(pc, code + b->lookup, code + b->lookup_end))
+        regs[REG_RIP] = (greg_t)(code + b->lookup);
     for (unsigned n = 0; n < 2; n++) {
         const struct texit *x = &b->exit[n];
-        u64 guard = (u64)(uintptr_t)x->guard + (u64)delta;
-        if (x->guard && within(pc, guard, guard + GUARD_SIZE))
-            regs[REG_RIP] = (greg_t)x->stub;
+        u64 stub = (u64)(uintptr_t)t->rx + x->stub, guard = stub + EXIT_STUB_BYTES;
+        if (x->guarded && within(pc, guard, guard + GUARD_SIZE))
+            regs[REG_RIP] = (greg_t)stub;
     }
 }
 
@@ -152,9 +142,9 @@ void signal_interrupted(struct cpu *cpu, void *context)
         return;
     cpu->jump_id = no_id;
     tblock_unlink_exits(t, b);
-    restart(b, regs, t->emit.delta);
+    restart(t, b, regs);
     regs[REG_RSP] = (greg_t)returns_base(t);
-    int n = insn_at_pc(b, pc);
+    int n = tblock_insn_at(t, b, pc - tblock_code(t, b));
     if (repeating(t, b, n, pc))
         to_callout(t, regs, b, (unsigned)n);
 }

@@ -50,7 +50,8 @@ u64 target_find(const struct translator *t, u32 lin)
 
 void target_add(struct translator *t, u32 lin, struct tblock *b)
 {
-    t->cpu->jump_table[lin % JUMP_ENTRIES] = (struct tjump){-(t->cpu->jump_id + lin), b->code};
+    t->cpu->jump_table[lin % JUMP_ENTRIES] =
+        (struct tjump){-(t->cpu->jump_id + lin), tblock_code(t, b)};
     b->classes |= BIT(class_of(t->cpu));
 }
 
@@ -59,7 +60,7 @@ void targets_drop(struct translator *t, struct tblock *b)
     for (u32 left = b->classes; left; left &= left - 1) {
         unsigned class = (unsigned)__builtin_ctz(left);
         struct tjump *j = &first_of(t, class, b->mode)[b->lin % JUMP_ENTRIES];
-        if (j->code == b->code)
+        if (j->code == tblock_code(t, b))
             j->tag = 1;
     }
     b->classes = 0;

@@ -14,50 +14,52 @@ struct signals;
 struct verify;
 struct observer;
 
-/* A direct exit of a block: a jmp or jcc whose rel32 is patched. */
+/* A direct exit of a block: a jmp or jcc whose rel32 is patched. Places are offsets in the code
+ * cache. */
 struct texit {
-    u32 target;            /* linear address */
-    u8 *place;             /* rel32 in the writable view; NULL: no such exit */
-    u64 stub;              /* where the rel32 points while it is not linked */
-    struct tblock *to;     /* linked to, or NULL */
-    u8 *guard;             /* exits to another page, writable view: what checks the jump id first */
-    struct texit *next_in; /* next exit that is linked to the same block */
-    struct tblock *from;   /* whose exit this is */
+    u32 target;      /* linear address */
+    u32 place;       /* of the rel32; 0: no such exit */
+    u32 stub : 31;   /* where the rel32 points while it is not linked */
+    u32 guarded : 1; /* to another page: behind the stub is what checks the jump id first */
+    u32 to;          /* number of the block that it is linked to, or 0 */
+    u32 next_in;     /* next exit that is linked to the same block: EXIT_REF, or 0 */
 };
 
-/* Where the code of a guest instruction starts. */
+/* A guest instruction in the map of its block. */
 struct tplace {
-    u16 host;   /* bytes behind tblock.code */
-    u16 guest;  /* bytes behind tblock.lin */
-    u8 verdict; /* enum verdict */
+    u16 host : 11;  /* bytes of host code */
+    u16 guest : 4;  /* of guest code */
+    u16 string : 1; /* it is a string instruction */
 };
 
+/* Records of blocks are an array, in the order of the code in the cache. Number 0 is none. */
 struct tblock {
-    u32 lin;                  /* linear address of the first byte */
-    u32 index;                /* its place in translator.block */
-    u32 ip;                   /* instruction pointer of the first byte */
-    u32 mode;                 /* number of the mode it is for */
-    u64 ram_offset;           /* place of the first byte in the memfd */
-    u16 bytes;                /* length of the guest code */
-    u16 count;                /* instructions */
-    u8 code_mode;             /* enum code_mode it was decoded in */
-    bool fpu;                 /* has x87, MMX or SSE instructions */
-    bool dropped;             /* no longer what memory holds; leaves at its next callout */
-    u64 code;                 /* host address of its code, executable view */
-    u64 code_end;             /* one past it, cold stubs included */
-    struct tblock *hash_next; /* next with the same hash */
-    struct tblock *page_next; /* next of the same RAM page */
-    struct texit exit[2];     /* direct exits */
-    struct texit *in;         /* exits of others that are linked here */
-    bool sse;                 /* needs the XMM registers in the host */
-    bool ends;                /* nothing is reached by falling out of it */
-    bool checked;             /* does not use the window, though its mode has one */
-    u16 lookup;               /* offset of its look-up of a branch target, 0: none */
-    u16 lookup_end;           /* one past it */
-    u32 classes;              /* where targets.c has put it */
-    u8 slow;                  /* accesses that its window could not serve */
-    struct tplace *map;       /* count + 1 entries: each instruction's code, and its end */
+    u32 lin;          /* linear address of the first byte */
+    u32 ip;           /* instruction pointer of the first byte */
+    u32 page;         /* RAM page, by number */
+    u32 code;         /* offset of its code in the cache; its map follows it */
+    u32 hash_next;    /* number of the next with the same hash */
+    u32 page_next;    /* of the next of the same RAM page */
+    u32 in;           /* exits of others that are linked here: EXIT_REF of the first, or 0 */
+    u32 classes;      /* where targets.c has put it */
+    u16 mode;         /* number of the mode it is for */
+    u16 bytes;        /* length of the guest code */
+    u16 size;         /* length of the host code, cold stubs included */
+    u16 lookup;       /* offset of its look-up of a branch target, 0: none */
+    u16 lookup_end;   /* one past it */
+    u8 start;         /* offset of the first instruction's code: what blocks begin with is before */
+    u8 count;         /* instructions */
+    u8 slow;          /* accesses that its window could not serve */
+    u8 code_mode;     /* enum code_mode it was decoded in */
+    bool fpu : 1;     /* has x87, MMX or SSE instructions */
+    bool dropped : 1; /* no longer what memory holds; leaves at its next callout */
+    bool sse : 1;     /* needs the XMM registers in the host */
+    bool ends : 1;    /* nothing is reached by falling out of it */
+    bool checked : 1; /* does not use the window, though its mode has one */
+    struct texit exit[2]; /* direct exits */
 };
+/* An exit of a block, by their numbers. */
+#define EXIT_REF(block, which) (2 * (block) + (which))
 
 /* What follows the jump to a callout stub in the code, in the writable view filled at translation.
  */
@@ -127,25 +129,66 @@ struct translator {
     struct tmode mode[TMODES]; /* by number, a hash table; 0 stands for what is interpreted */
     unsigned mode_count;       /* entries in use */
     unsigned mode_now;         /* number of the mode that was looked at last */
-    struct tblock **block;     /* every block since the last reset */
-    u32 block_count, block_max;   /* entries, room */
-    struct tcallout *insn;        /* decoded instructions of sites that were run, a ring */
-    u32 insn_next, insn_max;      /* next to be used, entries */
-    struct tblock *hash[1 << 16]; /* by linear address and place */
-    struct tblock **page;         /* head of the list of blocks of each RAM page */
-    u64 page_count;               /* entries of page */
-    u64 stops[STOP_COUNT];        /* counters */
-    struct direct *direct;        /* direct windows */
-    u64 direct_refusals;          /* accesses that they could not serve */
-    struct signals *signals;      /* handlers that were there before */
-    struct returns *returns;      /* stacks of return addresses */
+    struct tblock *block;      /* every block since the last reset, from 1 on */
+    u32 block_count, block_max; /* entries with [0], room */
+    struct tcallout *insn;      /* decoded instructions of sites that were run, a ring */
+    u32 insn_next, insn_max;    /* next to be used, entries */
+    u32 hash[1 << 16];          /* numbers of blocks by linear address and place */
+    u32 *page;                  /* first of the list of blocks of each RAM page */
+    u64 page_count;             /* entries of page */
+    u64 stops[STOP_COUNT];      /* counters */
+    struct direct *direct;      /* direct windows */
+    u64 direct_refusals;        /* accesses that they could not serve */
+    struct signals *signals;    /* handlers that were there before */
+    struct returns *returns;    /* stacks of return addresses */
     u64 translated_insns, translated_bytes; /* totals */
     u64 cycles;                             /* of the host's time stamp counter, spent on that */
 };
 
+static inline u32 tblock_number(const struct translator *t, const struct tblock *b)
+{
+    return (u32)(b - t->block);
+}
+
+/* Host address of its code, executable view, and one past it with its stubs. */
+static inline u64 tblock_code(const struct translator *t, const struct tblock *b)
+{
+    return (u64)(uintptr_t)t->rx + b->code;
+}
+static inline u64 tblock_code_end(const struct translator *t, const struct tblock *b)
+{
+    return tblock_code(t, b) + b->size;
+}
+
+/* Place of its first byte in the memfd. */
+static inline u64 tblock_place(const struct tblock *b)
+{
+    return (u64)b->page << PAGE_SHIFT | (b->lin & ~PAGE_MASK);
+}
+
+/* Whose exit it is. */
+static inline struct tblock *texit_from(struct translator *t, const struct texit *x)
+{
+    return &t->block[((size_t)((const u8 *)x - (const u8 *)t->block)) / sizeof *t->block];
+}
+
+/* Its map, of `count` entries. */
+static inline struct tplace *tblock_map(const struct translator *t, const struct tblock *b)
+{
+    return (struct tplace *)(t->rw + ((b->code + b->size + 1u) & ~1u));
+}
+
 /* block.c */
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset);
 void tblock_insert(struct translator *t, struct tblock *b);
+/* Where instruction n of a block, or its end, is: bytes behind its host and guest code. */
+struct tpoint {
+    u32 host;  /* bytes behind its code */
+    u32 guest; /* bytes behind lin */
+};
+struct tpoint tblock_point(const struct translator *t, const struct tblock *b, unsigned n);
+/* The instruction at an offset in its host code, or -1. */
+int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset);
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size);
 void tblock_link(struct translator *t, struct texit *x, struct tblock *to);
 void tblock_drop_all(
@@ -158,7 +201,7 @@ void tblock_drop(struct translator *t, struct tblock *b);
 void tblock_forget_ids(struct translator *t);
 /* Its exits lead out again. */
 void tblock_unlink_exits(struct translator *t, struct tblock *b);
-struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
+struct tblock *tblock_at_pc(struct translator *t, u64 pc);
 
 /* generate.c: translates a scanned block. NULL when the cache is full. */
 struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
@@ -171,6 +214,8 @@ void stubs_emit(struct translator *t);
 void lookup_emit(struct emit *e);
 /* Guard of an exit to another page: size, and its two parts that tblock_link fills in. */
 enum { GUARD_ID = 9, GUARD_JUMP = 21, GUARD_SIZE = 25 };
+/* Size of the stub of an exit, which the guard follows. */
+enum { EXIT_STUB_BYTES = 12 + sizeof(struct tsite) };
 
 /* copy.c: the same instruction on host registers; code is its guest bytes. False if it must be a
  * callout. */
@@ -195,8 +240,11 @@ u64 translate_peek(struct translator *t, unsigned mode);
 /* Translates the block at lin, which is at cs:rip and at `place` in RAM. NULL: it must be
  * interpreted. */
 struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place);
-/* report.c: bytes of the records of blocks. */
-u64 translate_records(const struct translator *t);
+/* Bytes of the records of blocks, beside the maps in the cache. */
+static inline u64 translate_records(const struct translator *t)
+{
+    return t->block_count * sizeof *t->block;
+}
 
 /* count.c: instruction counting, when asked for. While translated code runs, cpu->icount is
  * count_end - budget; a block takes its instructions from the budget when it starts. */

@@ -15,7 +15,7 @@ static const struct insn *site_insn(struct translator *t, const struct tblock *b
     site->insn = site == t->trap_site ? 0 : 1 + t->insn_next++ % (t->insn_max - 1);
     t->insn[site->insn].owner = site;
     struct insn *i = &t->insn[site->insn].insn;
-    const u8 *code = physmem_ram(t->cpu->mem, b->ram_offset + site->offset);
+    const u8 *code = physmem_ram(t->cpu->mem, tblock_place(b) + site->offset);
     decode(code, b->bytes - site->offset, b->code_mode, i);
     i->exec = insn_exec_of(i->row);
     return i;
@@ -73,7 +73,7 @@ u64 translate_callout(struct cpu *cpu, struct tsite *rx_site)
 {
     struct translator *t = cpu->translator;
     struct tsite *site = (struct tsite *)((u8 *)rx_site - t->emit.delta);
-    struct tblock *b = t->block[site->block];
+    struct tblock *b = &t->block[site->block];
     if (t->verify && site->which >= t->verify->stop) {
         count_suspend(t, b, site->which);
         cpu->rip = b->ip + site->offset;
