@@ -24,7 +24,7 @@ struct block_cache {
     struct cpu *cpu;                    /* whose code it is */
     struct block *hash[1 << HASH_BITS]; /* by physical address */
     u8 *arena;                          /* where blocks live */
-    size_t used;                        /* bytes of arena in use */
+    size_t used, room;                  /* bytes of arena in use, that may be */
     struct code_page *page;             /* by RAM page number */
     u64 page_count;                     /* entries of page */
     struct block *scratch; /* a block that is not cached: cut by the CS limit, or not in memory */
@@ -44,8 +44,14 @@ struct block_cache *block_cache_new(struct cpu *cpu)
     struct block_cache *c = xcalloc(1, sizeof *c);
     c->cpu = cpu;
     c->arena = xmalloc(ARENA_SIZE);
+    c->room = ARENA_SIZE;
     c->scratch = xcalloc(1, block_size(1));
     return c;
+}
+
+void block_cache_limit(struct block_cache *c, size_t bytes)
+{
+    c->room = bytes < ARENA_SIZE ? bytes : ARENA_SIZE;
 }
 
 void block_cache_free(struct block_cache *c)
@@ -336,7 +342,7 @@ static struct block *block_use_once(struct block_cache *c, struct block *draft)
 static struct block *block_keep(struct block_cache *c, struct block *draft)
 {
     size_t size = block_size(draft->count);
-    if (c->used + size > ARENA_SIZE) {
+    if (c->used + size > c->room) {
         cpu_attention(c->cpu, ATTENTION_FLUSH);
         return block_use_once(c, draft);
     }

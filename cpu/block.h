@@ -31,6 +31,8 @@ struct block_cache;
 
 struct block_cache *block_cache_new(struct cpu *cpu);
 void block_cache_free(struct block_cache *c);
+/* Takes no more memory than this from now on. */
+void block_cache_limit(struct block_cache *c, size_t bytes);
 
 /* The block at cs:rip, built if need be; it lies wholly within CS's limit. Raises what the fetch
  * raises. */

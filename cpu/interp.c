@@ -35,6 +35,11 @@ void interp_init(struct cpu *cpu)
         .code_written = interp_code_written, .remapped = interp_remapped, .run = run_straight};
 }
 
+void interp_limit(struct cpu *cpu, size_t bytes)
+{
+    block_cache_limit(cpu->interp->blocks, bytes);
+}
+
 void interp_free(struct cpu *cpu)
 {
     block_cache_free(cpu->interp->blocks);

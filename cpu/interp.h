@@ -16,6 +16,7 @@ void interp_run(struct cpu *cpu, u64 limit);
 /* For an engine that runs what is hot by itself: how often the block at cs:rip has been
  * interpreted; one block; the parts of the engine_ops; and that what runs now is not the
  * interpreter's. */
+void interp_limit(struct cpu *cpu, size_t bytes); /* memory for blocks: cold ones only */
 unsigned interp_runs(struct cpu *cpu);
 void interp_one_block(struct cpu *cpu, u64 until); /* or less, when icount reaches `until` */
 void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size);

@@ -20,9 +20,10 @@
 #include "translate/regs.h"
 
 enum {
-    HOT_RUNS = 20,       /* interpreted runs before a block is translated */
-    BYTES_OF_BLOCK = 64, /* of code cache for each record of a block; most blocks take more */
-    CALLOUTS = 8192,     /* decoded instructions that callouts keep */
+    HOT_RUNS = 20,        /* interpreted runs before a block is translated */
+    BYTES_OF_BLOCK = 64,  /* of code cache for each record of a block; most blocks take more */
+    COLD_BYTES = 6 << 20, /* memory for interpreted blocks */
+    CALLOUTS = 8192,      /* decoded instructions that callouts keep */
 };
 
 void translate_set_mode(struct translator *t, unsigned mode)
@@ -287,6 +288,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     t->block_max = (u32)(cache_size / BYTES_OF_BLOCK);
     t->insn_max = CALLOUTS;
     cpu->translator = t;
+    interp_limit(cpu, COLD_BYTES);
     if (!map_cache(t, err)) {
         translate_free(cpu);
         return false;
