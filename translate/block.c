@@ -148,7 +148,7 @@ void tblock_reset(struct translator *t)
     returns_forget(t);
 }
 
-struct tblock *tblock_at_pc(struct translator *t, u64 pc)
+struct tblock *tblock_at_pc(const struct translator *t, u64 pc)
 {
     u32 low = 1, high = t->block_count;
     while (low < high) {

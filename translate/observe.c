@@ -74,12 +74,21 @@ void observe_runs(const struct translator *t, u32 lin)
             w->runs(w->opaque, lin);
 }
 
+static const char *verdict_of(const struct translator *t, const struct tblock *b, unsigned n)
+{
+    u32 offset = tblock_point(t, b, n).guest;
+    const u8 *code = physmem_ram(t->cpu->mem, tblock_place(b)) + offset;
+    struct scan s;
+    scan_block(&s, code, tblock_map(t, b)[n].guest, &t->mode[b->mode], b->ip + offset);
+    return verdicts[s.insn[0].verdict];
+}
+
 u64 observe_callout(struct cpu *cpu, struct tsite *rx_site)
 {
     const struct translator *t = cpu->translator;
     const struct tsite *site = (const struct tsite *)((const u8 *)rx_site - t->emit.delta);
-    const struct tblock *b = t->block[site->block];
-    const char *verdict = verdicts[b->map[site->which].verdict];
+    const struct tblock *b = &t->block[site->block];
+    const char *verdict = verdict_of(t, b, site->which);
     for (const struct observer *w = t->observer; w; w = w->next)
         if (w->callout)
             w->callout(w->opaque, b->lin + site->offset, verdict);
@@ -109,9 +118,9 @@ enum translate_place translate_interrupted(const struct cpu *cpu, const void *co
     const struct tblock *b = tblock_at_pc(t, pc);
     if (!b)
         return PLACE_CHECKED;
-    unsigned n = 0;
-    while (n + 1 < b->count && b->map[n + 1].host <= pc - b->code)
-        n++;
-    *lin = b->lin + b->map[n].guest;
+    int n = tblock_insn_at(t, b, pc - tblock_code(t, b));
+    if (n < 0) /* in what blocks begin with, or in a stub */
+        n = pc - tblock_code(t, b) < b->start ? 0 : b->count - 1;
+    *lin = b->lin + tblock_point(t, b, (unsigned)n).guest;
     return b->checked ? PLACE_CHECKED : PLACE_DIRECT;
 }

@@ -201,7 +201,7 @@ void tblock_drop(struct translator *t, struct tblock *b);
 void tblock_forget_ids(struct translator *t);
 /* Its exits lead out again. */
 void tblock_unlink_exits(struct translator *t, struct tblock *b);
-struct tblock *tblock_at_pc(struct translator *t, u64 pc);
+struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
 
 /* generate.c: translates a scanned block. NULL when the cache is full. */
 struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
