@@ -99,7 +99,8 @@ static int obey(struct talk *t, const char *line)
 int main(int argc, char **argv)
 {
     char line[LINE_MAX_LEN];
-    struct talk *t = calloc(1, sizeof *t);
+    static struct talk talk;
+    struct talk *t = &talk;
     FILE *script = argc == 3 ? fopen(argv[2], "r") : NULL;
     t->fd = script ? dial(argv[1]) : -1;
     if (t->fd < 0 || !listen_to(t)) {
