@@ -1,0 +1,17 @@
+#!/bin/sh
+# A triple fault (tests/boot/triple.S) is explained before the reset: each fault of the chain, with the
+# page-table entry, segment and gate to blame.
+# SPDX-License-Identifier: MIT
+. "$(dirname "$0")/common"
+
+for engine in interp auto; do
+    ENGINE=$engine
+    rm -f "$work/in"
+    guest_start -display none -no-reboot -m 16 "$BUILD/tests/boot/triple.img"
+    guest_end 30
+    for text in 'triple fault' '#PF(0x0002) at 0008:' 'physical 0x00001004: 0* (not present)' \
+        '#NP(0x0019) at 0008:' 'selector 0x0018 in the GDT at .*(not present' \
+        '#GP(0x0043) at 0008:' 'IDT gate 0x08 at' 'CR2 00400010 CR3 00001000'; do
+        grep -q "$text" "$out" || fail "$engine: no '$text'"
+    done
+done
