@@ -34,13 +34,30 @@ static u32 *page_head(struct translator *t, u64 n)
     return &t->page[n];
 }
 
+void tblock_insert_page(struct translator *t, struct tblock *b)
+{
+    u32 *by_page = page_head(t, b->page);
+    b->page_next = *by_page;
+    *by_page = tblock_number(t, b);
+    physmem_mark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
+}
+
+void tblock_remove_page(struct translator *t, const struct tblock *b)
+{
+    u32 *at = page_head(t, b->page);
+    while (*at != tblock_number(t, b))
+        at = &t->block[*at].page_next;
+    *at = b->page_next;
+    if (!*page_head(t, b->page))
+        physmem_unmark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
+}
+
 void tblock_insert(struct translator *t, struct tblock *b)
 {
-    u32 *by_hash = &t->hash[hash_of(b->lin, tblock_place(b))], *by_page = page_head(t, b->page);
+    u32 *by_hash = &t->hash[hash_of(b->lin, tblock_place(b))];
     b->hash_next = *by_hash;
-    b->page_next = *by_page;
-    *by_hash = *by_page = tblock_number(t, b);
-    physmem_mark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
+    *by_hash = tblock_number(t, b);
+    tblock_insert_page(t, b);
 }
 
 static struct texit *exit_of(struct translator *t, u32 ref)
@@ -52,7 +69,8 @@ void tblock_link(struct translator *t, struct texit *x, struct tblock *to)
 {
     struct tblock *from = texit_from(t, x);
     intptr_t delta = t->emit.delta;
-    u64 code = tblock_code(t, to);
+    bool enter = to->crosses && !x->guarded;
+    u64 code = enter ? tblock_code_end(t, to) - ENTRY_BYTES : tblock_code(t, to);
     x->to = tblock_number(t, to);
     x->next_in = to->in;
     to->in = EXIT_REF(tblock_number(t, from), x == &from->exit[1]);
@@ -100,17 +118,14 @@ void tblock_drop(struct translator *t, struct tblock *b)
     while (*at != number)
         at = &t->block[*at].hash_next;
     *at = b->hash_next;
-    at = page_head(t, b->page);
-    while (*at != number)
-        at = &t->block[*at].page_next;
-    *at = b->page_next;
+    tblock_remove_page(t, b);
+    if (b->crosses)
+        crossing_drop(t, b);
     while (b->in)
         unlink_exit(t, exit_of(t, b->in));
     tblock_unlink_exits(t, b);
     targets_drop(t, b);
     b->dropped = true;
-    if (!*page_head(t, b->page))
-        physmem_unmark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
 }
 
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
@@ -121,8 +136,8 @@ void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
         struct tblock *b = &t->block[n];
         u64 place = tblock_place(b);
         next = b->page_next;
-        if (ram_offset < place + b->bytes && place < ram_offset + size)
-            tblock_drop(t, b);
+        if (!b->dropped && ram_offset < place + b->bytes && place < ram_offset + size)
+            tblock_drop(t, b->behind ? b - 1 : b);
     }
 }
 

@@ -45,8 +45,7 @@ u64 translate_peek(struct translator *t, unsigned mode)
     return target_find(t, lin);
 }
 
-/* Place of cs:rip in RAM, or UINT64_MAX. Raises what a fetch raises. */
-static u64 code_place(struct cpu *cpu, u32 lin)
+u64 code_place(struct cpu *cpu, u32 lin)
 {
     u64 pa;
     if (!lin_fetch_pa(cpu, lin, &pa))
@@ -67,6 +66,8 @@ struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 pl
         return NULL;
     }
     scan_block(&s, code, room, &t->mode[mode], (u32)t->cpu->rip);
+    struct crossing c;
+    bool crosses = crossing_scan(t, &s, lin, mode, place, &c);
     if (t->verify)
         verify_cut(&s);
     if (!s.count)
@@ -79,6 +80,8 @@ struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 pl
     }
     if (b)
         tblock_insert(t, b);
+    if (b && crosses)
+        crossing_insert(t, b, &c);
     t->cycles += __builtin_ia32_rdtsc() - from;
     if (b && t->observer)
         observe_translated(t, b);
@@ -98,6 +101,10 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
         return NULL;
     }
     struct tblock *b = tblock_find(t, lin, mode, place);
+    if (b && b->crosses && !crossing_fits(t, b)) {
+        tblock_drop(t, b);
+        b = NULL;
+    }
     if (!b && interp_runs(cpu) >= t->threshold)
         b = translate_at(t, lin, mode, place);
     if (!b) {
@@ -134,7 +141,7 @@ static void follow_exit(struct translator *t, const struct tsite *rx_site)
     if (x->guarded)
         place = code_place(t->cpu, x->target);
     struct tblock *to = tblock_find(t, x->target, from->mode, place);
-    if (to)
+    if (to && (!to->crosses || crossing_fits(t, to)))
         tblock_link(t, x, to);
 }
 

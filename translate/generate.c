@@ -211,6 +211,14 @@ static void gen_start(struct generator *g)
     }
 }
 
+static void gen_entry(struct generator *g)
+{
+    const u8 *from = g->e->at;
+    emit_mov32_imm(g->e, SCRATCH_ADDR, g->b->lin);
+    emit_jmp(g->e, g->t->lookup);
+    assert(g->e->at == from + ENTRY_BYTES);
+}
+
 static void gen_block(struct generator *g)
 {
     const struct scan *s = g->s;
@@ -231,6 +239,8 @@ static void gen_block(struct generator *g)
         gen_jump_to(g, scan_next_ip(s, b->count - 1), 0);
     for (unsigned n = 0; n < g->cold_count; n++)
         emit_cold(g, n);
+    if (b->crosses)
+        gen_entry(g);
 }
 
 /* The size of the block's code is known: its map. */
@@ -244,7 +254,7 @@ static void put_map(struct generator *g)
 struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
                                u64 ram_offset)
 {
-    if (t->block_count == t->block_max)
+    if (t->block_count + 2 > t->block_max)
         return NULL;
     struct generator g; /* its stubs and its map are filled in one by one */
     struct tblock *b = &t->block[t->block_count];
@@ -260,11 +270,13 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
                          .count = (u8)s->count,
                          .sse = s->sse || (s->mode & MODE_XMM),
                          .ends = verdict_ends(s->insn[s->count - 1].verdict),
+                         .crosses = (lin & ~(u32)PAGE_MASK) + s->bytes > PAGE_SIZE &&
+                                    s->insn[0].verdict != VERDICT_INTERPRET,
                          .checked = !window || direct_refused(t, lin, ram_offset)};
     g.t = t;
     g.e = &t->emit;
     g.s = s;
-    g.code = physmem_ram(t->cpu->mem, ram_offset);
+    g.code = s->code;
     g.b = b;
     g.cold_count = 0;
     g.windowed = !b->checked;

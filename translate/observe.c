@@ -15,7 +15,7 @@ static const char *const verdicts[] = {
 void observe_block(const struct translator *t, const struct tblock *b, struct observed_insn *insn,
                    struct observed *o)
 {
-    const u8 *code = physmem_ram(t->cpu->mem, tblock_place(b));
+    const u8 *code = tblock_bytes(t, b, o->crossing);
     struct scan s;
     scan_block(&s, code, b->bytes, &t->mode[b->mode], b->ip);
     for (unsigned n = 0; n <= b->count; n++) {
@@ -23,15 +23,15 @@ void observe_block(const struct translator *t, const struct tblock *b, struct ob
         insn[n] = (struct observed_insn){(u16)at.guest, (u16)at.host,
                                          n < s.count ? verdicts[s.insn[n].verdict] : ""};
     }
-    *o = (struct observed){.lin = b->lin,
-                           .code_mode = b->code_mode,
-                           .code = code,
-                           .bytes = b->bytes,
-                           .count = b->count,
-                           .insn = insn,
-                           .host_code = (const u8 *)(uintptr_t)tblock_code(t, b),
-                           .host_bytes = b->size,
-                           .direct = !b->checked};
+    o->lin = b->lin;
+    o->code_mode = b->code_mode;
+    o->code = code;
+    o->bytes = b->bytes;
+    o->count = b->count;
+    o->insn = insn;
+    o->host_code = (const u8 *)(uintptr_t)tblock_code(t, b);
+    o->host_bytes = b->size;
+    o->direct = !b->checked;
     for (unsigned n = 0; n < 2; n++)
         o->linked[n] = b->exit[n].to ? t->block[b->exit[n].to].lin : 0;
 }
@@ -48,7 +48,7 @@ unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
     for (u32 n = t->page[ram_offset >> PAGE_SHIFT]; n; n = t->block[n].page_next) {
         const struct tblock *b = &t->block[n];
         u64 place = tblock_place(b);
-        if (b->dropped || ram_offset < place || ram_offset >= place + b->bytes)
+        if (b->dropped || b->behind || ram_offset < place || ram_offset >= place + b->bytes)
             continue;
         observe_block(t, b, insn, &o);
         fn(opaque, &o);
@@ -77,7 +77,8 @@ void observe_runs(const struct translator *t, u32 lin)
 static const char *verdict_of(const struct translator *t, const struct tblock *b, unsigned n)
 {
     u32 offset = tblock_point(t, b, n).guest;
-    const u8 *code = physmem_ram(t->cpu->mem, tblock_place(b)) + offset;
+    u8 buf[INSN_MAX_LEN];
+    const u8 *code = tblock_bytes(t, b, buf) + offset;
     struct scan s;
     scan_block(&s, code, tblock_map(t, b)[n].guest, &t->mode[b->mode], b->ip + offset);
     return verdicts[s.insn[0].verdict];

@@ -23,6 +23,7 @@ struct observed {
     const u8 *host_code;              /* the host code; behind the last instruction's, stubs */
     unsigned host_bytes;              /* its length */
     bool direct;                      /* accesses memory through a window, else by TLB checks */
+    u8 crossing[INSN_MAX_LEN];        /* what code points to if the block crosses its page */
     u32 linked[2];                    /* blocks to which its exits jump; 0: not linked */
 };
 

@@ -245,6 +245,7 @@ void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode
     const u64 room = (u64)mode->cs_limit - ip + 1;
     s->mode = mode->bits;
     s->ip = ip;
+    s->code = code;
     s->cs_limit = mode->cs_limit;
     s->count = s->bytes = 0;
     s->sse = false;

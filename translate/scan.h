@@ -41,7 +41,8 @@ struct scan {
     u32 ip;         /* instruction pointer of the first byte */
     u32 cs_limit;   /* the code segment's limit */
     unsigned count; /* instructions */
-    unsigned bytes; /* their length; the block never crosses its page */
+    unsigned bytes; /* their length */
+    const u8 *code; /* what was scanned */
     bool sse;       /* one of them needs the XMM registers */
     struct scanned insn[SCAN_MAX_INSNS];
 };

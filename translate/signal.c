@@ -24,7 +24,8 @@ static u64 string_at(const struct translator *t, const struct tblock *b, unsigne
 {
     struct insn i;
     u32 offset = tblock_point(t, b, n).guest;
-    const u8 *code = physmem_ram(t->cpu->mem, tblock_place(b) + offset);
+    u8 buf[INSN_MAX_LEN];
+    const u8 *code = tblock_bytes(t, b, buf) + offset;
     decode(code, b->bytes - offset, b->code_mode, &i);
     i.exec = insn_exec_of(i.row);
     *u = string_use(&i);

@@ -56,6 +56,9 @@ struct tblock {
     bool sse : 1;     /* needs the XMM registers in the host */
     bool ends : 1;    /* nothing is reached by falling out of it */
     bool checked : 1; /* does not use the window, though its mode has one */
+    bool
+        crosses : 1; /* its one instruction goes on in the next page; the next record is for that */
+    bool behind : 1; /* not a block, but the rest of the one before */
     struct texit exit[2]; /* direct exits */
 };
 /* An exit of a block, by their numbers. */
@@ -98,6 +101,10 @@ enum translate_stop {
 #undef STOP
     STOP_COUNT
 };
+
+/* Where exits within the page go that lead to a block which crosses it: at its very end, a look-up
+ * by the jump table, which holds only as long as the page behind is where it was. */
+enum { ENTRY_BYTES = 11 };
 
 struct translator {
     struct cpu *cpu;           /* whose code it is */
@@ -202,6 +209,30 @@ void tblock_forget_ids(struct translator *t);
 /* Its exits lead out again. */
 void tblock_unlink_exits(struct translator *t, struct tblock *b);
 struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
+
+/* The lists of page's blocks: adds one, takes it out. */
+void tblock_insert_page(struct translator *t, struct tblock *b);
+void tblock_remove_page(struct translator *t, const struct tblock *b);
+
+/* crossing.c: instructions that cross their page. */
+struct crossing {
+    u64 place;              /* of the part behind */
+    unsigned behind;        /* its bytes */
+    u8 bytes[INSN_MAX_LEN]; /* of both */
+};
+/* The guest's bytes of a block, perhaps in buf. */
+const u8 *tblock_bytes(const struct translator *t, const struct tblock *b, u8 buf[INSN_MAX_LEN]);
+/* The scan of a block at lin found an instruction to be interpreted: is it whole, with the next
+ * page? Then *s is its scan. Raises what a fetch raises. */
+bool crossing_scan(struct translator *t, struct scan *s, u32 lin, unsigned mode, u64 place,
+                   struct crossing *c);
+/* The record behind that of b, which was translated last. */
+void crossing_insert(struct translator *t, struct tblock *b, const struct crossing *c);
+/* Does the page behind still lead to what b was made from? Raises what a fetch raises. */
+bool crossing_fits(struct translator *t, const struct tblock *b);
+void crossing_drop(struct translator *t, struct tblock *b);
+/* engine.c: the place of linear address lin in RAM, or UINT64_MAX. Raises what a fetch raises. */
+u64 code_place(struct cpu *cpu, u32 lin);
 
 /* generate.c: translates a scanned block. NULL when the cache is full. */
 struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,

@@ -15,7 +15,8 @@ static const struct insn *site_insn(struct translator *t, const struct tblock *b
     site->insn = site == t->trap_site ? 0 : 1 + t->insn_next++ % (t->insn_max - 1);
     t->insn[site->insn].owner = site;
     struct insn *i = &t->insn[site->insn].insn;
-    const u8 *code = physmem_ram(t->cpu->mem, tblock_place(b) + site->offset);
+    u8 buf[INSN_MAX_LEN];
+    const u8 *code = tblock_bytes(t, b, buf) + site->offset;
     decode(code, b->bytes - site->offset, b->code_mode, i);
     i->exec = insn_exec_of(i->row);
     return i;

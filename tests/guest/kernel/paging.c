@@ -266,10 +266,54 @@ static void table_in_itself(void)
     CHECK(peek(V + 8 * PAGE) == 5);
 }
 
+static void on_second_page(struct frame *f)
+{
+    CHECK(f->eip == V + 0xffd && get_cr2() == V + PAGE && !(f->error & 1));
+    faults++;
+    map(V + PAGE, frame(2), P);
+}
+
+/* Adds count times what the instruction across the pages loads. */
+static u32 run_across(u32 count)
+{
+    u32 sum = 0;
+    __asm__ volatile("xorl %%eax, %%eax; call *%2"
+                     : "+d"(sum), "+c"(count)
+                     : "r"(V + 0xffb)
+                     : "eax", "memory", "cc");
+    return sum;
+}
+
+/* 1: add edx, eax; mov eax, imm32, of which two bytes are in the next page; loop 1b; add edx, eax;
+ * ret. The next page is mapped elsewhere, written through an alias, and absent. */
+static void code_across_pages(void)
+{
+    PUT(frame(1) + 0xffb, 0x01, 0xc2, 0xb8, 0x34, 0x12);
+    for (u32 n = 0; n < 2; n++)
+        PUT(frame(2 + n), (u8)(n + 1), 0, 0xe2, 0xf7, 0x01, 0xc2, 0xc3);
+    map(V, frame(1), P | W);
+    hook(PF, on_second_page);
+    for (u32 n = 0; n < ROUNDS; n++) {
+        map(V + PAGE, frame(2 + n % 2), P);
+        CHECK(run_across(50) == 50 * (0x11234 + (n % 2 << 16)));
+        *(volatile u8 *)(frame(2 + n % 2) + 1) = (u8)n;
+        CHECK(run_across(50) == 50 * (0x11234 + (n % 2 << 16) + (n << 24)));
+        *(volatile u8 *)(V + 0xffe) = 0x35;
+        CHECK(run_across(3) == 3 * (0x11235 + (n % 2 << 16) + (n << 24)));
+        *(volatile u8 *)(V + 0xffe) = 0x34;
+        *(volatile u8 *)(frame(2 + n % 2) + 1) = 0;
+        faults = 0;
+        map(V + PAGE, 0, 0);
+        CHECK(run_across(30) == 30 * 0x11234 && faults == 1);
+    }
+    hook(PF, 0);
+}
+
 const struct test paging_tests[] = {{"demand paging", demand},
                                     {"copy on write", copy_on_write},
                                     {"remap under code", remap_under_code},
                                     {"aliases of code", aliases},
+                                    {"code across pages", code_across_pages},
                                     {"accessed and dirty bits", accessed_and_dirty},
                                     {"rights go", rights_go},
                                     {"page crossings", crossings},
