@@ -63,13 +63,15 @@ enum seg_reach {
     REACH_OPEN,    /* all 4 GiB are, at any base */
     REACH_FLAT,    /* the same, and the base is 0 */
 };
+enum { REACH_LO = 4 /* flag beside: the first valid offset is not 0 */ };
 
 /* A segment register with its hidden part. An access of n bytes at off is allowed when
  * (s64)(u32)(off - lo) + n - 1 <= span of its kind: one comparison for expand-up, expand-down, null
  * and unreadable segments alike (segment_update keeps lo and the spans in step with the rest). */
 struct segment {
     u16 selector;   /* visible part */
-    u8 reach;       /* enum seg_reach of reads and writes; 0 is always right */
+    u8 reach;       /* enum seg_reach of reads and writes, REACH_LO; without it 0 is always right */
+    u8 read_reach;  /* the same of reads alone */
     u32 attr;       /* DESC_* bits, 0x00f0ff00 of the descriptor's second dword */
     u32 limit;      /* in bytes, granularity applied */
     u64 base;       /* linear base */

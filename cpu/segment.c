@@ -20,7 +20,7 @@ void segment_update(const struct cpu *cpu, struct segment *s)
     s64 span = s->limit;
     (void)cpu;
     s->lo = 0;
-    s->reach = REACH_CHECKED;
+    s->reach = s->read_reach = REACH_CHECKED;
     s->read_span = s->write_span = -1;
     if ((a & (DESC_P | DESC_S)) != (DESC_P | DESC_S))
         return;

@@ -72,22 +72,23 @@ _Noreturn static inline void raise_selector(struct cpu *cpu, enum vector vector,
 }
 
 /* How far accesses with this span reach. */
-static inline enum seg_reach segment_reach(const struct segment *s, s64 span)
+static inline u8 segment_reach(const struct segment *s, s64 span)
 {
-    if (s->lo || span < UINT16_MAX)
-        return REACH_CHECKED;
+    if (s->lo)
+        return REACH_CHECKED | REACH_LO;
     if (span < UINT32_MAX)
-        return REACH_64K;
+        return span < UINT16_MAX ? REACH_CHECKED : REACH_64K;
     return s->base ? REACH_OPEN : REACH_FLAT;
 }
-/* Recomputes reach, which is that of writes: what can be written can be read. */
+/* Recomputes reach and read_reach. What can be written can be read. */
 static inline void segment_update_reach(struct segment *s)
 {
-    s->reach = (u8)segment_reach(s, s->write_span < s->read_span ? s->write_span : s->read_span);
+    s->reach = segment_reach(s, s->write_span < s->read_span ? s->write_span : s->read_span);
+    s->read_reach = segment_reach(s, s->read_span);
 }
 
-/* Recomputes lo, the spans and reach from attr and limit. Hidden parts are what counts in every
- * mode, so that it needs no call when CR0.PE changes. */
+/* Recomputes lo, the spans and the reaches from attr and limit. Hidden parts are what counts in
+ * every mode, so that it needs no call when CR0.PE changes. */
 void segment_update(const struct cpu *cpu, struct segment *s);
 
 /* Reads the descriptor of a non-null selector; false when it lies outside its table. May raise #PF.

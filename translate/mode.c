@@ -8,24 +8,29 @@
 #include "cpu/segment.h"
 #include "translate/translate.h"
 
-/* FS and GS change often and are read seldom: a base of 0 makes no mode of its own. */
-static u32 reach_bits(const struct cpu *cpu)
+/* One segment's, where they are in a mode. */
+static inline u32 reach_at(unsigned reach, unsigned seg)
 {
-    static const u8 all[] = {SEG_ES, SEG_SS, SEG_DS, SEG_FS, SEG_GS};
+    return (reach & REACH_FLAT) << (MODE_REACH_SHIFT + 2 * seg);
+}
+
+/* FS and GS change often and are read seldom: a base of 0 makes no mode of its own. */
+static inline unsigned reach_often(const struct segment *s)
+{
+    return s->reach == REACH_FLAT ? REACH_OPEN : s->reach;
+}
+
+/* In rings of a kernel GS is what the program left there; kernels do not use it. */
+static inline u32 reach_bits(const struct cpu *cpu)
+{
     const struct segment *seg = cpu->seg;
-    u32 bits = segment_reach(&seg[SEG_CS], seg[SEG_CS].read_span) << (2 * SEG_CS);
-    u32 lo = bits ? 0 : seg[SEG_CS].lo;
-    for (unsigned n = 0; n < ARRAY_LEN(all); n++) {
-        const struct segment *s = &seg[all[n]];
-        u32 reach = s->reach;
-        if (reach == REACH_FLAT && all[n] >= SEG_FS)
-            reach = REACH_OPEN;
-        if (all[n] == SEG_GS && cpu->cpl == 0 && (cpu->cr0 & CR0_PE))
-            reach = REACH_CHECKED; /* what the program left there; kernels do not use it */
-        lo |= reach == REACH_CHECKED ? s->lo : 0;
-        bits |= reach << (2 * all[n]);
-    }
-    return bits << MODE_REACH_SHIFT | (lo ? MODE_EXPAND_DOWN : 0);
+    bool checked = cpu->cpl == 0 && (cpu->cr0 & CR0_PE);
+    unsigned cs = seg[SEG_CS].read_reach, ss = seg[SEG_SS].reach, es = seg[SEG_ES].reach,
+             ds = seg[SEG_DS].reach, fs = reach_often(&seg[SEG_FS]),
+             gs = checked ? seg[SEG_GS].reach & REACH_LO : reach_often(&seg[SEG_GS]);
+    return reach_at(es, SEG_ES) | reach_at(cs, SEG_CS) | reach_at(ss, SEG_SS) |
+           reach_at(ds, SEG_DS) | reach_at(fs, SEG_FS) | reach_at(gs, SEG_GS) |
+           ((es | cs | ss | ds | fs | gs) & REACH_LO ? MODE_EXPAND_DOWN : 0);
 }
 
 /* Loading ES, DS, FS or GS changes nothing but selector and base: segment_set_real. */
@@ -43,24 +48,24 @@ static bool real_segments(const struct cpu *cpu)
     return true;
 }
 
-struct tmode mode_of(const struct cpu *cpu)
+/* The bits of the current mode. */
+static u32 mode_bits(const struct cpu *cpu)
 {
-    const struct segment *cs = &cpu->seg[SEG_CS];
-    bool fpu = !(cpu->cr0 & (CR0_EM | CR0_TS));
+    bool fpu = !(cpu->cr0 & (CR0_EM | CR0_TS)), user = cpu->cpl == 3;
     if (cpu->code_mode == MODE_64)
-        return (struct tmode){0};
+        return 0;
     u32 bits = MODE_VALID | reach_bits(cpu);
     bits |= cpu->code_mode == MODE_16 ? MODE_CODE16 : 0;
     bits |= cpu->stack_mask == UINT16_MAX ? MODE_STACK16 : 0;
-    bits |= cpu->cpl == 3 ? MODE_USER : 0;
+    bits |= user ? MODE_USER : 0;
     bits |= cpu->eflags & FLAG_DF ? MODE_DF : 0;
-    bits |= !cpu_protected(cpu) && real_segments(cpu) ? MODE_REAL : 0;
     bits |= fpu && cpu->fpu.x87_quick ? MODE_X87 : 0;
     bits |= fpu && cpu->fpu.sse_quick && (cpu->cr4 & CR4_OSFXSR) ? MODE_SSE : 0;
-    const bool user = cpu->cpl == 3;
     if (cpu->window[user] && cpu->tlb != cpu->strict)
         bits |= MODE_WINDOW | (user ? MODE_XMM : 0);
-    return (struct tmode){bits, (u32)cs->base, cs->limit};
+    if (unlikely(!cpu_protected(cpu)) && real_segments(cpu))
+        bits |= MODE_REAL;
+    return bits;
 }
 
 static bool mode_is(const struct tmode *a, const struct tmode *b)
@@ -88,8 +93,11 @@ static unsigned mode_number(struct translator *t, const struct tmode *m)
 
 unsigned translate_mode(struct translator *t)
 {
-    const struct tmode now = mode_of(t->cpu);
-    if (unlikely(!mode_is(&t->mode[t->mode_now], &now)))
-        t->mode_now = now.bits ? mode_number(t, &now) : 0;
+    const struct segment *cs = &t->cpu->seg[SEG_CS];
+    const struct tmode *last = &t->mode[t->mode_now];
+    u32 bits = mode_bits(t->cpu);
+    if (likely(last->bits == bits && last->cs_base == (u32)cs->base && last->cs_limit == cs->limit))
+        return t->mode_now;
+    t->mode_now = bits ? mode_number(t, &(struct tmode){bits, (u32)cs->base, cs->limit}) : 0;
     return t->mode_now;
 }

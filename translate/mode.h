@@ -42,7 +42,4 @@ static inline enum code_mode mode_code(u32 bits)
     return bits & MODE_CODE16 ? MODE_16 : MODE_32;
 }
 
-/* The current mode. Without MODE_VALID: one that the translator does not know. */
-struct tmode mode_of(const struct cpu *cpu);
-
 #endif

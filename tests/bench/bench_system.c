@@ -1,6 +1,6 @@
 /* Measures sensitive instructions of a small kernel on each engine: system calls, segment loads,
  * ports, the time-stamp counter, and how long an interrupt takes to its handler. ns each, CPU time,
- * best of some rounds (SDM vol. 3, chapters 5 and 6). */
+ * best of some rounds (SDM vol. 3, chapters 5 and 6). Argument: part of a measurement's name. */
 /* SPDX-License-Identifier: MIT */
 #include <signal.h>
 #include <stdio.h>
@@ -38,6 +38,7 @@ struct bench {
     u64 raised;            /* when the interrupt was raised last */
     u64 late[KICKS];       /* how long each took to its handler */
     unsigned kicks;        /* entries of late */
+    const char *only;      /* what the names of the measurements contain that are wanted */
 };
 
 static struct bench *kicked; /* the timer's signal handler has no argument */
@@ -165,6 +166,8 @@ static void measure(struct bench *b, const char *name, unsigned ring, const u8 *
     u8 tail[] = {0x4d, 0x0f, 0x85, 0, 0, 0, 0, 0xf4}; /* dec ebp; jnz the start; hlt */
     u32 at = ring ? USER : KERNEL;
     double best = 1e18;
+    if (!strstr(name, b->only))
+        return;
     store_le32(tail + 3, (u32) - (s32)(size + sizeof tail - 1));
     put(b, at, code, size);
     put(b, (u32)(at + size), tail, sizeof tail);
@@ -225,6 +228,8 @@ static void measure_latency(struct bench *b, const char *name, const u8 *code, s
 {
     static const u8 handler[] = {0xe6, DONE, 0xcf}; /* out DONE, al; iret */
     const struct itimerval on = {{0, KICK_US}, {0, KICK_US}}, off = {0};
+    if (!strstr(name, b->only))
+        return;
     put(b, KERNEL, code, size);
     put(b, HANDLER, handler, sizeof handler);
     b->cpu->engine.remapped(b->cpu);
@@ -242,7 +247,7 @@ static void measure_latency(struct bench *b, const char *name, const u8 *code, s
            (double)b->late[KICKS / 2] / 1e3, (double)b->late[KICKS - 1] / 1e3, KICKS);
 }
 
-static void measure_engine(struct log *log, bool translated)
+static void measure_engine(struct log *log, const char *only, bool translated)
 {
     static const struct ioport_ops ops = {.read = port_read, .write = port_write, .max_size = 1};
     struct error err = {0};
@@ -251,6 +256,7 @@ static void measure_engine(struct log *log, bool translated)
     struct physmem *mem = physmem_new(RAM, 0, log, &err);
     if (!mem)
         die("%s", err.text);
+    b->only = only;
     clock_init(&clock, host_time, NULL);
     b->cpu = cpu_new(mem, &clock, log);
     interp_init(b->cpu);
@@ -280,13 +286,14 @@ static void measure_engine(struct log *log, bool translated)
     free(b);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const char *only = argc > 1 ? argv[1] : "";
     struct log log = {.quiet = true};
     struct sigaction action = {.sa_sigaction = on_timer,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     sigaction(SIGALRM, &action, NULL);
-    measure_engine(&log, false);
-    measure_engine(&log, true);
+    measure_engine(&log, only, false);
+    measure_engine(&log, only, true);
     return 0;
 }

@@ -393,7 +393,7 @@ START_TEST(saved_and_loaded)
     struct state *s = state_new();
     load_cr(3, 0x7000);
     cpu->regs[RBX] = 0x1122334455667788;
-    cpu->seg[SEG_FS] = (struct segment){7, 0, 0xf300, 99, 0x1000, 3, 96, -1};
+    cpu->seg[SEG_FS] = (struct segment){7, 0, 0, 0xf300, 99, 0x1000, 3, 96, -1};
     cpu->fpu.xmm[3].q[1] = 5;
     cpu_state(cpu, s);
     const u8 *bytes = state_bytes(s, &size);
