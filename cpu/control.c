@@ -9,6 +9,7 @@
 #include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "cpu/operand.h"
+#include "cpu/segment.h"
 
 /* Bits of CR0 and CR4 that this CPU has. Other bits of CR0 are ignored; of CR4, refused. */
 #define CR0_BITS                                                                                   \
@@ -72,6 +73,8 @@ const char *control_write_cr0(struct cpu *cpu, u64 value)
     cpu->cr0 = cpu->walk.cr0 = value;
     if (changed & CR0_FLUSH)
         control_select_space(cpu);
+    if (changed & CR0_PE)
+        segment_forget_origins(cpu);
     if (changed & (CR0_PE | CR0_AM))
         cpu_update_mode(cpu);
     return NULL;
@@ -111,6 +114,7 @@ void control_sync(struct cpu *cpu, bool reload_pdptes)
     if (reload_pdptes && uses_pdptes(cpu, cpu->cr0, cpu->cr4))
         walk_load_pdptes(cpu->mem, cpu->cr3, cpu->walk.pdpte);
     debug_update(cpu);
+    segment_forget_origins(cpu);
     spaces_flush(cpu->spaces);
     control_select_space(cpu);
     cpu_update_mode(cpu);
@@ -238,6 +242,7 @@ static void table_store(struct cpu *cpu, const struct insn *i, const struct dtab
 void exec_lgdt(struct cpu *cpu, const struct insn *i)
 {
     table_load(cpu, i, &cpu->gdtr);
+    segment_forget_origins(cpu);
 }
 
 void exec_lidt(struct cpu *cpu, const struct insn *i)

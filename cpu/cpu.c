@@ -103,6 +103,7 @@ static void reset_segments(struct cpu *cpu)
     cpu->seg[SEG_CS].base = 0xffff0000;
     for (unsigned n = 0; n < SEG_COUNT; n++)
         segment_update_reach(&cpu->seg[n]);
+    segment_forget_origins(cpu);
     cpu->seg[SEG_LDTR].attr = DESC_P | 2 << 8;
     cpu->seg[SEG_TR].attr = DESC_P | 11 << 8;
     cpu->gdtr = cpu->idtr = (struct dtable){.limit = 0xffff};
@@ -329,6 +330,7 @@ void cpu_state(struct cpu *cpu, struct state *s)
     cpu->walk.cr3 = cpu->cr3;
     cpu->walk.cr4 = cpu->cr4;
     cpu->walk.efer = cpu->efer;
+    segment_forget_origins(cpu);
     spaces_flush(cpu->spaces);
     control_select_space(cpu);
     if (cpu->engine.remapped)

@@ -80,6 +80,15 @@ struct segment {
     s64 write_span; /* last writable offset - lo, or -1: nothing writable */
 };
 
+/* Where a data segment register was loaded from. While selector and descriptor are the same,
+ * another load changes nothing at CPL 0. */
+struct segment_origin {
+    u64 descriptor; /* in the GDT, as it was loaded, with its accessed bit */
+    u32 lin;        /* where it is */
+    u32 selector;   /* ORIGIN_NONE: not known */
+};
+enum { ORIGIN_NONE = 1 << 16 };
+
 struct dtable {
     u64 base;  /* linear */
     u16 limit; /* bytes - 1 */
@@ -201,15 +210,16 @@ struct cpu {
                                       alignment checks are on: strict */
     struct tlb *strict;            /* a TLB that never hits, so that every access is checked */
     struct segment seg[SEG_COUNT]; /* by enum seg_reg */
-    u8 cpl;                        /* current privilege level */
-    u8 code_mode;                  /* enum code_mode of CS */
-    u64 stack_mask;                /* 0xffff, 0xffffffff or all ones: SS.B */
-    struct dtable gdtr, idtr;      /* descriptor tables */
-    u64 cr0, cr2, cr3, cr4, cr8;   /* control registers */
-    struct walk_regs walk;         /* what the page walk uses; kept by control.c */
-    u64 dr[8];                     /* DR0-3, DR6, DR7 */
-    u64 dr6_pending;               /* DR6 bits of a trap to raise after the current instruction */
-    u64 efer;                      /* IA32_EFER */
+    struct segment_origin origin[SEG_COUNT]; /* by enum seg_reg */
+    u8 cpl;                                  /* current privilege level */
+    u8 code_mode;                            /* enum code_mode of CS */
+    u64 stack_mask;                          /* 0xffff, 0xffffffff or all ones: SS.B */
+    struct dtable gdtr, idtr;                /* descriptor tables */
+    u64 cr0, cr2, cr3, cr4, cr8;             /* control registers */
+    struct walk_regs walk;                   /* what the page walk uses; kept by control.c */
+    u64 dr[8];                               /* DR0-3, DR6, DR7 */
+    u64 dr6_pending; /* DR6 bits of a trap to raise after the current instruction */
+    u64 efer;        /* IA32_EFER */
     u64 sysenter_cs, sysenter_esp, sysenter_eip;    /* IA32_SYSENTER_* */
     u64 star, lstar, cstar, sfmask, kernel_gs_base; /* MSRs of SYSCALL and SWAPGS */
     u64 tsc_offset;                                 /* added to the clock's ticks */

@@ -71,6 +71,7 @@ void descriptor_mark_accessed(struct cpu *cpu, struct descriptor *d)
 void segment_set(struct cpu *cpu, enum seg_reg reg, u16 selector, const struct descriptor *d)
 {
     struct segment *s = &cpu->seg[reg];
+    cpu->origin[reg].selector = ORIGIN_NONE;
     s->selector = selector;
     s->attr = d->hi & ATTR_MASK;
     s->base = descriptor_base(d);
@@ -83,6 +84,7 @@ void segment_set(struct cpu *cpu, enum seg_reg reg, u16 selector, const struct d
 void segment_set_null(struct cpu *cpu, enum seg_reg reg, u16 selector)
 {
     struct segment *s = &cpu->seg[reg];
+    cpu->origin[reg].selector = ORIGIN_NONE;
     s->selector = selector;
     s->attr = 0;
     s->base = 0;
@@ -93,6 +95,7 @@ void segment_set_null(struct cpu *cpu, enum seg_reg reg, u16 selector)
 void segment_set_real(struct cpu *cpu, enum seg_reg reg, u16 selector)
 {
     struct segment *s = &cpu->seg[reg];
+    cpu->origin[reg].selector = ORIGIN_NONE;
     s->selector = selector;
     s->base = (u32)selector << 4;
     if (cpu->eflags & FLAG_VM) {
@@ -107,6 +110,19 @@ void segment_set_real(struct cpu *cpu, enum seg_reg reg, u16 selector)
     segment_update(cpu, s);
     if (reg == SEG_CS || reg == SEG_SS)
         cpu_update_mode(cpu);
+}
+
+void segment_forget_origins(struct cpu *cpu)
+{
+    for (unsigned n = 0; n < SEG_COUNT; n++)
+        cpu->origin[n].selector = ORIGIN_NONE;
+}
+
+/* Is the load one of what is there, at CPL 0, whose checks then pass again? */
+static bool segment_unchanged(struct cpu *cpu, enum seg_reg reg, u16 selector)
+{
+    const struct segment_origin *o = &cpu->origin[reg];
+    return o->selector == selector && !cpu->cpl && sys_read(cpu, o->lin, 8) == o->descriptor;
 }
 
 void stack_segment_check(struct cpu *cpu, u16 selector, struct descriptor *d, unsigned cpl,
@@ -148,6 +164,8 @@ void segment_load(struct cpu *cpu, enum seg_reg reg, u16 selector)
         segment_set_real(cpu, reg, selector);
         return;
     }
+    if (segment_unchanged(cpu, reg, selector))
+        return;
     if (reg == SEG_SS) {
         stack_segment_check(cpu, selector, &d, cpu->cpl, VEC_GP);
     } else if (!(selector & ~3)) {
@@ -158,6 +176,8 @@ void segment_load(struct cpu *cpu, enum seg_reg reg, u16 selector)
     }
     descriptor_mark_accessed(cpu, &d);
     segment_set(cpu, reg, selector, &d);
+    if (!(selector & 4) && reg != SEG_SS)
+        cpu->origin[reg] = (struct segment_origin){d.lo | (u64)d.hi << 32, (u32)d.lin, selector};
 }
 
 /* MOV SS and POP SS hold off interrupts and debug traps for one instruction (vol. 3, 6.8.3). */

@@ -109,6 +109,9 @@ void segment_set_null(struct cpu *cpu, enum seg_reg reg, u16 selector);
  */
 void segment_set_real(struct cpu *cpu, enum seg_reg reg, u16 selector);
 
+/* The GDT is another one, or what a load means has changed: nothing is known of the origins. */
+void segment_forget_origins(struct cpu *cpu);
+
 /* MOV/POP/LxS to ES, SS, DS, FS, GS in the current mode, with all checks, faults and the accessed
  * bit. */
 void segment_load(struct cpu *cpu, enum seg_reg reg, u16 selector);

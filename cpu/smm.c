@@ -81,13 +81,12 @@ static void enter_segments(struct cpu *cpu)
     for (unsigned n = SEG_ES; n <= SEG_GS; n++) {
         struct segment *s = &cpu->seg[n];
         s->selector = 0;
-        s->base = 0;
+        s->base = n == SEG_CS ? cpu->smbase : 0;
         s->limit = 0xffffffff;
         s->attr = DESC_P | DESC_S | DESC_RW | DESC_A | DESC_G;
         segment_update(cpu, s);
     }
     cpu->seg[SEG_CS].selector = (u16)(cpu->smbase >> 4);
-    cpu->seg[SEG_CS].base = cpu->smbase;
 }
 
 void smm_enter(struct cpu *cpu)

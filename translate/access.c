@@ -108,6 +108,11 @@ struct host_mem lower_access(struct generator *g, unsigned n, unsigned seg, unsi
                              unsigned size, bool write)
 {
     lower_segment(g, n, seg, width, size, write);
+    return lower_linear(g, n, size, write);
+}
+
+struct host_mem lower_linear(struct generator *g, unsigned n, unsigned size, bool write)
+{
     if (g->windowed)
         return (struct host_mem){REG_BASE, SCRATCH_ADDR, 0, 0};
     return lower_checked(g, n, size, write);

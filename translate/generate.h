@@ -45,6 +45,12 @@ struct generator {
                        (s32)(offsetof(struct cpu, seg) + (n) * sizeof(struct segment) +            \
                              offsetof(struct segment, field))})
 
+/* A field of struct segment_origin of a segment register. */
+#define ORIGIN_MEM(n, field)                                                                       \
+    ((struct host_mem){REG_CPU, HOST_NONE, 0,                                                      \
+                       (s32)(offsetof(struct cpu, origin) + (n) * sizeof(struct segment_origin) +  \
+                             offsetof(struct segment_origin, field))})
+
 /* generate.c: a jump at `place` that gets a stub; jumps to the callout of instruction n unless
  * SCRATCH_TEST is zero, or if it is; stubs of instruction n made since first_cold go on here; the
  * instruction as a call of the interpreter's function. */
@@ -65,6 +71,8 @@ struct host_mem lower_operand(struct generator *g, unsigned n, unsigned size, bo
 /* That of seg:[offset in SCRATCH_ADDR, +size); width: bytes that the offset was cut to. */
 struct host_mem lower_access(struct generator *g, unsigned n, unsigned seg, unsigned width,
                              unsigned size, bool write);
+/* That of [linear address in SCRATCH_ADDR, +size). */
+struct host_mem lower_linear(struct generator *g, unsigned n, unsigned size, bool write);
 /* That of the stack at register + disp, cut to the stack pointer's width. */
 struct host_mem lower_stack(struct generator *g, unsigned n, unsigned reg, s32 disp, unsigned size,
                             bool write);

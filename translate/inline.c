@@ -1,5 +1,6 @@
-/* Inline forms of what a kernel runs often: CLI, STI, PUSHF, POPF (SDM vol. 2, by name). What they
- * do not cover goes to the callout before anything is committed. */
+/* Inline forms of what a kernel runs often: CLI, STI, PUSHF, POPF, loads of segment registers that
+ * change nothing (SDM vol. 2, by name). What they do not cover goes to the callout before anything
+ * is committed. */
 /* SPDX-License-Identifier: MIT */
 #include "translate/inline.h"
 
@@ -9,13 +10,24 @@
 #define POPF_SAME                                                                                  \
     (FLAG_TF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID)
 
+/* MOV and POP to ES, DS, FS and GS. */
+static bool loads_segment(const struct insn *i)
+{
+    unsigned reg = i->op[0].reg;
+    return (i->exec == exec_mov_sreg_load || i->exec == exec_pop_sreg) && reg != SEG_CS &&
+           reg != SEG_SS && reg <= SEG_GS;
+}
+
 bool inline_wanted(const struct insn *i, u32 mode)
 {
     if (i->exec == exec_cli || i->exec == exec_sti)
         return !(mode & MODE_USER);
     if (mode_code(mode) != MODE_32 || (mode & MODE_STACK16) || i->opsize != 4)
         return false;
-    return (i->exec == exec_pushf || i->exec == exec_popf) && !(mode & MODE_USER);
+    if (mode & MODE_USER)
+        return false;
+    return i->exec == exec_pushf || i->exec == exec_popf ||
+           (loads_segment(i) && !(mode & MODE_REAL));
 }
 
 /* Goes to the callout unless the CPL is 0; the mode only tells CPL 3. */
@@ -126,6 +138,40 @@ static void gen_popf(struct generator *g, unsigned n)
     gen_move_stack(g, 4);
 }
 
+/* Goes to the callout unless a load of the selector in SCRATCH_TEST would change nothing:
+ * segment_load. */
+static void gen_unless_unchanged(struct generator *g, unsigned n, unsigned seg)
+{
+    struct emit *e = g->e;
+    emit_load32(e, SCRATCH_INDEX, ORIGIN_MEM(seg, selector));
+    emit_not64(e, SCRATCH_INDEX);
+    emit_lea32(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_INDEX, 0, 1});
+    gen_unless_zero(g, n);
+    gen_need_cpl0(g, n);
+    emit_load32(e, SCRATCH_ADDR, ORIGIN_MEM(seg, lin));
+    emit_load64(e, SCRATCH_TEST, lower_linear(g, n, 8, false));
+    emit_load64(e, SCRATCH_INDEX, ORIGIN_MEM(seg, descriptor));
+    emit_not64(e, SCRATCH_INDEX);
+    emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_INDEX, 0, 1});
+    gen_unless_zero(g, n);
+}
+
+/* Kernels load again what is there already, at each entry and exit. */
+static void gen_load_segment(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    unsigned seg = i->op[0].reg;
+    if (i->exec == exec_pop_sreg)
+        emit_load16(g->e, SCRATCH_TEST, lower_stack(g, n, HOST_OF_ESP, 0, 4, false));
+    else if (i->op[1].kind == OPND_MEM)
+        emit_load16(g->e, SCRATCH_TEST, lower_operand(g, n, 2, false));
+    else
+        emit_movzx16(g->e, SCRATCH_TEST, host_of_gpr(i->op[1].reg));
+    gen_unless_unchanged(g, n, seg);
+    if (i->exec == exec_pop_sreg)
+        gen_move_stack(g, 4);
+}
+
 void gen_inline(struct generator *g, unsigned n)
 {
     insn_exec *exec = g->s->insn[n].insn.exec;
@@ -139,6 +185,8 @@ void gen_inline(struct generator *g, unsigned n)
         gen_cli(g, n);
     else if (exec == exec_sti)
         gen_sti(g, n);
+    else if (loads_segment(&g->s->insn[n].insn))
+        gen_load_segment(g, n);
     else if (exec == exec_pushf)
         gen_pushf(g, n);
     else

@@ -23,7 +23,8 @@ static inline bool verdict_ends(unsigned verdict)
 /* May its callout change the mode, and the block go on? */
 static inline bool verdict_changes_mode(unsigned verdict)
 {
-    return verdict == VERDICT_CALLOUT || verdict == VERDICT_FLDCW || verdict == VERDICT_LDMXCSR;
+    return verdict == VERDICT_CALLOUT || verdict == VERDICT_INLINE || verdict == VERDICT_FLDCW ||
+           verdict == VERDICT_LDMXCSR;
 }
 
 struct scanned {

@@ -1,7 +1,8 @@
 /* Inline forms of the translator: flags, the interrupt flag, PUSH from memory, a division that
- * faults (SDM vol. 2, CLI, STI, PUSHF, POPF, PUSH, DIV). */
+ * faults, segment loads (SDM vol. 2, CLI, STI, PUSHF, POPF, PUSH, DIV, MOV). */
 /* SPDX-License-Identifier: MIT */
 #include <check.h>
+#include <string.h>
 
 #include "tests/unit/engine_harness.h"
 
@@ -95,6 +96,58 @@ START_TEST(division)
 }
 END_TEST
 
+/* A segment that is loaded again has what its descriptor says by now. */
+enum { ENTRY = H_GDT + SEL_FREE, TABLE = H_DATA + 0x100 };
+#define LE32(v) (u8)(v), (u8)((v) >> 8), (u8)((v) >> 16), (u8)((v) >> 24)
+/* mov eax, SEL_FREE; mov fs, eax; stc; mov fs, eax */
+#define LOAD_TWICE 0xb8, LE32(SEL_FREE), 0x8e, 0xe0, 0xf9, 0x8e, 0xe0
+
+START_TEST(loaded_again)
+{
+    gdt_set(SEL_FREE, 0x1000, 0xffff, TYPE_DATA_RW - 1, 0, true);
+    RUN_CODE(LOAD_TWICE, 0x8c, 0xe2, HLT); /* mov edx, fs */
+    ck_assert_uint_eq(cpu->seg[SEG_FS].base, 0x1000);
+    ck_assert_uint_eq(cpu->regs[RDX], SEL_FREE);
+    ck_assert_uint_eq(gdt_high(SEL_FREE) & DESC_A, DESC_A);
+    ck_assert_uint_eq(cpu_eflags(cpu) & FLAG_CF, FLAG_CF);
+    /* mov byte [the base's second byte], 20; mov fs, eax; push eax; pop fs */
+    RUN_CODE(LOAD_TWICE, 0xc6, 0x05, LE32(ENTRY + 3), 0x20, 0x8e, 0xe0, 0x50, 0x0f, 0xa1, HLT);
+    ck_assert_uint_eq(cpu->seg[SEG_FS].base, 0x2000);
+    ck_assert_uint_eq(cpu->regs[RSP], H_STACK0);
+    /* and byte [the type], ~1; mov fs, eax: accessed */
+    RUN_CODE(LOAD_TWICE, 0x80, 0x25, LE32(ENTRY + 5), 0xfe, 0x8e, 0xe0, HLT);
+    ck_assert_uint_eq(gdt_high(SEL_FREE) & DESC_A, DESC_A);
+}
+END_TEST
+
+START_TEST(loaded_again_from_another_table)
+{
+    gdt_set(SEL_FREE, 0x1000, 0xffff, TYPE_DATA_RW, 0, true);
+    memcpy(physmem_ram(cpu->mem, TABLE), physmem_ram(cpu->mem, H_GDT), SEL_FREE + 8);
+    mem16_set(TABLE + SEL_FREE + 2, 0x3000);
+    mem16_set(H_DATA, SEL_FREE + 7);
+    mem32_set(H_DATA + 2, TABLE);
+    /* lgdt [H_DATA]; mov fs, eax */
+    RUN_CODE(LOAD_TWICE, 0x0f, 0x01, 0x15, LE32(H_DATA), 0x8e, 0xe0, HLT);
+    ck_assert_uint_eq(cpu->seg[SEG_FS].base, 0x3000);
+}
+END_TEST
+
+/* Not present any more: #NP; a null selector, then the same one again: loaded. */
+START_TEST(loaded_again_in_vain)
+{
+    gdt_set(SEL_FREE, 0x1000, 0xffff, TYPE_DATA_RW, 0, true);
+    RUN_CODE(LOAD_TWICE, 0x31, 0xd2, 0x8e, 0xe2, 0x8e, 0xe0, HLT); /* xor edx, edx; mov fs, edx */
+    ck_assert_uint_eq(cpu->seg[SEG_FS].base, 0x1000);
+    cpu->rip = H_HANDLER + 16 * VEC_NP;
+    code_put((const u8[]){HLT}, 1);
+    /* and byte [the type], 7f; mov fs, eax */
+    RUN_CODE(LOAD_TWICE, 0x80, 0x25, LE32(ENTRY + 5), 0x7f, 0x8e, 0xe0, HLT);
+    ck_assert_uint_eq(stack_at(0, 4), SEL_FREE);
+    ck_assert_uint_eq(cpu->seg[SEG_FS].selector, SEL_FREE);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("inline");
@@ -105,6 +158,9 @@ int main(void)
     tcase_add_loop_test(t, opened_interrupts_come_in, 0, 2);
     tcase_add_test(t, push_from_memory);
     tcase_add_test(t, division);
+    tcase_add_test(t, loaded_again);
+    tcase_add_test(t, loaded_again_from_another_table);
+    tcase_add_test(t, loaded_again_in_vain);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
