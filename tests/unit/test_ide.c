@@ -4,8 +4,8 @@
 #include "hw/ata.h"
 #include "hw/ide.h"
 #include "tests/unit/board_fixture.h"
+#include "tests/unit/inbox.h"
 
-#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -309,40 +309,11 @@ START_TEST(trim)
 }
 END_TEST
 
-/* Messages of the disk's thread to the machine. */
-static struct {
-    pthread_mutex_t lock;  /* guards the rest */
-    pthread_cond_t come;   /* fn was set */
-    void (*fn)(void *arg); /* the message that waits */
-    void *arg;             /* its argument */
-} inbox = {.lock = PTHREAD_MUTEX_INITIALIZER, .come = PTHREAD_COND_INITIALIZER};
-
-static void post(void *opaque, void (*fn)(void *arg), void *arg)
-{
-    (void)opaque;
-    pthread_mutex_lock(&inbox.lock);
-    inbox.fn = fn;
-    inbox.arg = arg;
-    pthread_cond_signal(&inbox.come);
-    pthread_mutex_unlock(&inbox.lock);
-}
-
-static void take_message(void)
-{
-    pthread_mutex_lock(&inbox.lock);
-    while (!inbox.fn)
-        pthread_cond_wait(&inbox.come, &inbox.lock);
-    void (*fn)(void *arg) = inbox.fn;
-    inbox.fn = NULL;
-    pthread_mutex_unlock(&inbox.lock);
-    fn(inbox.arg);
-}
-
 START_TEST(the_guest_runs_on_while_the_disk_works)
 {
     u8 buf[512];
     struct image *img = make_image(false);
-    image_start_worker(img, post, NULL);
+    image_start_worker(img, inbox_post, NULL);
     ide_attach_disk(ide, 1, 0, img, NULL);
     out8(0x170 + ATA_DEVICE, 0xe0);
     out8(0x170 + ATA_LBA_LOW, 44);
@@ -350,7 +321,7 @@ START_TEST(the_guest_runs_on_while_the_disk_works)
     out8(0x170 + ATA_STATUS, 0x20);
     ck_assert_uint_eq(in8(0x376), ATA_BSY);
     ck_assert(!f.level[15]);
-    take_message();
+    inbox_take(true);
     ck_assert_uint_eq(in8(0x376), 0x58);
     ck_assert(f.level[15]);
     in8(0x170 + ATA_STATUS);
@@ -362,12 +333,12 @@ START_TEST(the_guest_runs_on_while_the_disk_works)
     out8(0x376, ATA_SRST);
     out8(0x376, 0);
     ck_assert_uint_eq(in8(0x376), 0x50);
-    take_message();
+    inbox_take(true);
     ck_assert_uint_eq(in8(0x376), 0x50);
     out8(0x170 + ATA_STATUS, 0xe7); /* a flush under way ends before the state is saved */
     fixture_save_and_load(&f);
     ck_assert_uint_eq(in8(0x376), 0x50);
-    take_message();
+    inbox_take(true);
 }
 END_TEST
 

@@ -6,10 +6,10 @@
 #include "hw/image/image.h"
 #include "hw/image/qcow2.h"
 #include "tests/unit/board_fixture.h"
+#include "tests/unit/inbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -396,37 +396,6 @@ START_TEST(a_guessed_raw_image_stays_raw)
 }
 END_TEST
 
-/* The worker thread, with a queue of one message in the place of the machine's. */
-
-static struct {
-    pthread_mutex_t lock;  /* guards the rest */
-    pthread_cond_t come;   /* fn was set */
-    void (*fn)(void *arg); /* the message */
-    void *arg;             /* its argument */
-} machine = {.lock = PTHREAD_MUTEX_INITIALIZER, .come = PTHREAD_COND_INITIALIZER};
-
-static void post(void *opaque, void (*fn)(void *arg), void *arg)
-{
-    (void)opaque;
-    pthread_mutex_lock(&machine.lock);
-    ck_assert_ptr_null(machine.fn);
-    machine.fn = fn;
-    machine.arg = arg;
-    pthread_cond_signal(&machine.come);
-    pthread_mutex_unlock(&machine.lock);
-}
-
-static void take_message(void)
-{
-    pthread_mutex_lock(&machine.lock);
-    while (!machine.fn)
-        pthread_cond_wait(&machine.come, &machine.lock);
-    void (*fn)(void *arg) = machine.fn;
-    machine.fn = NULL;
-    pthread_mutex_unlock(&machine.lock);
-    fn(machine.arg);
-}
-
 static void on_done(struct image_request *req)
 {
     ++*(unsigned *)req->opaque;
@@ -440,7 +409,7 @@ START_TEST(a_worker_does_requests_in_order)
     unsigned done = 0;
     make(path, MIB, 12, NULL, NULL);
     struct image *img = open_image(0);
-    image_start_worker(img, post, NULL);
+    image_start_worker(img, inbox_post, NULL);
     for (unsigned n = 0; n < REQUESTS; n++) {
         buf[n][0] = (u8)n;
         req[n] = (struct image_request){.op = IMAGE_WRITE,
@@ -453,7 +422,7 @@ START_TEST(a_worker_does_requests_in_order)
         ck_assert_uint_eq(done, 0); /* never before the machine thread takes the message */
     }
     while (done < REQUESTS)
-        take_message();
+        inbox_take(true);
     ck_assert_int_eq(image_read(img, 8, back, 1), 0);
     ck_assert_int_eq(back[0], REQUESTS - 1);
     for (unsigned n = 0; n < REQUESTS; n++)
@@ -461,8 +430,7 @@ START_TEST(a_worker_does_requests_in_order)
     image_drain(img);
     ck_assert_uint_eq(done, 2 * REQUESTS);
     image_close(img);
-    if (machine.fn)
-        take_message(); /* frees what the closed image left */
+    inbox_take(false); /* frees what the closed image left */
 }
 END_TEST
 
