@@ -22,7 +22,7 @@ struct options {
         struct sockaddr_in in; /* tcp: */
     } address;                 /* where */
     socklen_t address_len;     /* bytes of address in use */
-    const char *name;          /* for messages */
+    char name[128];            /* for messages: unix:PATH or tcp:HOST:PORT */
     bool server;               /* listen, do not connect */
     bool wait;                 /* server: do not start without a connection */
 };
@@ -71,7 +71,7 @@ static bool parse_unix(const char *arg, struct options *o, struct error *err)
         return error_set(err, "unix:%s: the path must have 1 to %zu characters", arg,
                          sizeof a->sun_path - 1);
     memcpy(a->sun_path, arg, len);
-    o->name = a->sun_path;
+    snprintf(o->name, sizeof o->name, "unix:%s", a->sun_path);
     return parse_options(o, "unix", arg, arg + len, err);
 }
 
@@ -86,7 +86,8 @@ static bool parse_tcp(const char *arg, struct options *o, struct error *err)
         return error_set(err, "tcp:%s: as in tcp:127.0.0.1:4444", arg);
     if (host && strncmp(arg, "127.0.0.1:", host + 1) && strncmp(arg, "localhost:", host + 1))
         return error_set(err, "tcp:%s: only 127.0.0.1, which other hosts cannot reach", arg);
-    *o = (struct options){.address_len = sizeof o->address.in, .name = arg};
+    *o = (struct options){.address_len = sizeof o->address.in};
+    snprintf(o->name, sizeof o->name, "tcp:%.*s", (int)(end - arg), arg);
     o->address.in = (struct sockaddr_in){.sin_family = AF_INET,
                                          .sin_port = htons((u16)port),
                                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -181,6 +182,17 @@ static bool start(struct chardev *c, int fd, const struct options *o)
     return true;
 }
 
+/* What to do about it. */
+static const char *advice(int error)
+{
+    switch (error) {
+    case EADDRINUSE: return "; choose another, or end who has it";
+    case ECONNREFUSED:
+    case ENOENT: return "; start the other side first, or add ,server";
+    default: return "";
+    }
+}
+
 static struct chardev *open_socket(const struct options *o, struct error *err)
 {
     static const struct chardev_ops ops = {
@@ -189,8 +201,8 @@ static struct chardev *open_socket(const struct options *o, struct error *err)
     struct chardev *c = chardev_new(&ops);
     if (fd >= 0 && start(c, fd, o))
         return c;
-    error_set(err, "%s: cannot %s: %s", o->name, o->server ? "listen there" : "connect to it",
-              strerror(errno));
+    error_set(err, "%s: cannot %s: %s%s", o->name, o->server ? "listen there" : "connect to it",
+              strerror(errno), o->server && errno != EADDRINUSE ? "" : advice(errno));
     if (fd >= 0 && c->listen_fd < 0)
         close(fd);
     chardev_close(c);

@@ -195,7 +195,8 @@ static bool add_forward(struct user *u, const char *text, struct error *err)
     if (!good)
         return error_set(err, "-nic hostfwd=%s: tcp|udp:[HOST]:PORT-[GUEST]:PORT", text);
     if (slirp_add_hostfwd(u->slirp, udp, host, (int)host_port, guest, (int)guest_port) < 0)
-        return error_set(err, "-nic hostfwd=%s: %s", text, strerror(errno));
+        return error_set(err, "-nic hostfwd=%s: %s%s", text, strerror(errno),
+                         errno == EADDRINUSE ? "; choose another port" : "");
     return true;
 }
 

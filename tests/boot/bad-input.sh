@@ -146,15 +146,17 @@ done
 bad missing/x -display none -serial file:missing/x
 bad folder -display none -serial file:folder
 bad missing/x -display none -debugcon file:missing/x
-bad missing -display none -serial unix:missing
+bad 'unix:missing: cannot connect to it' -display none -serial unix:missing
 # Other people's files are not taken for left-over sockets.
 bad short -display none -serial unix:short,server,nowait
 bad fifo -display none -serial unix:fifo,server,nowait
 bad folder -display none -serial unix:folder,server,nowait
 bad stdio -display none -serial stdio -serial stdio
 bad -serial -serial null -serial null -serial null
-# A socket on which another machine listens.
-"$PRESCIENT" -display none -serial "unix:$work/socket,server,nowait" >/dev/null 2>&1 </dev/null &
+# A socket and a port on which another machine listens.
+port=127.0.0.1:$((20000 + $$ % 10000))
+"$PRESCIENT" -display none -S -serial "tcp:$port,server,nowait" -monitor "unix:$work/socket" \
+    >/dev/null 2>&1 </dev/null &
 guest_pid=$!
 for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     [ -S "$work/socket" ] && break
@@ -162,6 +164,9 @@ for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 done
 bad "$work/socket" -display none -serial "unix:$work/socket,server,nowait"
 [ -S "$work/socket" ] || { echo "the other machine's socket is gone"; failed=1; }
+bad "tcp:$port: cannot listen there" -display none -monitor "tcp:$port"
+bad "tcp:$port: cannot listen there" -display none -gdb "tcp:$port"
+[ "$HAVE_SLIRP" != 1 ] || bad "$port" -display none -nic "user,hostfwd=tcp:$port-:22"
 guest_stop
 
 if [ "$HAVE_SDL" = 1 ]; then
