@@ -16,9 +16,12 @@ enum { ROM_MAX = 256 << 10 };
 static const struct {
     const char *name;        /* as in QEMU */
     enum pc_nic_model model; /* ours */
-    const char *rom;         /* in PRESCIENT_IPXE_DIR */
+    const char *rom;         /* in PRESCIENT_IPXE_DIR, or NULL */
 } models[] = {
     {"e1000", PC_NIC_E1000, "pxe-e1000.rom"},
+    {"rtl8139", PC_NIC_RTL8139, "pxe-rtl8139.rom"},
+    {"ne2k_pci", PC_NIC_NE2000_PCI, "pxe-ne2k_pci.rom"},
+    {"ne2k_isa", PC_NIC_NE2000_ISA, NULL},
     {"virtio", PC_NIC_VIRTIO, "pxe-virtio.rom"},
     {"virtio-net-pci", PC_NIC_VIRTIO, "pxe-virtio.rom"},
 };
@@ -31,7 +34,7 @@ static bool parse_model(struct nic_option *n, const char *value, struct error *e
             return true;
         }
     }
-    return error_set(err, "-nic model=%s: e1000 or virtio", value);
+    return error_set(err, "-nic model=%s: e1000, rtl8139, ne2k_pci, ne2k_isa or virtio", value);
 }
 
 static bool parse_mac(struct nic_option *n, const char *value, struct error *err)
@@ -107,8 +110,9 @@ static bool read_rom(struct blob *rom, enum pc_nic_model model, struct error *er
 {
     bool good = true;
     for (unsigned k = 0; k < ARRAY_LEN(models) && sizeof PRESCIENT_IPXE_DIR > 1; k++) {
-        char *path = xasprintf("%s/%s", PRESCIENT_IPXE_DIR, models[k].rom);
-        if (models[k].model == model && !rom->data && !access(path, R_OK))
+        const char *name = models[k].rom ? models[k].rom : "";
+        char *path = xasprintf("%s/%s", PRESCIENT_IPXE_DIR, name);
+        if (models[k].model == model && models[k].rom && !rom->data && !access(path, R_OK))
             good = blob_read(rom, path, "option ROM", ROM_MAX, err);
         free(path);
     }

@@ -255,21 +255,6 @@ static void context_state(struct tx_context *t, struct state *s)
     state_u16(s, "mss", &t->mss);
 }
 
-static void eeprom_state(struct eeprom *e, struct state *s)
-{
-    for (unsigned n = 0; n < ARRAY_LEN(e->word); n++) {
-        char name[] = {'w', (char)('A' + n / 16), (char)('a' + n % 16), 0};
-        state_u16(s, name, &e->word[n]);
-    }
-    state_u32(s, "shift", &e->shift);
-    state_u8(s, "bits", &e->bits);
-    state_u8(s, "out_bits", &e->out_bits);
-    state_u16(s, "out", &e->out);
-    state_bool(s, "data_out", &e->data_out);
-    if (state_loading(s) && (e->bits >= 9 || e->out_bits > 16))
-        state_fail(s, "the network card's EEPROM state is out of range");
-}
-
 static void i82540_state(void *dev, struct state *s)
 {
     struct i82540 *c = dev;
@@ -278,7 +263,7 @@ static void i82540_state(void *dev, struct state *s)
     state_data(s, "phy", c->phy, sizeof c->phy);
     state_u32(s, "io_address", &c->io_address);
     context_state(&c->tx, s);
-    eeprom_state(&c->eeprom, s);
+    at93c46_state(&c->eeprom, s);
     state_u8(s, "popts", &c->popts);
     state_u8(s, "tx_command", &c->tx_command);
     state_u32(s, "packet_size", &c->packet_size);

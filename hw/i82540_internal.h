@@ -3,6 +3,7 @@
 #ifndef HW_I82540_INTERNAL_H
 #define HW_I82540_INTERNAL_H
 
+#include "hw/at93c46.h"
 #include "hw/i82540.h"
 
 /* Registers by offset. */
@@ -70,16 +71,6 @@ struct tx_context {
     u16 mss;         /* and of the data in a segment */
 };
 
-/* The 93C46 EEPROM behind EECD: a serial protocol of start bit, opcode, address, data. */
-struct eeprom {
-    u16 word[64];  /* contents */
-    u32 shift;     /* bits that came in since the chip was selected */
-    u8 bits;       /* how many */
-    u8 out_bits;   /* bits of `out` not yet shown */
-    u16 out;       /* the word being read */
-    bool data_out; /* DO */
-};
-
 struct i82540 {
     struct pci_device pci;   /* where it sits */
     struct board *board;     /* memory, clock, log */
@@ -87,7 +78,7 @@ struct i82540 {
     u32 reg[REGS_SIZE / 4];  /* registers that are just storage, by offset / 4 */
     u32 io_address;          /* IOADDR, in the port window */
     u16 phy[32];             /* the PHY's registers */
-    struct eeprom eeprom;    /* where drivers find the MAC address */
+    struct at93c46 eeprom;   /* where drivers find the MAC address */
     struct tx_context tx;    /* the last context descriptor */
     u8 popts;                /* checksum options of the packet at hand */
     u8 tx_command;           /* TSE and others of its first data descriptor */
@@ -109,8 +100,8 @@ static inline u32 *i82540_at(struct i82540 *c, u32 offset)
 void i82540_cause(struct i82540 *c, u32 causes); /* sets ICR bits */
 
 /* i82540_eeprom.c */
-void eeprom_init(struct eeprom *e, const u8 *mac);
-void eeprom_pins(struct eeprom *e, u32 before, u32 now); /* EECD was written */
+void eeprom_init(struct at93c46 *e, const u8 *mac);
+void eeprom_pins(struct at93c46 *e, u32 before, u32 now); /* EECD was written */
 enum { EECD_SK = 1, EECD_CS = 2, EECD_DI = 4, EECD_DO = 8, EECD_REQ = 0x40, EECD_GNT = 0x80 };
 enum { EECD_PRES = 0x100 };
 

@@ -10,6 +10,7 @@
 #include "cpu/fpu.h"
 #include "hw/bootport.h"
 #include "hw/debugport.h"
+#include "hw/dp8390.h"
 #include "hw/floppy.h"
 #include "hw/fw_cfg.h"
 #include "hw/hpet.h"
@@ -31,6 +32,7 @@
 #include "hw/port61.h"
 #include "hw/port92.h"
 #include "hw/ps2.h"
+#include "hw/rtl8139.h"
 #include "hw/vga.h"
 #include "hw/virtio_devices.h"
 #include "hw/vmport.h"
@@ -411,6 +413,13 @@ static bool create_nics(struct pc *pc)
         if (c->model == PC_NIC_E1000)
             good = i82540_create(pc->board, pc->pci, SLOT_NIC + n, c->mac, c->net, c->rom,
                                  c->rom_size);
+        else if (c->model == PC_NIC_RTL8139)
+            rtl8139_create(pc->board, pc->pci, SLOT_NIC + n, c->mac, c->net, c->rom, c->rom_size);
+        else if (c->model == PC_NIC_NE2000_PCI)
+            dp8390_create_pci(pc->board, pc->pci, SLOT_NIC + n, c->mac, c->net, c->rom,
+                              c->rom_size);
+        else if (c->model == PC_NIC_NE2000_ISA)
+            good = dp8390_create_isa(pc->board, 0x300, isa_irq(pc, 5), c->mac, c->net);
         else if (c->model == PC_NIC_VIRTIO)
             virtio_net_create(pc->board, pc->pci, SLOT_NIC + n, c->mac, c->net, c->rom,
                               c->rom_size);

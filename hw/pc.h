@@ -24,7 +24,14 @@ struct pc_drive {
     struct image *image; /* the medium; NULL: none in the drive. The board owns it. */
 };
 
-enum pc_nic_model { PC_NIC_NONE, PC_NIC_E1000, PC_NIC_VIRTIO };
+enum pc_nic_model {
+    PC_NIC_NONE,
+    PC_NIC_E1000,
+    PC_NIC_VIRTIO,
+    PC_NIC_RTL8139,
+    PC_NIC_NE2000_PCI,
+    PC_NIC_NE2000_ISA /* ports 300h to 31Fh, IRQ 5: only one */
+};
 enum { PC_NICS = 4, PC_VIRTIO_DISKS = 4 };
 
 /* One network card. */

@@ -135,6 +135,20 @@ void pci_bar_ram(struct pci_device *d, unsigned n, u32 size, u64 ram_offset)
     bar_add(d, n, PCI_BAR_RAM, size, 8)->ram_offset = ram_offset; /* 8: prefetchable */
 }
 
+/* A ROM for several cards has no ids in its PCI data structure (PCI 2.2, 6.3.1.2): it gets those of
+ * this one, and a byte that no firmware looks at keeps the sum of all bytes zero. */
+static void rom_set_ids(struct pci_device *d, u8 *rom, u32 size)
+{
+    enum { DATA_POINTER = 0x18, IDS = 4, SPARE = 6 };
+    u32 at = size > DATA_POINTER + 1 ? load_le16(rom + DATA_POINTER) : size;
+    if (size < 2 * IDS || at > size - 2 * IDS || memcmp(rom + at, "PCIR", 4) ||
+        load_le32(rom + at + IDS))
+        return;
+    memcpy(rom + at + IDS, d->defaults + PCI_VENDOR_ID, 4);
+    for (unsigned n = 0; n < 4; n++)
+        rom[SPARE] = (u8)(rom[SPARE] - rom[at + IDS + n]);
+}
+
 void pci_option_rom(struct pci_device *d, const u8 *data, u32 size)
 {
     u32 room = PAGE_SIZE;
@@ -143,6 +157,7 @@ void pci_option_rom(struct pci_device *d, const u8 *data, u32 size)
     struct pci_bar *bar = bar_add(d, PCI_BAR_ROM, PCI_BAR_OPTION_ROM, room, 0);
     bar->rom = xcalloc(room, 1);
     memcpy(bar->rom, data, size);
+    rom_set_ids(d, bar->rom, size);
 }
 
 /* Functions on the bus */
