@@ -76,6 +76,7 @@ struct machine {
     u64 run_deadline;                           /* CLOCK_ICOUNT: the run ends there; 0 outside it */
     u64 paused_at;                              /* virtual time while paused */
     _Atomic bool paused;                        /* stopped by the user */
+    bool started;                               /* machine_run was called before */
     bool reset_wanted;                          /* reset before the next instruction */
     bool off;                                   /* the guest switched the machine off */
     _Atomic bool quit;                          /* machine_run is to end */
@@ -369,8 +370,9 @@ int machine_run(struct machine *m)
     host_time_start(&m->host_time, host_ns(), m->paused_at);
     m->paused = false;
     arm_timer(m, clock_next_deadline(&m->clock));
-    if (m->options->start_paused && !m->cpu->icount)
+    if (m->options->start_paused && !m->started)
         machine_stop(m, &(struct pause){.reason = PAUSE_USER});
+    m->started = true;
     while (!atomic_load(&m->quit))
         machine_turn(m);
     save_screenshot(m);

@@ -11,6 +11,7 @@
 #include "frontend/machine.h"
 #include "frontend/options.h"
 #include "frontend/record.h"
+#include "frontend/registry.h"
 
 /* A window if there is a display to open it on, else this terminal. */
 static void choose_display(struct options *o)
@@ -47,9 +48,11 @@ static int run(const struct options *o, struct error *err)
     struct machine *m = machine_new(o, err);
     if (!m)
         return -1;
+    int entry = registry_enter(o);
     say_how_to_leave(o);
     int status = o->display == DISPLAY_SDL ? display_run(m, o, &opened, err) : machine_run(m);
     machine_free(m);
+    registry_leave(entry);
     return opened ? status : -1;
 }
 
@@ -60,6 +63,8 @@ int main(int argc, char **argv)
     int status = 0;
     if (argc > 1 && !strcmp(argv[1], "img"))
         return img_main(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "list"))
+        return registry_list(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "trace"))
         return record_main(argc - 1, argv + 1);
     bool good = options_parse(argc, argv, &options, &err);

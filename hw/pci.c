@@ -141,12 +141,13 @@ static void rom_set_ids(struct pci_device *d, u8 *rom, u32 size)
 {
     enum { DATA_POINTER = 0x18, IDS = 4, SPARE = 6 };
     u32 at = size > DATA_POINTER + 1 ? load_le16(rom + DATA_POINTER) : size;
-    if (size < 2 * IDS || at > size - 2 * IDS || memcmp(rom + at, "PCIR", 4) ||
-        load_le32(rom + at + IDS))
+    if (size < 2 * IDS || at > size - 2 * IDS || memcmp(rom + at, "PCIR", 4))
         return;
-    memcpy(rom + at + IDS, d->defaults + PCI_VENDOR_ID, 4);
-    for (unsigned n = 0; n < 4; n++)
-        rom[SPARE] = (u8)(rom[SPARE] - rom[at + IDS + n]);
+    for (unsigned n = 0; n < 4; n++) {
+        u8 wanted = d->defaults[PCI_VENDOR_ID + n];
+        rom[SPARE] = (u8)(rom[SPARE] + rom[at + IDS + n] - wanted);
+        rom[at + IDS + n] = wanted;
+    }
 }
 
 void pci_option_rom(struct pci_device *d, const u8 *data, u32 size)

@@ -10,6 +10,7 @@ initrd_with_modules 686 virtio virtio_ring virtio_pci_modern_dev virtio_pci_lega
     virtio_blk
 initrd=$file
 "$PRESCIENT" img create -f qcow2 "$work/disk.qcow2" 64M || fail "img create"
+export XDG_RUNTIME_DIR="$work" # a list of its own
 # Types at the monitor, which is on a pseudo-terminal, and waits for its answer to another command.
 monitor() # TEXT
 {
@@ -28,10 +29,12 @@ monitor() # TEXT
     kill $reader
 }
 machine="-nographic -monitor pty -no-reboot -m 96 -kernel $kernel -initrd $initrd -nic none
-    -drive file=$work/disk.qcow2,if=virtio"
+    -drive file=$work/disk.qcow2,if=virtio -name the-machine"
 
 guest_start $machine -append 'console=ttyS0 panic=-1' -engine auto
 guest_wait 'prescient# ' 400
+"$PRESCIENT" list >"$work/list"
+[ "$(cat "$work/list")" = "$(printf '%s\tthe-machine\tpty' "$guest_pid")" ] || fail "prescient list: $(cat "$work/list")"
 guest_type 'cd /modules; for m in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do insmod $m.ko; done\n'
 guest_type 'x=first; echo disk-fir""st >/dev/vda; sync; echo rea""dy\n'
 guest_wait 'ready' 120
@@ -55,9 +58,20 @@ guest_end 60
 
 rm "$work/in"
 waited=0
-guest_start $machine -append 'console=ttyS0 panic=-1' -engine interp -loadvm "$work/one.snap"
+guest_start $machine -append 'console=ttyS0 panic=-1' -engine interp -loadvm "$work/one.snap" -S
+left=100
+until grep -aq '/dev/pts/' "$out"; do # stopped: it prints nothing but where the monitor is
+    [ $left -gt 0 ] || fail "the machine does not start"
+    left=$((left - 1))
+    sleep 0.2
+done
+guest_type '\necho too early\n'
+monitor 'info status'
+grep -q paused "$work/said" || fail "-S with -loadvm has not stopped the machine: $(cat "$work/said")"
+monitor cont
 guest_type '\necho again x is $x, on $(head -n 1 /dev/vda | tr -d "\\\\000")\n'
 guest_wait 'again x is first, on disk-first' 120
 guest_type 'poweroff -f\n'
 guest_end 60
+[ -z "$("$PRESCIENT" list 2>/dev/null)" ] || fail "a machine is left in the list"
 "$PRESCIENT" img check "$work/disk.qcow2" || fail "the image is damaged"
