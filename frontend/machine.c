@@ -672,6 +672,8 @@ static bool add_translator(struct machine *m, struct error *err)
     }
     if (o->limit || o->clock == CLOCK_ICOUNT)
         translate_count(m->cpu);
+    if (o->stress_windows)
+        translate_stress_windows(m->cpu, o->stress_windows);
     return true;
 }
 

@@ -538,6 +538,13 @@ static bool opt_codecache(struct options *o, const char *arg, struct error *err)
     return true;
 }
 
+static bool opt_stress_windows(struct options *o, const char *arg, struct error *err)
+{
+    if (!parse_number(arg, 10, UINT64_MAX, &o->stress_windows) || !o->stress_windows)
+        return error_set(err, "-stress-windows %s: a number other than 0", arg);
+    return true;
+}
+
 static bool opt_verify(struct options *o, const char *arg, struct error *err)
 {
     (void)arg, (void)err;
@@ -664,6 +671,8 @@ static const struct option option_table[] = {
     {"engine", "interp|checked|direct|auto", "how guest code runs", opt_engine},
     {"explain", NULL, "tell on standard error why each exception happened", opt_explain},
     {"codecache", "MIB", "memory for translated code (default 32)", opt_codecache},
+    {"stress-windows", "SEED", "lose what direct windows map at random, which no guest must notice",
+     opt_stress_windows},
     {"verify", NULL, "run each translated block beside the interpreter, stop where they differ",
      opt_verify},
     {"d", "ITEM[,ITEM...]", "log in_asm, op, out_asm, exec, int, mmu, cpu, translate", opt_debug},

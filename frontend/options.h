@@ -65,6 +65,7 @@ struct options {
     enum engine_kind engine;      /* -engine */
     bool explain;                 /* tell why each exception happened */
     u64 code_cache;               /* bytes of host code that translations may take */
+    u64 stress_windows;           /* seed for losing what windows map at random, 0: never */
     bool verify;                  /* run each translated block beside the interpreter */
     char *debug;                  /* -d: what to log, comma-separated, or NULL */
     char *debug_file;             /* -D: where to; NULL: standard error */

@@ -49,6 +49,8 @@ struct direct {
     bool fsgsbase;           /* of the host */
     u8 dropped[2048];        /* supervisor pages dropped lately, by region of 2 MiB */
     u64 forgotten;           /* virtual time when that was set to 0 */
+    u64 random;              /* -stress-windows: state of the generator, or 0 */
+    u32 recent[16];          /* for it: addresses that were filled lately */
 };
 
 struct direct *direct_new(struct translator *t, bool always)
@@ -304,22 +306,72 @@ static bool fill_supervisor(struct translator *t, u32 lin, bool write)
 static bool fill(struct translator *t, u32 lin, bool write)
 {
     struct cpu *cpu = t->cpu;
+    t->direct->recent[(lin >> PAGE_SHIFT) % ARRAY_LEN(t->direct->recent)] = lin;
     if (!*current_window(t))
         return true;
     return cpu->cpl == 3 ? window_fill(cpu->window[1], lin, write, WINDOW_RUN, peek_user, cpu)
                          : fill_supervisor(t, lin, write);
 }
 
+static void refuse(struct translator *t, struct tblock *b)
+{
+    u64 key, *slot = refused_slot(t, b->lin, tblock_place(b), &key);
+    *slot = key;
+    tblock_drop(t, b);
+}
+
 void direct_fill(struct translator *t, struct tblock *b)
 {
-    u64 fault = t->cpu->window_fault, key;
+    u64 fault = t->cpu->window_fault;
     t->cpu->window_fault = 0;
     if (!(fault & FAULT_GUARD) && fill(t, (u32)fault, fault & FAULT_WRITE))
         return;
     t->direct_refusals++;
-    if (++b->slow < SLOW_MAX || b->checked || b->dropped)
+    if (++b->slow >= SLOW_MAX && !b->checked && !b->dropped)
+        refuse(t, b);
+}
+
+void direct_stress_by(struct translator *t, u64 seed)
+{
+    if (t->direct)
+        t->direct->random = seed | 1;
+}
+
+/* The window of the current space and privilege is given up; it will get another one. */
+static void give_up(struct translator *t)
+{
+    const struct space *s = t->cpu->space;
+    windows_release(t->direct->windows, t->cpu->cpl == 3 ? key_of(s) : key_of_group(s->group));
+    *current_window(t) = NULL;
+}
+
+static void refuse_any(struct translator *t, u32 number)
+{
+    struct tblock *b = t->block_count > 1 ? &t->block[1 + number % (t->block_count - 1)] : NULL;
+    if (b && !b->dropped && !b->behind && !b->checked)
+        refuse(t, b);
+}
+
+void direct_stress(struct translator *t)
+{
+    struct direct *d = t->direct;
+    struct window *w = d && d->random ? *current_window(t) : NULL;
+    struct window_page page;
+    if (!w)
         return;
-    u64 *slot = refused_slot(t, b->lin, tblock_place(b), &key);
-    *slot = key;
-    tblock_drop(t, b);
+    d->random = d->random * 6364136223846793005u + 1442695040888963407u;
+    u32 r = (u32)(d->random >> 33), lin = d->recent[r >> 8 & 15] & (u32)PAGE_MASK;
+    unsigned what = r % 64;
+    if (what == 0)
+        window_drop(w);
+    else if (what == 1)
+        give_up(t);
+    else if (what == 2)
+        memset(d->refused, 0, sizeof d->refused);
+    else if (what < 8)
+        refuse_any(t, r >> 8);
+    else if (what < 16)
+        window_drop_range(w, lin, PAGE_SIZE);
+    else if (what < 24 && mem_peek_direct(t->cpu, lin, t->cpu->cpl == 3, &page))
+        windows_protect(d->windows, page.ram_offset);
 }

@@ -184,6 +184,7 @@ static void translate_run(struct cpu *cpu, u64 until)
     signal_prepare(t);
     direct_consider(t);
     do {
+        direct_stress(t);
         /* Cleared first: what asks for attention from now on sets it again. */
         atomic_store(&cpu->poll, 0);
         if (cpu_must_stop(cpu))
@@ -335,6 +336,11 @@ void translate_count(struct cpu *cpu)
     t->counting = true;
     stubs_emit(t);
     tblock_reset(t);
+}
+
+void translate_stress_windows(struct cpu *cpu, u64 seed)
+{
+    direct_stress_by(cpu->translator, seed);
 }
 
 void translate_free(struct cpu *cpu)

@@ -313,6 +313,9 @@ void direct_remapped(struct translator *t);
 bool direct_fault(struct translator *t, u64 host, bool write);
 /* After the interpreter has done the access that faulted: maps it. */
 void direct_fill(struct translator *t, struct tblock *b);
+/* A step of -stress-windows, at random: something is dropped, protected, or checked from now on. */
+void direct_stress(struct translator *t);
+void direct_stress_by(struct translator *t, u64 seed);
 /* What the windows cost so far. */
 struct window_counts direct_counts(const struct translator *t);
 /* Should the block at lin, which has a window, check its accesses all the same? */

@@ -22,6 +22,7 @@ run -engine interp
 run -engine checked
 run -engine direct
 run -engine auto
+run -engine direct -stress-windows 7
 run -engine interp -clock icount,shift=0
 run -engine checked -clock icount,shift=0
 run -verify -clock icount
