@@ -174,8 +174,8 @@ int header_write_l1(struct qcow2 *q)
 {
     u8 h[HEADER_TABLE_OFFSET - HEADER_SIZE] = {0}; /* between them: the encryption method, none */
     store_be64(h, q->size);
-    store_be32(h + HEADER_L1_SIZE - HEADER_SIZE, q->l1_size);
-    store_be64(h + HEADER_L1_OFFSET - HEADER_SIZE, q->l1_offset);
+    store_be32(h + (HEADER_L1_SIZE - HEADER_SIZE), q->l1_size);
+    store_be64(h + (HEADER_L1_OFFSET - HEADER_SIZE), q->l1_offset);
     return file_write(q->fd, HEADER_SIZE, h, sizeof h);
 }
 
@@ -194,7 +194,7 @@ int header_write_features(struct qcow2 *q)
         return 0;
     int status = file_read(q->fd, HEADER_INCOMPATIBLE, h, sizeof h);
     store_be64(h, q->incompatible);
-    store_be64(h + HEADER_AUTOCLEAR - HEADER_INCOMPATIBLE, q->autoclear);
+    store_be64(h + (HEADER_AUTOCLEAR - HEADER_INCOMPATIBLE), q->autoclear);
     return status ? status : file_write(q->fd, HEADER_INCOMPATIBLE, h, sizeof h);
 }
 
