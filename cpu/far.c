@@ -224,7 +224,7 @@ static void load_flat(struct cpu *cpu, u16 cs, unsigned cpl)
     struct descriptor code = {.lo = 0xffff, .hi = 0x00cf9b00 | cpl << DESC_DPL_SHIFT};
     struct descriptor data = {.lo = 0xffff, .hi = 0x00cf9300 | cpl << DESC_DPL_SHIFT};
     cpu->cpl = (u8)cpl;
-    segment_set(cpu, SEG_SS, (u16)(cs + 8), &data);
+    segment_fill(cpu, SEG_SS, (u16)(cs + 8), &data);
     segment_set(cpu, SEG_CS, cs, &code);
 }
 

@@ -99,6 +99,6 @@ void frame_push(struct cpu *cpu, struct frame *f, const u32 *value, unsigned cou
 void frame_commit(struct cpu *cpu, const struct frame *f)
 {
     if (f->inner)
-        segment_set(cpu, SEG_SS, f->ss.selector, &f->d);
+        segment_fill(cpu, SEG_SS, f->ss.selector, &f->d);
     cpu->regs[RSP] = (f->esp & ~f->mask) | f->sp;
 }

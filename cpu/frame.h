@@ -25,7 +25,8 @@ void frame_from_tss(struct cpu *cpu, struct frame *f, unsigned dpl);
 /* Pushes value[0], value[1], ...: each in `size` bytes (2 or 4). All checks come before the first
  * write. */
 void frame_push(struct cpu *cpu, struct frame *f, const u32 *value, unsigned count, unsigned size);
-/* Loads the stack pointer; on an inner stack SS too (CPL must be the new one). Cannot fail. */
+/* Loads the stack pointer; on an inner stack SS too (CPL must be the new one), and CS must be next.
+ * Cannot fail. */
 void frame_commit(struct cpu *cpu, const struct frame *f);
 
 #endif

@@ -68,7 +68,7 @@ void descriptor_mark_accessed(struct cpu *cpu, struct descriptor *d)
     sys_write(cpu, (u32)(d->lin + 5), d->hi >> 8 & 0xff, 1);
 }
 
-void segment_set(struct cpu *cpu, enum seg_reg reg, u16 selector, const struct descriptor *d)
+void segment_fill(struct cpu *cpu, enum seg_reg reg, u16 selector, const struct descriptor *d)
 {
     struct segment *s = &cpu->seg[reg];
     cpu->origin[reg].selector = ORIGIN_NONE;
@@ -77,6 +77,11 @@ void segment_set(struct cpu *cpu, enum seg_reg reg, u16 selector, const struct d
     s->base = descriptor_base(d);
     s->limit = descriptor_limit(d);
     segment_update(cpu, s);
+}
+
+void segment_set(struct cpu *cpu, enum seg_reg reg, u16 selector, const struct descriptor *d)
+{
+    segment_fill(cpu, reg, selector, d);
     if (reg == SEG_CS || reg == SEG_SS)
         cpu_update_mode(cpu);
 }

@@ -100,8 +100,9 @@ void descriptor_mark_accessed(struct cpu *cpu, struct descriptor *d);
 /* Sets or clears the busy bit of a TSS descriptor, in memory and in *d. May raise #PF. */
 void descriptor_set_busy(struct cpu *cpu, struct descriptor *d, bool busy);
 
-/* Fills a segment register from a descriptor that was checked, and marks the mode (cpu_update_mode
- * for CS, SS). */
+/* Fills a segment register from a descriptor that was checked. */
+void segment_fill(struct cpu *cpu, enum seg_reg reg, u16 selector, const struct descriptor *d);
+/* The same, and marks the mode (cpu_update_mode for CS, SS). */
 void segment_set(struct cpu *cpu, enum seg_reg reg, u16 selector, const struct descriptor *d);
 /* A null selector: nothing is accessible. */
 void segment_set_null(struct cpu *cpu, enum seg_reg reg, u16 selector);

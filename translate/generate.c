@@ -95,6 +95,8 @@ static bool callout_may_change_mode(const struct scanned *s)
     if (s->verdict == VERDICT_INLINE || s->verdict == VERDICT_FLDCW ||
         s->verdict == VERDICT_LDMXCSR || exec == exec_cld || exec == exec_std)
         return true;
+    if (exec == exec_rdtsc || exec == exec_cpuid)
+        return false;
     return s->verdict == VERDICT_CALLOUT && class != CLASS_COPY && class != CLASS_MEM &&
            class != CLASS_STRING;
 }

@@ -98,6 +98,11 @@ unsigned translate_mode(struct translator *t)
     u32 bits = mode_bits(t->cpu);
     if (likely(last->bits == bits && last->cs_base == (u32)cs->base && last->cs_limit == cs->limit))
         return t->mode_now;
+    unsigned before = t->mode_before;
+    t->mode_before = t->mode_now;
+    last = &t->mode[before];
+    if (last->bits == bits && last->cs_base == (u32)cs->base && last->cs_limit == cs->limit)
+        return t->mode_now = before;
     t->mode_now = bits ? mode_number(t, &(struct tmode){bits, (u32)cs->base, cs->limit}) : 0;
     return t->mode_now;
 }

@@ -136,6 +136,7 @@ struct translator {
     struct tmode mode[TMODES]; /* by number, a hash table; 0 stands for what is interpreted */
     unsigned mode_count;       /* entries in use */
     unsigned mode_now;         /* number of the mode that was looked at last */
+    unsigned mode_before;      /* of the one before: a system call goes back to it */
     struct tblock *block;      /* every block since the last reset, from 1 on */
     u32 block_count, block_max; /* entries with [0], room */
     struct tcallout *insn;      /* decoded instructions of sites that were run, a ring */
