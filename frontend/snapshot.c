@@ -102,7 +102,9 @@ static bool save_all(struct machine *m, struct snapshot_writer *w, struct error 
     save_ram(m, w, &bar);
     for (unsigned n = 0; n < MAX_DRIVES && good; n++) {
         struct image *img = machine_disk(m, n);
-        if (img && !img->read_only)
+        if (img && !img->read_only && !img->ops->empty)
+            good = error_set(err, "drive %u is a folder, which no snapshot can hold", n);
+        else if (img && !img->read_only)
             good = save_disk(img, n, w, err);
     }
     progress_end(&bar);

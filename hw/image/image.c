@@ -131,7 +131,9 @@ struct image *image_open_at(const char *path, const char *format, unsigned flags
 struct image *image_open(const char *path, const char *format, unsigned flags, struct error *err)
 {
     bool over = flags & IMAGE_SNAPSHOT && !(flags & IMAGE_READ_ONLY);
-    struct image *img = image_open_at(path, format, flags | (over ? IMAGE_READ_ONLY : 0), 0, err);
+    unsigned how = flags | (over ? IMAGE_READ_ONLY : 0);
+    struct image *img = strncmp(path, "fat:", 4) ? image_open_at(path, format, how, 0, err)
+                                                 : fat_open(path + 4, how & IMAGE_READ_ONLY, err);
     if (!img || !over)
         return img;
     struct image *top = overlay_new(img, err);

@@ -7,6 +7,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+enum { SETTLE_SECONDS = 1 };
 
 /* Requests in the order of their submission. */
 struct queue {
@@ -24,6 +27,7 @@ struct image_worker {
     pthread_cond_t idle;  /* for image_drain: a request was done */
     struct queue todo;    /* submitted */
     struct queue done;    /* done; their callbacks have not been called */
+    bool unsettled;       /* a write came since ops->settle was called */
     bool busy;            /* the thread works on one that is in neither queue */
     bool told;            /* the machine thread has a message from us under way */
     bool stop;            /* the thread is to end when todo is empty */
@@ -88,6 +92,7 @@ static void on_message(void *arg)
 static void work(struct image_worker *w, struct image_request *req)
 {
     w->busy = true;
+    w->unsettled |= req->op == IMAGE_WRITE;
     pthread_mutex_unlock(&w->lock);
     req->status = image_run(w->image, req);
     pthread_mutex_lock(&w->lock);
@@ -102,6 +107,27 @@ static void work(struct image_worker *w, struct image_request *req)
     pthread_mutex_lock(&w->lock);
 }
 
+/* Waits for a request; a second after the last one of some writes, lets the image settle. */
+static void wait(struct image_worker *w)
+{
+    struct timespec until;
+    if (!w->unsettled || !w->image->ops->settle) {
+        pthread_cond_wait(&w->wake, &w->lock);
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += SETTLE_SECONDS;
+    if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT || w->todo.first)
+        return;
+    w->busy = true;
+    w->unsettled = false;
+    pthread_mutex_unlock(&w->lock);
+    w->image->ops->settle(w->image);
+    pthread_mutex_lock(&w->lock);
+    w->busy = false;
+    pthread_cond_signal(&w->idle);
+}
+
 static void *worker_main(void *arg)
 {
     struct image_worker *w = arg;
@@ -113,7 +139,7 @@ static void *worker_main(void *arg)
         else if (w->stop)
             break;
         else
-            pthread_cond_wait(&w->wake, &w->lock);
+            wait(w);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
