@@ -119,6 +119,17 @@ static struct piece translate(struct cpu *cpu, u64 lin, unsigned n, enum access 
     return (struct piece){host, tlb_pa(t, lin), n};
 }
 
+const struct tlb_entry *mem_fill_quietly(struct cpu *cpu, u32 lin, enum access access)
+{
+    bool user = cpu->cpl == 3;
+    u32 error;
+    if (cpu->tlb != &cpu->space->tlb[user] || (cpu->tracer && cpu->tracer->walked) ||
+        tlb_allows(tlb_entry(cpu->tlb, lin)->tag[access], lin))
+        return NULL;
+    return tlb_fill(cpu->space, cpu->cr0 & CR0_PG ? &cpu->walk : NULL, lin, access, user,
+                    watching(cpu) ? watch_page : NULL, cpu, &error);
+}
+
 /* Translates [lin, +size), at most two pages, faults in ascending order; returns the pieces. */
 static unsigned translate_all(struct cpu *cpu, u64 lin, unsigned size, enum access access,
                               bool user, struct piece piece[2])

@@ -109,6 +109,10 @@ static inline u64 sys_read(struct cpu *cpu, u64 lin, unsigned size)
 void sys_write(struct cpu *cpu, u64 lin, u64 value, unsigned size);
 void sys_probe_write(struct cpu *cpu, u64 lin, unsigned size);
 
+/* Fills the TLB entry of lin for an access at the current privilege, as an instruction does that
+ * misses it; NULL, and nothing is raised, when there was no miss, or this is not the way to go. */
+const struct tlb_entry *mem_fill_quietly(struct cpu *cpu, u32 lin, enum access access);
+
 /* Translates the page of the next instruction for execution; returns its readable host address (RAM
  * or ROM), or NULL when it is in MMIO or unmapped space; *pa: its physical address. Raises #PF. */
 const u8 *mem_fetch_page(struct cpu *cpu, u64 lin, u64 *pa);

@@ -7,7 +7,7 @@
 #include "cpu/base.h"
 #include "mmu/walk.h"
 
-enum { TLB_ENTRIES = 1024 };
+enum { TLB_ENTRIES = 4096 };
 #define TLB_NEVER BIT64(62) /* a tag that no access matches */
 #define TLB_SLOW                                                                                   \
     BIT64(61) /* added to a tag: allowed, but by phys_read/phys_write (MMIO, ROM, marked pages,    \

@@ -100,7 +100,10 @@ static struct host_mem lower_checked(struct generator *g, unsigned n, unsigned s
     emit_load64(e, SCRATCH_TEST, write ? TLB_MEM(tag[ACCESS_WRITE]) : TLB_MEM(tag[ACCESS_READ]));
     emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
     gen_unless_zero(g, n);
+    struct cold *c = &g->cold[g->cold_count - 1];
     emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
+    c->fill = fill_code(g->t, size, write);
+    c->filled = emit_pc(e);
     return (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0};
 }
 

@@ -115,7 +115,12 @@ static void emit_callout(struct generator *g, const struct cold *c)
 {
     const struct scanned *s = &g->s->insn[c->insn];
     bool end = verdict_ends(s->verdict);
-    emit_to_site(g->e, g->t->callout);
+    if (c->fill) {
+        emit_call(g->e, c->fill);
+        emit_jmp(g->e, c->filled);
+    } else {
+        emit_to_site(g->e, g->t->callout);
+    }
     emit_site(
         g, (struct tsite){.resume = end ? 0 : (u32)(c->resume - (u64)(uintptr_t)g->t->rx),
                           .offset = s->offset,
@@ -129,7 +134,8 @@ static void emit_callout(struct generator *g, const struct cold *c)
 static bool cold_shares(const struct generator *g, unsigned n)
 {
     const struct cold *c = &g->cold[n];
-    return n && c->insn >= 0 && c[-1].insn == c->insn && c[-1].resume == c->resume;
+    return n && c->insn >= 0 && !c->fill && !c[-1].fill && c[-1].insn == c->insn &&
+           c[-1].resume == c->resume;
 }
 
 /* mov ecx, jump id; lea ecx, [rcx - the id it was linked under]; jrcxz over the next jmp; jmp to

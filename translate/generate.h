@@ -14,6 +14,8 @@ struct cold {
     u64 resume;  /* executable address where the stub goes on; 0 for exits */
     u32 target;  /* exits: linear address */
     s16 insn;    /* index of the instruction, -1 for exits */
+    u64 fill;    /* misses of the TLB: the common stub that fills it, 0: none */
+    u64 filled;  /* where the access goes on then */
     u64 landing; /* misses of an indirect call's look-up: the return address to push */
     bool lookup; /* a look-up failed: SCRATCH_ADDR is where to go on */
     s8 exit;     /* exits: index in tblock.exit, -1: not linkable */

@@ -48,8 +48,11 @@ static bool judge_integer(struct scanned *s, insn_exec *exec)
         if (copied[n].exec != exec)
             continue;
         s->access = copied[n].access;
+        const bool first = s->insn.op[0].kind == OPND_MEM;
         if (exec == exec_mov)
-            s->access = s->insn.op[0].kind == OPND_MEM ? SCAN_WRITE : SCAN_READ;
+            s->access = first ? SCAN_WRITE : SCAN_READ;
+        else if (!first && exec != exec_xchg)
+            s->access &= SCAN_READ; /* the register is what is written */
         return !copy_refused(&s->insn, exec);
     }
     return false;

@@ -138,13 +138,21 @@ void signal_interrupted(struct cpu *cpu, void *context)
         regs[REG_RIP] = (greg_t)t->lookup;
         cpu->jump_id = no_id;
     }
+    u64 *sp = (u64 *)regs[REG_RSP], *base = (u64 *)returns_base(t);
+    bool called = fill_called_at(t, pc);
+    if (called)
+        pc = *sp;
     struct tblock *b = tblock_at_pc(t, pc);
     if (!b)
         return;
     cpu->jump_id = no_id;
     tblock_unlink_exits(t, b);
     restart(t, b, regs);
-    regs[REG_RSP] = (greg_t)returns_base(t);
+    if (called)
+        *--base = pc;
+    regs[REG_RSP] = (greg_t)base;
+    if (called)
+        return;
     int n = tblock_insn_at(t, b, pc - tblock_code(t, b));
     if (repeating(t, b, n, pc))
         to_callout(t, regs, b, (unsigned)n);

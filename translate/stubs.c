@@ -210,5 +210,6 @@ void stubs_emit(struct translator *t)
         emit_u8(e, 0xcc);
     t->trap_site = (struct tsite *)e->at;
     emit_bytes(e, (const u8[sizeof(struct tsite)]){0}, sizeof(struct tsite));
+    fill_emit(t);
     t->stubs_end = (size_t)(e->at - t->rw);
 }

@@ -94,6 +94,16 @@ struct tjump {
 };
 enum { JUMP_ENTRIES = 65536 };
 
+/* fill.c: common stubs that fill the TLB. */
+enum { FILL_SIZES = 7 };
+struct fills {
+    u64 code[2][FILL_SIZES]; /* after misses of reads and of writes, by size */
+    u64 slow, slow_end;      /* the callout of the instruction; here the call is taken back */
+    u64 start;               /* what all of code do */
+    u64 away, back;          /* in between, nothing of it is on the stack of return addresses */
+    u64 end;                 /* one past the last */
+};
+
 /* Why something was not translated or translated code was left; the names are in stop.def. */
 enum translate_stop {
 #define STOP(name, text) STOP_##name,
@@ -122,6 +132,7 @@ struct translator {
     u64 lookup, lookup_end;    /* common stub: go to SCRATCH_ADDR by the jump table, or leave */
     u64 underflow;             /* common stub: a return that was not predicted */
     u64 resume, resume_end;    /* common stub: from C to SCRATCH_ADDR, unless attention is wanted */
+    struct fills fill;         /* common stubs: misses of the TLB */
     u64 load_xmm;              /* common stub: XMM registers into the host */
     u64 leave;                 /* common stub: back to C; the guest's registers are saved */
     bool counting;             /* blocks count their instructions */
@@ -360,6 +371,19 @@ void signal_install(struct translator *t);
 void signal_prepare(struct translator *t);
 void signal_interrupted(struct cpu *cpu, void *context);
 void signal_leave(struct translator *t); /* t is about to go */
+
+/* fill.c: emits the stubs; the one for misses of this size, 0: none. It is called, returns with the
+ * addend in SCRATCH_HOST, or goes to the callout whose site is behind the jmp behind the call. */
+void fill_emit(struct translator *t);
+u64 fill_code(const struct translator *t, unsigned size, bool write);
+/* Is its return address on top of the stack at this host address? */
+bool fill_called_at(const struct translator *t, u64 pc);
+/* Called from the stubs, what: size and kind of the access. */
+struct fill_result {
+    u64 failed; /* not 0: the callout is due */
+    u64 addend; /* of the TLB entry */
+};
+struct fill_result translate_fill(struct cpu *cpu, u32 lin, u32 what);
 
 /* vmm.c: called from the callout stub; returns the host address where to go on. */
 u64 translate_callout(struct cpu *cpu, struct tsite *site);

@@ -6,6 +6,7 @@
 
 #include "cpu/control.h"
 #include "tests/unit/engine_harness.h"
+#include "translate/translate.h"
 
 enum { FUNCTION = 0x60000, OTHER = 0x70000, PTE = 0x101000 };
 
@@ -14,6 +15,11 @@ static struct cpu *cpu;
 static void setup(void)
 {
     cpu = engine_setup_translated(TRANSLATE_AUTO, H_CACHE);
+}
+
+static void setup_checked(void)
+{
+    cpu = engine_setup_translated(TRANSLATE_CHECKED, H_CACHE);
 }
 
 static void setup_small(void)
@@ -237,6 +243,33 @@ START_TEST(an_instruction_crosses_pages_in_a_loop)
 }
 END_TEST
 
+/* What a page-table entry has of A and D. */
+static u32 used(u32 lin)
+{
+    return mem32(PTE + 4 * (lin >> 12)) & 0x60;
+}
+
+START_TEST(a_miss_of_the_tlb_keeps_flags_and_sets_a_and_d)
+{
+    /* mov eax, 7fffffff; inc eax; mov edx, [FUNCTION]; seto cl; sets ch; stc; adc ebx, [FUNCTION];
+     * stc; adc [OTHER], ebx; hlt. Reading sets A only, be it the operand of an addition. */
+    PUT_AT(H_CODE, 0xb8, 0xff, 0xff, 0xff, 0x7f, 0x40, 0x8b, 0x15, 0, 0, 6, 0, 0x0f, 0x90, 0xc1,
+           0x0f, 0x98, 0xc5, 0xf9, 0x13, 0x1d, 0, 0, 6, 0, 0xf9, 0x11, 0x1d, 0, 0, 7, 0, HLT);
+    mem32_set(FUNCTION, 5);
+    mem32_set(OTHER, 100);
+    harness_paging();
+    cpu->regs[RBX] = cpu->regs[RCX] = 0;
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RCX], 0x101);
+    ck_assert_uint_eq(cpu->regs[RDX], 5);
+    ck_assert_uint_eq(cpu->regs[RBX], 6);
+    ck_assert_uint_eq(mem32(OTHER), 107);
+    ck_assert_uint_eq(used(FUNCTION), 0x20);
+    ck_assert_uint_eq(used(OTHER), 0x60);
+    ck_assert_uint_ge(cpu->translator->stops[STOP_FILL], 2);
+}
+END_TEST
+
 START_TEST(divide_errors_are_precise)
 {
     /* mov eax, 80000000h; cdq; mov ecx, -1; idiv ecx: the handler is HLT */
@@ -271,6 +304,7 @@ int main(void)
 {
     Suite *s = suite_create("translate");
     TCase *t = tcase_create("code"), *small = tcase_create("small cache");
+    TCase *checked = tcase_create("checked");
     tcase_add_checked_fixture(t, setup, engine_teardown);
     tcase_add_test(t, a_loop_counts);
     tcase_add_test(t, a_store_changes_the_next_instruction);
@@ -288,6 +322,9 @@ int main(void)
     tcase_add_test(t, an_instruction_crosses_pages_in_a_loop);
     tcase_add_test(t, divide_errors_are_precise);
     suite_add_tcase(s, t);
+    tcase_add_checked_fixture(checked, setup_checked, engine_teardown);
+    tcase_add_test(checked, a_miss_of_the_tlb_keeps_flags_and_sets_a_and_d);
+    suite_add_tcase(s, checked);
     tcase_add_checked_fixture(small, setup_small, engine_teardown);
     tcase_add_test(small, a_full_cache_starts_anew);
     suite_add_tcase(s, small);

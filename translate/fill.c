@@ -1,0 +1,142 @@
+/* Misses of the software TLB: a short way from translated code that only fills it and goes on with
+ * the access (SDM vol. 3, chapter 4). What that cannot serve takes the callout of the instruction.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "cpu/mem.h"
+#include "translate/generate.h"
+
+enum { FILL_WRITE = BIT(8), JMP_BYTES = 5, XMM_REGS = 8 };
+
+static const u8 fill_size[FILL_SIZES] = {1, 2, 4, 8, 10, 16, 32};
+
+/* Guest registers that C code may change, RAX apart. */
+static const u8 volatile_reg[] = {HOST_RDX, HOST_RSI, HOST_RDI};
+
+static const struct host_op op_store64 = {.opcode = {0x89}, .opcode_count = 1, .w = true};
+static const struct host_op op_pop = {.opcode = {0x8f}, .opcode_count = 1};
+static const struct host_op op_push = {.opcode = {0xff}, .opcode_count = 1};
+enum { PUSH_DIGIT = 6 };
+
+u64 fill_code(const struct translator *t, unsigned size, bool write)
+{
+    for (unsigned n = 0; n < FILL_SIZES; n++)
+        if (fill_size[n] == size)
+            return t->fill.code[write][n];
+    return 0;
+}
+
+static struct host_mem reg_mem(unsigned n)
+{
+    return (struct host_mem){REG_CPU, HOST_NONE, 0, (s32)(offsetof(struct cpu, regs) + 8 * n)};
+}
+
+/* What C code may change, to struct cpu; to the stack of C. */
+static void emit_save(struct emit *e)
+{
+    emit_op_mem(e, &op_pop, 0, CPU_MEM(fill_return));
+    emit_op_mem(e, &op_store64, HOST_RSP, CPU_MEM(return_sp));
+    emit_load64(e, HOST_RSP, CPU_MEM(host_sp));
+    emit_op_mem(e, &op_store64, HOST_RAX, reg_mem(HOST_RAX));
+    for (unsigned n = 0; n < ARRAY_LEN(volatile_reg); n++)
+        emit_op_mem(e, &op_store64, volatile_reg[n], reg_mem(volatile_reg[n]));
+    emit_op_mem(e, &op_store64, SCRATCH_ADDR, CPU_MEM(fill_lin));
+    emit_bytes(e, (const u8[]){0x9f, 0x0f, 0x90, 0xc0}, 4); /* lahf; seto al */
+    emit_op_mem(e, &op_store64, HOST_RAX, CPU_MEM(fill_flags));
+}
+
+static void emit_restore(struct emit *e)
+{
+    emit_load64(e, HOST_RAX, CPU_MEM(fill_flags));
+    emit_bytes(e, (const u8[]){0x04, 0x7f, 0x9e}, 3); /* add al, 7f; sahf */
+    emit_load64(e, HOST_RAX, reg_mem(HOST_RAX));
+    for (unsigned n = 0; n < ARRAY_LEN(volatile_reg); n++)
+        emit_load64(e, volatile_reg[n], reg_mem(volatile_reg[n]));
+    emit_load64(e, SCRATCH_ADDR, CPU_MEM(fill_lin));
+    emit_load64(e, REG_BASE, CPU_MEM(access_base));
+    emit_load64(e, HOST_RSP, CPU_MEM(return_sp));
+    emit_op_mem(e, &op_push, PUSH_DIGIT, CPU_MEM(fill_return));
+}
+
+/* Takes the call back and goes to the callout, whose site follows the jmp behind the call. */
+static void emit_slow(struct translator *t)
+{
+    struct emit *e = &t->emit;
+    t->fill.slow = emit_pc(e);
+    emit_bytes(e, (const u8[]){0x41, 0x58}, 2); /* pop r8 */
+    t->fill.slow_end = emit_pc(e);
+    emit_lea64(e, SCRATCH_ADDR, (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, JMP_BYTES});
+    emit_jmp(e, t->callout);
+}
+
+/* XMM registers, which C may use, to struct cpu or back if they are in the host. */
+static void emit_xmm_if_present(struct emit *e, bool store)
+{
+    const struct host_op move = {.opcode = {0x0f, store ? 0x29 : 0x28}, .opcode_count = 2};
+    emit_load64(e, SCRATCH_ADDR, CPU_MEM(xmm_absent));
+    emit_bytes(e, (const u8[]){0x4d, 0x85, 0xc0}, 3); /* test r8, r8 */
+    u8 *skip = emit_jcc(e, 5 /* nz */, emit_pc(e));
+    for (unsigned n = 0; n < XMM_REGS; n++) {
+        size_t at = offsetof(struct cpu, fpu) + offsetof(struct fpu, xmm) + 16 * n;
+        emit_op_mem(e, &move, n, (struct host_mem){REG_CPU, HOST_NONE, 0, (s32)at});
+    }
+    emit_patch(skip, e->delta, emit_pc(e));
+}
+
+/* SCRATCH_INDEX says what has missed. */
+static void emit_fill(struct translator *t)
+{
+    static const u8 arguments[] = {0x4c, 0x89, 0xff,                    /* mov rdi, r15 */
+                                   0x44, 0x89, 0xc6, 0x44, 0x89, 0xca}; /* mov esi, r8d; edx, r9d */
+    static const u8 results[] = {0x48, 0x89, 0xc1, 0x49, 0x89, 0xd2};   /* mov rcx, rax; r10, rdx */
+    struct emit *e = &t->emit;
+    t->fill.start = emit_pc(e);
+    t->fill.away = emit_pc(e);
+    emit_save(e);
+    emit_bytes(e, arguments, sizeof arguments);
+    emit_xmm_if_present(e, true);
+    emit_mov64_imm(e, HOST_RAX, (u64)(uintptr_t)translate_fill);
+    emit_bytes(e, (const u8[]){0xff, 0xd0}, 2); /* call rax */
+    emit_bytes(e, results, sizeof results);
+    emit_xmm_if_present(e, false);
+    emit_restore(e);
+    t->fill.back = emit_pc(e);
+    emit_jrcxz_over_jmp(e);
+    emit_jmp(e, t->fill.slow);
+    emit_load32(e, SCRATCH_TEST, CPU_MEM(poll));
+    emit_jrcxz_over_jmp(e);
+    emit_jmp(e, t->fill.slow);
+    emit_u8(e, 0xc3); /* ret */
+}
+
+void fill_emit(struct translator *t)
+{
+    struct emit *e = &t->emit;
+    emit_slow(t);
+    emit_fill(t);
+    for (unsigned n = 0; n < 2 * FILL_SIZES; n++) {
+        bool write = n % 2;
+        t->fill.code[write][n / 2] = emit_pc(e);
+        emit_mov32_imm(e, SCRATCH_INDEX, fill_size[n / 2] | (write ? FILL_WRITE : 0));
+        emit_jmp(e, t->fill.start);
+    }
+    t->fill.end = emit_pc(e);
+}
+
+bool fill_called_at(const struct translator *t, u64 pc)
+{
+    const struct fills *f = &t->fill;
+    return (pc >= f->slow && pc < f->slow_end) || (pc >= f->start && pc <= f->away) ||
+           (pc >= f->back && pc < f->end);
+}
+
+struct fill_result translate_fill(struct cpu *cpu, u32 lin, u32 what)
+{
+    struct translator *t = cpu->translator;
+    enum access access = what & FILL_WRITE ? ACCESS_WRITE : ACCESS_READ;
+    unsigned size = what & (FILL_WRITE - 1);
+    const u64 id = cpu->jump_id;
+    const struct tlb_entry *e = mem_fill_quietly(cpu, lin, access);
+    bool good = e && tlb_hits(e->tag[access], lin, size) && cpu->jump_id == id;
+    t->stops[STOP_FILL] += good;
+    return (struct fill_result){!good, good ? e->addend : 0};
+}
