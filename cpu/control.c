@@ -8,6 +8,7 @@
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
 #include "cpu/exec.h"
+#include "cpu/hook.h"
 #include "cpu/operand.h"
 #include "cpu/segment.h"
 
@@ -59,6 +60,12 @@ static bool uses_pdptes(const struct cpu *cpu, u64 cr0, u64 cr4)
 
 static const char bad_pdpte[] = "a page-directory-pointer entry with reserved bits set";
 
+static void tell_flush(struct cpu *cpu, enum flush_kind kind)
+{
+    if (unlikely(cpu->debugger))
+        hook_flushed(cpu, kind, 0);
+}
+
 const char *control_write_cr0(struct cpu *cpu, u64 value)
 {
     value = (value & CR0_BITS) | CR0_ET;
@@ -71,8 +78,10 @@ const char *control_write_cr0(struct cpu *cpu, u64 value)
         !walk_load_pdptes(cpu->mem, cpu->cr3, cpu->walk.pdpte))
         return bad_pdpte;
     cpu->cr0 = cpu->walk.cr0 = value;
-    if (changed & CR0_FLUSH)
+    if (changed & CR0_FLUSH) {
         control_select_space(cpu);
+        tell_flush(cpu, FLUSH_ALL);
+    }
     if (changed & CR0_PE)
         segment_forget_origins(cpu);
     if (changed & (CR0_PE | CR0_AM))
@@ -86,6 +95,7 @@ const char *control_write_cr3(struct cpu *cpu, u64 value)
         return bad_pdpte;
     cpu->cr3 = cpu->walk.cr3 = value;
     control_select_space(cpu);
+    tell_flush(cpu, FLUSH_LOCAL);
     return NULL;
 }
 
@@ -100,8 +110,10 @@ const char *control_write_cr4(struct cpu *cpu, u64 value)
         !walk_load_pdptes(cpu->mem, cpu->cr3, cpu->walk.pdpte))
         return bad_pdpte;
     cpu->cr4 = cpu->walk.cr4 = value;
-    if (changed & CR4_FLUSH)
+    if (changed & CR4_FLUSH) {
         control_select_space(cpu);
+        tell_flush(cpu, FLUSH_ALL);
+    }
     return NULL;
 }
 
@@ -267,6 +279,8 @@ void exec_invlpg(struct cpu *cpu, const struct insn *i)
     require_cpl0(cpu, "INVLPG outside ring 0");
     u64 lin = cpu->seg[i->seg].base + insn_ea(cpu, i);
     spaces_invalidate(cpu->spaces, cpu->code_mode == MODE_64 ? lin : (u32)lin);
+    if (unlikely(cpu->debugger))
+        hook_flushed(cpu, FLUSH_PAGE, (u32)lin);
 }
 
 void exec_invd(struct cpu *cpu, const struct insn *i)

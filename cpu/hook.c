@@ -73,6 +73,11 @@ void hook_walked(struct cpu *cpu, u64 lin, enum access access, bool ok)
     TELL(walked, lin, access, ok);
 }
 
+void hook_flushed(struct cpu *cpu, enum flush_kind kind, u64 lin)
+{
+    TELL(flushed, kind, lin);
+}
+
 void hook_decoded(struct cpu *cpu, u64 lin, const struct insn *insn, unsigned count)
 {
     TELL(decoded, lin, insn, count);

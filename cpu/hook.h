@@ -6,6 +6,13 @@
 
 #include "cpu/cpu.h"
 
+/* What the guest has the CPU forget of translated addresses (SDM vol. 3, 4.10.4). */
+enum flush_kind {
+    FLUSH_PAGE,  /* that of one page: INVLPG */
+    FLUSH_LOCAL, /* all but global pages: a load of CR3 */
+    FLUSH_ALL    /* everything: paging is switched, CR4.PGE, PSE or PAE changes */
+};
+
 /* One listener; a member of the struct of whoever listens. Functions may be NULL. They are called
  * on the CPU's thread and must not change the guest's state. */
 struct hook {
@@ -25,6 +32,8 @@ struct hook {
     void (*device)(struct hook *h, struct cpu *cpu, u64 pa, unsigned size, u64 value, bool write);
     /* the page tables were walked for lin; ok: the access is allowed */
     void (*walked)(struct hook *h, struct cpu *cpu, u64 lin, enum access access, bool ok);
+    /* the guest flushes; lin is for FLUSH_PAGE */
+    void (*flushed)(struct hook *h, struct cpu *cpu, enum flush_kind kind, u64 lin);
     /* a row of instructions that starts at lin was decoded, to be run for the first time */
     void (*decoded)(struct hook *h, struct cpu *cpu, u64 lin, const struct insn *insn,
                     unsigned count);
@@ -46,6 +55,7 @@ void hook_mode(struct cpu *cpu);
 void hook_port(struct cpu *cpu, u16 port, unsigned size, u32 value, bool write);
 void hook_device(struct cpu *cpu, u64 pa, unsigned size, u64 value, bool write);
 void hook_walked(struct cpu *cpu, u64 lin, enum access access, bool ok);
+void hook_flushed(struct cpu *cpu, enum flush_kind kind, u64 lin);
 void hook_decoded(struct cpu *cpu, u64 lin, const struct insn *insn, unsigned count);
 void hook_interrupted(struct cpu *cpu, const void *context);
 

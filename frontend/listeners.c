@@ -5,10 +5,11 @@
 #include "frontend/command.h"
 #include "frontend/profile.h"
 #include "frontend/record.h"
+#include "frontend/strict.h"
 
 bool listeners_wanted(const struct options *o)
 {
-    return o->trace || o->profile;
+    return o->trace || o->profile || o->strict;
 }
 
 bool listeners_open(struct listeners *l, struct monitor *mon, const struct options *o,
@@ -19,6 +20,7 @@ bool listeners_open(struct listeners *l, struct monitor *mon, const struct optio
     if (o->profile && !(l->profile = profile_new(mon->cpu, mon->symbols, o->profile, err)))
         return false;
     mon->profile = l->profile;
+    l->strict = o->strict ? strict_new(mon) : NULL;
     return true;
 }
 
@@ -26,5 +28,6 @@ void listeners_close(struct listeners *l)
 {
     recorder_free(l->recorder);
     profile_free(l->profile);
+    strict_free(l->strict);
     *l = (struct listeners){0};
 }

@@ -10,10 +10,12 @@
 struct monitor;
 struct recorder;
 struct profile;
+struct strict;
 
 struct listeners {
     struct recorder *recorder; /* -trace, or NULL */
     struct profile *profile;   /* -profile, or NULL */
+    struct strict *strict;     /* -strict, or NULL */
 };
 
 /* Does the command line want any? */

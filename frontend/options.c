@@ -588,6 +588,12 @@ static bool opt_profile(struct options *o, const char *arg, struct error *err)
     return true;
 }
 
+static bool opt_strict(struct options *o, const char *arg, struct error *err)
+{
+    (void)arg, (void)err;
+    return o->strict = true;
+}
+
 static bool opt_limit(struct options *o, const char *arg, struct error *err)
 {
     if (!parse_number(arg, 10, UINT64_MAX, &o->limit) || !o->limit)
@@ -682,6 +688,7 @@ static const struct option option_table[] = {
     {"trace", "FILE[,insn][,mem][,int][,io][,mmio][,call][,range=A..B][,cr3=A][,cpl=N]",
      "write what the guest does to a file, for prescient trace", opt_trace},
     {"profile", "FILE[,period=MICROSECONDS]", "sample where the guest's time goes", opt_profile},
+    {"strict", NULL, "tell what hardware tolerates or leaves undefined", opt_strict},
     {"limit", "N", "stop after N guest instructions", opt_limit},
     {"loadvm", "NAME", "start from a snapshot (NAME.snap here, or a path)", opt_loadvm},
     {"screenshot", "FILE.png", "save the screen at exit, and on SIGUSR1", opt_screenshot},

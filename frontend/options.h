@@ -72,6 +72,7 @@ struct options {
     char *debug_filter;           /* -dfilter: code addresses, or NULL: all */
     char *trace;                  /* -trace: file and what goes into it, or NULL */
     char *profile;                /* -profile: file and period, or NULL */
+    bool strict;                  /* -strict */
     u64 limit;                    /* stop after that many instructions; 0: none */
     bool help;                    /* -help */
     bool version;                 /* -version */

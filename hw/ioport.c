@@ -138,3 +138,8 @@ void ioport_walk(const struct ioports *io,
         p = end;
     }
 }
+
+bool ioport_claimed(const struct ioports *io, u16 port)
+{
+    return io->owner[port];
+}

@@ -35,4 +35,7 @@ void ioport_walk(const struct ioports *io,
                  void (*fn)(void *opaque, u16 base, unsigned count, const char *name),
                  void *opaque);
 
+/* Does anybody answer at this port? */
+bool ioport_claimed(const struct ioports *io, u16 port);
+
 #endif

@@ -444,6 +444,12 @@ static const struct range *range_at(const struct physmem *pm, u64 pa)
     return n < pm->count && pm->range[n].base <= pa ? &pm->range[n] : NULL;
 }
 
+enum phys_kind physmem_kind(const struct physmem *pm, u64 pa)
+{
+    const struct range *r = range_at(pm, pa);
+    return r ? r->kind : PHYS_NONE;
+}
+
 static u32 cycle_read(struct physmem *pm, u64 pa, unsigned size)
 {
     const struct range *r = range_at(pm, pa);

@@ -70,6 +70,8 @@ void physmem_on_remap(struct physmem *pm, void (*fn)(void *opaque), void *opaque
 void physmem_on_marked_write(struct physmem *pm,
                              void (*fn)(void *opaque, u64 ram_offset, unsigned size, u8 marks),
                              void *opaque);
+/* Who answers at an address: a device, ROM, RAM, or nobody. */
+enum phys_kind physmem_kind(const struct physmem *pm, u64 pa);
 /* Called after a mark was set on a page: cached write permission for it must go. */
 void physmem_on_mark(struct physmem *pm, void (*fn)(void *opaque, u64 ram_offset), void *opaque);
 

@@ -1,0 +1,180 @@
+/* A kernel that does what the strict mode is to tell of: each label sin_... once, each good_... never. */
+/* SPDX-License-Identifier: MIT */
+
+MAGIC = 0x1badb002
+DIRECTORY = 0x110000
+TABLE = 0x111000
+WINDOW = 0x300000
+WINDOW_ENTRY = TABLE + (WINDOW >> 12) * 4
+
+        .text
+        .code32
+        .long MAGIC, 0, -MAGIC
+
+        .globl start
+start:  cli
+        mov $0x120000, %esp
+        lgdt gdt_pointer
+        ljmp $8, $flat
+flat:   mov $16, %eax
+        mov %eax, %ds
+        mov %eax, %es
+        mov %eax, %ss
+        mov $on_fault, %eax
+        mov %ax, idt + 14 * 8
+        shr $16, %eax
+        mov %ax, idt + 14 * 8 + 6
+        lidt idt_pointer
+
+/* ports and memory */
+sin_port:
+        mov $0x1234, %edx
+        in %dx, %al
+sin_hole:
+        mov 0xe0000000, %eax
+sin_rom:
+        movb $0, 0xfffffff0
+good_ram:
+        movb $0, 0x200000
+
+/* the interrupt controllers */
+good_icw1:
+        mov $0x11, %al
+        out %al, $0x20
+sin_vector:
+        mov $0x08, %al
+        out %al, $0x21
+sin_cascade:
+        mov $0x02, %al
+        out %al, $0x21
+sin_mcs80:
+        mov $0x00, %al
+        out %al, $0x21
+        mov $0x11, %al
+        out %al, $0x20
+sin_order:
+        mov $0x20, %al
+        out %al, $0x20
+good_icw:
+        mov $0x11, %al
+        out %al, $0xa0
+        mov $0x70, %al
+        out %al, $0xa1
+        mov $0x02, %al
+        out %al, $0xa1
+        mov $0x01, %al
+        out %al, $0xa1
+good_mask:
+        mov $0xff, %al
+        out %al, $0xa1
+sin_eoi:
+        mov $0x20, %al
+        out %al, $0xa0
+
+/* the timer */
+good_count:
+        mov $0x34, %al
+        out %al, $0x43
+        mov $0x00, %al
+        out %al, $0x40
+        mov $0x10, %al
+        out %al, $0x40
+        mov $0x34, %al
+        out %al, $0x43
+        mov $0x01, %al
+        out %al, $0x40
+sin_half:
+        mov $0x34, %al
+        out %al, $0x43
+        mov $0x01, %al
+        out %al, $0x40
+        mov $0x00, %al
+sin_one:
+        out %al, $0x40
+
+/* flags */
+sin_flag:
+        mov $7, %eax
+        mul %eax
+        jz 1f
+1:
+sin_overflow:
+        shl $2, %eax
+        seto %bl
+good_flag:
+        shl $1, %eax
+        seto %bl
+        and $1, %eax
+        jz 2f
+2:      mul %eax
+        jc 3f
+3:
+/* paging: 4 MiB as they are, a window that moves */
+        mov $DIRECTORY, %edi
+        mov $2048, %ecx
+        xor %eax, %eax
+        rep stosl
+        movl $TABLE + 3, DIRECTORY
+        mov $TABLE, %edi
+        mov $3, %eax
+4:      stosl
+        add $0x1000, %eax
+        cmp $TABLE + 4096, %edi
+        jne 4b
+sin_cr3:
+        mov $DIRECTORY + 0x20, %eax
+        mov %eax, %cr3
+        mov %cr0, %eax
+        or $0x80010000, %eax
+        mov %eax, %cr0
+        jmp 5f
+5:      mov $DIRECTORY, %eax
+        mov %eax, %cr3
+        mov WINDOW, %eax
+        movl $0x201003, WINDOW_ENTRY
+sin_moved:
+        mov WINDOW, %eax
+        movl $0x202003, WINDOW_ENTRY
+        invlpg WINDOW
+good_moved:
+        mov WINDOW, %eax
+        movl $0x203003, WINDOW_ENTRY
+        mov %cr3, %eax
+        mov %eax, %cr3
+good_reloaded:
+        mov WINDOW, %eax
+        movl $0, WINDOW_ENTRY
+sin_cleared:
+        mov WINDOW, %eax
+        movl $0x204003, WINDOW_ENTRY
+        invlpg WINDOW
+        mov WINDOW, %eax
+        movl $0x204001, WINDOW_ENTRY
+good_read:
+        mov WINDOW, %eax
+sin_read_only:
+        mov %eax, WINDOW
+good_end:
+        mov $0x501, %edx
+        mov $0, %al
+        out %al, %dx
+        hlt
+
+/* #PF: the window's page is there again */
+on_fault:
+        movl $0x204003, WINDOW_ENTRY
+        invlpg WINDOW
+        add $4, %esp
+        iret
+
+        .balign 8
+gdt:    .quad 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+gdt_pointer:
+        .word . - gdt - 1
+        .long gdt
+        .balign 8
+idt:    .fill 14, 8, 0
+        .word 0, 8, 0x8e00, 0 /* filled at the start */
+idt_pointer:
+        .word . - idt - 1
+        .long idt
