@@ -129,6 +129,7 @@ struct fault {
     u32 error;       /* error code */
     u64 cr2;         /* VEC_PF: linear address that becomes CR2 */
     const char *why; /* one clause for people: which check failed; a literal */
+    const char *by;  /* the instruction's mnemonic; NULL: none was executing, or not known yet */
 };
 
 /* A fault on the way to a triple fault, and where the CPU was. */
@@ -244,7 +245,7 @@ struct cpu {
     int delivering;           /* vector being delivered, -1 none: for double faults */
     bool delivering_external; /* error codes get EXT */
     /* the faults since `delivering` was last -1: told on a triple fault */
-    struct fault_link chain[3];
+    struct fault_link chain[6];
     unsigned chained;  /* how many */
     u64 *guest_breaks; /* bit map: offsets in a page where DR0-3 break, or have broken; or NULL */
     bool let_pass;     /* the instruction at rip was found to be free of breakpoints, or RF */

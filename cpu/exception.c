@@ -5,6 +5,7 @@
 
 #include "cpu/breakpoint.h"
 #include "cpu/debug.h"
+#include "cpu/decode.h"
 #include "cpu/exec.h"
 #include "cpu/explain.h"
 #include "cpu/far.h"
@@ -221,6 +222,7 @@ void exception_deliver(struct cpu *cpu)
 {
     bool in_insn = cpu->cur;
     if (in_insn) {
+        cpu->fault.by = insn_info(cpu->cur->row)->name;
         cpu->rip = cpu->rip - cpu->cur->len;
         if (cpu->code_mode != MODE_64)
             cpu->rip = (u32)cpu->rip;

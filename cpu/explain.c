@@ -4,6 +4,7 @@
 #include "cpu/explain.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "cpu/mem.h"
@@ -16,66 +17,130 @@ const char *explain_name(unsigned vector)
     return vector < ARRAY_LEN(names) ? names[vector] : "#?";
 }
 
+const char *explain_type(u8 access)
+{
+    static const char *const system[] = {"reserved",
+                                         "TSS, 16 bit, free",
+                                         "LDT",
+                                         "TSS, 16 bit, busy",
+                                         "call gate, 16 bit",
+                                         "task gate",
+                                         "interrupt gate, 16 bit",
+                                         "trap gate, 16 bit",
+                                         "reserved",
+                                         "TSS, 32 bit, free",
+                                         "reserved",
+                                         "TSS, 32 bit, busy",
+                                         "call gate, 32 bit",
+                                         "reserved",
+                                         "interrupt gate, 32 bit",
+                                         "trap gate, 32 bit"};
+    static const char *const code[] = {"code, execute only", "code, execute, read",
+                                       "code, execute only, conforming",
+                                       "code, execute, read, conforming"};
+    static const char *const data[] = {"data, read only", "data, read, write",
+                                       "data, read only, expand-down",
+                                       "data, read, write, expand-down"};
+    if (!(access & 0x10))
+        return system[access & 15];
+    return access & 8 ? code[access >> 1 & 3] : data[access >> 1 & 3];
+}
+
+/* Text that is put together piece by piece; what does not fit is lost. */
+struct piecemeal {
+    char *at;    /* the end so far */
+    size_t room; /* behind it */
+};
+
+static PRINTF_LIKE(2, 3) void put(struct piecemeal *p, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(p->at, p->room, fmt, args);
+    va_end(args);
+    size_t used = n < 0 ? 0 : (size_t)n < p->room ? (size_t)n : p->room - 1;
+    p->at += used;
+    p->room -= used;
+}
+
+/* Entry `at` of a descriptor table. */
+static void put_descriptor(struct cpu *cpu, struct piecemeal *p, const char *table, u64 base,
+                           u32 limit, u32 at)
+{
+    u8 d[8];
+    put(p, "%s entry %u ", table, at / 8);
+    if (at + 7 > limit)
+        put(p, "is beyond the table's limit 0x%x", limit);
+    else if (mem_peek(cpu, (u32)(base + at), d, 8) < 8)
+        put(p, "cannot be read");
+    else
+        put(p, "is %s, DPL %u, %s", explain_type(d[5]), d[5] >> 5 & 3,
+            d[5] & 0x80 ? "present" : "not present");
+}
+
+/* What the error code names (vol. 3, figure 6-7). */
+static void put_selector(struct cpu *cpu, struct piecemeal *p, u32 error)
+{
+    const struct segment *ldt = &cpu->seg[SEG_LDTR];
+    u32 at = error & 0xfff8;
+    if (!(error & 0xfffe))
+        return;
+    put(p, "; ");
+    if (error & 2) {
+        put(p, "vector 0x%02x: ", error >> 3 & 0xff);
+        put_descriptor(cpu, p, "IDT", cpu->idtr.base, cpu->idtr.limit, at);
+        return;
+    }
+    put(p, "selector 0x%04x: ", error & 0xfffc);
+    if (error & 4)
+        put_descriptor(cpu, p, "LDT", ldt->base, ldt->limit, at);
+    else
+        put_descriptor(cpu, p, "GDT", cpu->gdtr.base, cpu->gdtr.limit, at);
+}
+
+/* The access of a page fault, and the entry that did not allow it. */
+static void put_walk(struct cpu *cpu, struct piecemeal *p, const struct fault *f)
+{
+    enum access access = f->error & PF_ID  ? ACCESS_EXEC
+                         : f->error & PF_W ? ACCESS_WRITE
+                                           : ACCESS_READ;
+    static const char *const kinds[] = {
+        [ACCESS_READ] = "read", [ACCESS_WRITE] = "write", [ACCESS_EXEC] = "fetch"};
+    struct walk_result w = walk(cpu->mem, &cpu->walk, f->cr2, access, f->error & PF_U, false);
+    put(p, "; a %s by %s code", kinds[access], f->error & PF_U ? "user" : "supervisor");
+    if (w.levels && w.levels <= ARRAY_LEN(w.entry))
+        put(p, ", level %u entry at 0x%08" PRIx64 " is %08" PRIx64, w.levels,
+            w.entry_pa[w.levels - 1], w.entry[w.levels - 1]);
+}
+
+char *explain_cause(struct cpu *cpu, const struct fault *f, char *buf, size_t size)
+{
+    struct piecemeal p = {buf, size};
+    bool names_selector = f->vector >= VEC_TS && f->vector <= VEC_GP;
+    if (f->by)
+        put(&p, ", %s", f->by);
+    if (f->vector == VEC_PF)
+        put(&p, ", address %08" PRIx64, f->cr2);
+    put(&p, ": %s", f->why ? f->why : "no reason given");
+    if (f->vector == VEC_PF)
+        put_walk(cpu, &p, f);
+    else if (f->has_error && names_selector)
+        put_selector(cpu, &p, f->error);
+    return buf;
+}
+
 static void explain_line(struct cpu *cpu, const char *lead, const struct fault *f, u16 cs, u64 rip)
 {
-    char code[16] = "", cr2[32] = "";
+    char code[16] = "", cause[CAUSE_MAX_LEN];
     if (f->has_error)
         snprintf(code, sizeof code, "(0x%04" PRIx32 ")", f->error);
-    if (f->vector == VEC_PF)
-        snprintf(cr2, sizeof cr2, ", address 0x%08" PRIx64, f->cr2);
-    log_line(cpu->log, "%s%s%s at %04x:%08" PRIx64 "%s: %s", lead, explain_name(f->vector), code,
-             cs, rip, cr2, f->why ? f->why : "no reason given");
+    log_line(cpu->log, "%s%s%s at %04x:%08" PRIx64 "%s", lead, explain_name(f->vector), code, cs,
+             rip, explain_cause(cpu, f, cause, sizeof cause));
 }
 
 void explain_exception(struct cpu *cpu, const struct fault *fault)
 {
     explain_line(cpu, "", fault, cpu->seg[SEG_CS].selector, cpu->rip);
-}
-
-static void explain_entry(struct cpu *cpu, const char *what, u64 lin, u64 table_limit, u32 at)
-{
-    u8 b[8];
-    if (at + 7 > table_limit)
-        log_line(cpu->log, "    %s is beyond the table's limit 0x%" PRIx64, what, table_limit);
-    else if (mem_peek(cpu, (u32)lin, b, 8) < 8)
-        log_line(cpu->log, "    %s at 0x%08" PRIx64 " cannot be read", what, lin);
-    else
-        log_line(cpu->log, "    %s at 0x%08" PRIx64 ": %08x %08x (%s, DPL %u, type %u)", what, lin,
-                 load_le32(b + 4), load_le32(b), b[5] & 0x80 ? "present" : "not present",
-                 b[5] >> 5 & 3, b[5] & 0x1f);
-}
-
-/* The descriptor or gate that an error code names (vol. 3, figure 6-7). */
-static void explain_selector(struct cpu *cpu, u32 error)
-{
-    char what[48];
-    u32 at = error & 0xfff8;
-    if (error & 2) {
-        snprintf(what, sizeof what, "IDT gate 0x%02x", error >> 3 & 0xff);
-        explain_entry(cpu, what, cpu->idtr.base + at, cpu->idtr.limit, at);
-    } else if (at || error & 4) {
-        const struct segment *ldt = &cpu->seg[SEG_LDTR];
-        snprintf(what, sizeof what, "descriptor of selector 0x%04x in the %s", error & 0xfffc,
-                 error & 4 ? "LDT" : "GDT");
-        if (error & 4)
-            explain_entry(cpu, what, ldt->base + at, ldt->limit, at);
-        else
-            explain_entry(cpu, what, cpu->gdtr.base + at, cpu->gdtr.limit, at);
-    }
-}
-
-static void explain_walk(struct cpu *cpu, const struct fault *f)
-{
-    static const char *const kinds[] = {"read", "write", "fetch"};
-    enum access access = f->error & PF_ID  ? ACCESS_EXEC
-                         : f->error & PF_W ? ACCESS_WRITE
-                                           : ACCESS_READ;
-    struct walk_result w = walk(cpu->mem, &cpu->walk, f->cr2, access, f->error & PF_U, false);
-    log_line(cpu->log, "    %s %s, CR3 0x%08" PRIx64, f->error & PF_U ? "user" : "supervisor",
-             kinds[access], cpu->cr3);
-    for (unsigned n = 0; n < w.levels && n < ARRAY_LEN(w.entry); n++)
-        log_line(cpu->log, "    table entry at physical 0x%08" PRIx64 ": %016" PRIx64 " (%s)",
-                 w.entry_pa[n], w.entry[n], w.entry[n] & 1 ? "present" : "not present");
 }
 
 static void explain_registers(struct cpu *cpu)
@@ -101,10 +166,6 @@ void explain_triple(struct cpu *cpu)
     for (unsigned n = 0; n < cpu->chained; n++) {
         const struct fault_link *l = &cpu->chain[n];
         explain_line(cpu, "  ", &l->fault, l->cs, l->rip);
-        if (l->fault.vector == VEC_PF)
-            explain_walk(cpu, &l->fault);
-        else if (l->fault.has_error)
-            explain_selector(cpu, l->fault.error);
     }
     explain_registers(cpu);
 }

@@ -67,8 +67,10 @@ static void on_event(struct hook *h, struct cpu *cpu, unsigned vector, const str
 {
     struct text t = {0};
     tell_place(monitor_of(h), &t);
+    char cause[CAUSE_MAX_LEN];
     if (fault)
-        text_add(&t, ": %s: %s", explain_name(vector), fault->why ? fault->why : "");
+        text_add(&t, ": %s%s", explain_name(vector),
+                 explain_cause(cpu, fault, cause, sizeof cause));
     else
         text_add(&t, ": %sinterrupt 0x%02x", cpu->cur ? "software " : "", vector);
     tell(&t);

@@ -61,14 +61,13 @@ static void show_data(struct monitor *mon, const struct pause *p, struct text *o
 static void show_fault(struct monitor *mon, const struct pause *p, struct text *out)
 {
     const struct fault *f = &p->fault;
+    char cause[CAUSE_MAX_LEN];
     text_add(out, "%s", explain_name(f->vector));
     if (f->has_error)
         text_add(out, "(0x%04x)", f->error);
     text_add(out, " at ");
     show_place(mon, p->cs, p->rip, out);
-    if (f->vector == VEC_PF)
-        text_add(out, ", address %08" PRIx64, f->cr2);
-    text_add(out, ": %s\n", f->why ? f->why : "no reason given");
+    text_add(out, "%s\n", explain_cause(mon->cpu, f, cause, sizeof cause));
 }
 
 void show_pause(struct monitor *mon, struct text *out)

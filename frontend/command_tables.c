@@ -3,35 +3,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cpu/explain.h"
 #include "cpu/mem.h"
 #include "frontend/command.h"
-
-static const char *type_name(u8 access)
-{
-    static const char *const system[] = {"reserved",
-                                         "TSS, 16 bit, free",
-                                         "LDT",
-                                         "TSS, 16 bit, busy",
-                                         "call gate, 16 bit",
-                                         "task gate",
-                                         "interrupt gate, 16 bit",
-                                         "trap gate, 16 bit",
-                                         "reserved",
-                                         "TSS, 32 bit, free",
-                                         "reserved",
-                                         "TSS, 32 bit, busy",
-                                         "call gate, 32 bit",
-                                         "reserved",
-                                         "interrupt gate, 32 bit",
-                                         "trap gate, 32 bit"};
-    static const char *const code[] = {"execute only", "execute, read", "execute only, conforming",
-                                       "execute, read, conforming"};
-    static const char *const data[] = {"read only", "read, write", "read only, expand-down",
-                                       "read, write, expand-down"};
-    if (!(access & 0x10))
-        return system[access & 15];
-    return access & 8 ? code[access >> 1 & 3] : data[access >> 1 & 3];
-}
 
 static bool is_gate(u8 access)
 {
@@ -45,7 +19,7 @@ static void show_gate(struct monitor *mon, const u8 d[8], struct text *out)
     char name[128];
     u16 selector = load_le16(d + 2);
     u32 offset = load_le16(d) | (d[5] & 8 ? (u32)load_le16(d + 6) << 16 : 0);
-    text_add(out, "%04x:%08x DPL=%u %s", selector, offset, d[5] >> 5 & 3, type_name(d[5]));
+    text_add(out, "%04x:%08x DPL=%u %s", selector, offset, d[5] >> 5 & 3, explain_type(d[5]));
     if (*symbols_name(mon->symbols, offset, name, sizeof name))
         text_add(out, " <%s>", name);
 }
@@ -57,8 +31,7 @@ static void show_segment(const u8 d[8], struct text *out)
     bool code_or_data = d[5] & 0x10;
     if (d[6] & 0x80)
         limit = limit << 12 | 0xfff;
-    text_add(out, "base=%08x limit=%08x DPL=%u %s%s", base, limit, d[5] >> 5 & 3,
-             code_or_data ? d[5] & 8 ? "code, " : "data, " : "", type_name(d[5]));
+    text_add(out, "base=%08x limit=%08x DPL=%u %s", base, limit, d[5] >> 5 & 3, explain_type(d[5]));
     if (code_or_data)
         text_add(out, "%s%s", d[6] & 0x40 ? ", 32 bit" : ", 16 bit", d[5] & 1 ? ", accessed" : "");
 }

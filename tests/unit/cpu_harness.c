@@ -4,11 +4,13 @@
 #include "tests/unit/cpu_harness.h"
 
 #include <check.h>
+#include <string.h>
 
 #include "cpu/control.h"
 #include "cpu/debug.h"
 #include "cpu/decode.h"
 #include "cpu/exception.h"
+#include "cpu/explain.h"
 #include "cpu/interp.h"
 #include "cpu/mem.h"
 #include "cpu/segment.h"
@@ -266,11 +268,25 @@ void step_ok(void)
                   cpu->fault.why);
 }
 
+/* Every exception of every test can be told in words: the check that failed, and which instruction
+ * it was. */
+static void check_explanation(void)
+{
+    char cause[CAUSE_MAX_LEN];
+    const struct fault *f = &cpu->fault;
+    ck_assert_ptr_nonnull(f->why);
+    explain_cause(cpu, f, cause, sizeof cause);
+    ck_assert_ptr_nonnull(strstr(cause, f->why));
+    if (f->by)
+        ck_assert_ptr_nonnull(strstr(cause, f->by));
+}
+
 void step_fault(unsigned vector, s64 error)
 {
     u64 esp = cpu->regs[RSP];
     step();
     ck_assert_msg(raised, "no exception");
+    check_explanation();
     ck_assert_msg(cpu->fault.vector == vector, "vector %u, not %u: %s", cpu->fault.vector, vector,
                   cpu->fault.why);
     ck_assert_uint_eq(cpu->fault.has_error, error >= 0);
