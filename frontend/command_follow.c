@@ -55,9 +55,11 @@ static void on_insn(struct hook *h, struct cpu *cpu)
     struct insn i;
     if (mon->follow.insn) {
         struct text t = {0};
-        text_add(&t, "%12" PRIu64 " ", cpu->icount);
         disasm_line(mon->disasm, code_address(cpu), cpu->code_mode, false, true, &t);
-        tell(&t);
+        /* the line of a symbol that starts here comes first */
+        const char *end = strchr(t.data, '\n'), *line = end[1] ? end + 1 : t.data;
+        fprintf(stderr, "%.*s%12" PRIu64 " %s", (int)(line - t.data), t.data, cpu->icount, line);
+        text_free(&t);
     }
     if ((mon->follow.call || mon->follow.iret) && current_insn(cpu, &i))
         on_call(mon, &i);
