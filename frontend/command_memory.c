@@ -305,10 +305,14 @@ void command_linux_symbols(struct monitor *mon, const char *args, struct text *o
     if (!arg_end(args, out))
         return;
     size_t before = symbols_count(mon->symbols);
-    if (symbols_add_linux(mon->symbols, mon->cpu->mem))
-        text_add(out, "%zu symbols\n", symbols_count(mon->symbols) - before);
-    else
+    u64 address;
+    bool known = symbols_find(mon->symbols, "kallsyms_lookup_name", &address);
+    if (!known && !symbols_add_linux(mon->symbols, mon->cpu->mem)) {
         text_add(out, "no symbol table of a Linux kernel is in memory (now)\n");
+        return;
+    }
+    unsigned modules = symbols_add_modules(mon->symbols, mon->cpu);
+    text_add(out, "%zu symbols, of %u modules\n", symbols_count(mon->symbols) - before, modules);
 }
 
 void command_info_symbols(struct monitor *mon, const char *args, struct text *out)

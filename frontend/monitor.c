@@ -2,16 +2,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "frontend/monitor.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "frontend/command.h"
 #include "frontend/expression.h"
+#include "frontend/line.h"
 
-enum { LINE_MAX_LEN = 1024, PENDING_MAX = 8192, WORD_MAX = 64, HISTORY = 64 };
-enum { CTRL_C = 3, BACKSPACE = 8, CTRL_U = 21, DELETE = 127 };
+enum { PENDING_MAX = 8192, WORD_MAX = 64, CTRL_C = 3, COMPLETIONS_MAX = 1 << 16 };
 static const char prompt[] = "(prescient) ";
 
 /* One conversation. */
@@ -22,8 +21,7 @@ struct session {
     bool terminal;                      /* echo what is typed */
     bool console;                       /* a serial port has the terminal while `other` is NULL */
     bool waiting;                       /* for the machine to stop: input is kept */
-    char line[LINE_MAX_LEN];            /* what was typed so far */
-    size_t len;                         /* of line */
+    struct line line;                   /* what is typed */
     u8 pending[PENDING_MAX];            /* came while waiting */
     size_t pending_len;                 /* of pending */
     const struct chardev_client *other; /* a terminal's other owner: the serial port */
@@ -73,6 +71,7 @@ bool arg_value(struct monitor *mon, const char **args, u64 *value, struct text *
         return true;
     /* with no symbols at all, a name may be one of the Linux kernel that runs */
     if (!symbols_count(mon->symbols) && symbols_add_linux(mon->symbols, mon->cpu->mem)) {
+        symbols_add_modules(mon->symbols, mon->cpu);
         *args = start;
         if (expression_eval(mon->cpu, mon->symbols, args, value, &err))
             return true;
@@ -178,13 +177,12 @@ void command_info(struct monitor *mon, const char *args, struct text *out)
 static void session_run(struct session *s)
 {
     struct text out = {0};
-    const char *line = s->line;
-    s->line[s->len] = 0;
+    const char *line = s->line.text;
     const struct command *c = parse_command(&line);
     s->mon->current = s;
-    monitor_execute(s->mon, s->line, false, &out);
+    monitor_execute(s->mon, s->line.text, false, &out);
     s->mon->current = NULL;
-    s->len = 0;
+    line_clear(&s->line);
     if (out.len)
         session_write(s, out.data, out.len);
     text_free(&out);
@@ -193,28 +191,59 @@ static void session_run(struct session *s)
         session_text(s, prompt);
 }
 
-static void echo(struct session *s, const char *text)
+static void add_word(void *words, const char *name, u64 address)
 {
-    if (s->terminal)
-        session_text(s, text);
+    struct text *to = words;
+    (void)address;
+    if (to->len < COMPLETIONS_MAX)
+        text_add_bytes(to, name, strlen(name) + 1);
+}
+
+/* Names of commands that begin so; of several for one, each. */
+static void add_commands(const struct command *table, const char *start, size_t len,
+                         struct text *words)
+{
+    for (; table->name[0]; table++) {
+        for (const char *at = table->name; *at;) {
+            size_t n = strcspn(at, "|");
+            if (n > 1 && n >= len && !strncmp(at, start, len)) {
+                text_add_bytes(words, at, n);
+                text_add_bytes(words, "", 1);
+            }
+            at += n + (at[n] == '|');
+        }
+    }
+}
+
+/* A command first, a topic behind `info`, else a symbol. */
+static void session_complete(struct session *s, struct text *echo)
+{
+    struct text words = {0};
+    size_t start = line_word(&s->line), len = s->line.at - start;
+    char word[LINE_MAX_LEN];
+    const char *before = s->line.text;
+    snprintf(word, sizeof word, "%.*s", (int)len, s->line.text + start);
+    if (strspn(before, " ") == start)
+        add_commands(command_table, word, len, &words);
+    else if (arg_is(&before, "info") || arg_is(&before, "i"))
+        add_commands(info_table, word, len, &words);
+    else if (len)
+        symbols_each(s->mon->symbols, word, add_word, &words);
+    line_complete(&s->line, &words, echo);
+    text_free(&words);
 }
 
 static void session_byte(struct session *s, u8 byte)
 {
-    if (byte == '\n' || byte == '\r') {
-        echo(s, "\n");
-        s->line[s->len] = 0;
+    struct text echo = {0};
+    enum line_event event = line_byte(&s->line, byte, &echo);
+    if (event == LINE_COMPLETE && s->terminal)
+        session_complete(s, &echo);
+    if (s->terminal && echo.len)
+        session_write(s, echo.data, echo.len);
+    text_free(&echo);
+    if (event == LINE_DONE)
         session_run(s);
-    } else if ((byte == BACKSPACE || byte == DELETE) && s->len) {
-        s->len--;
-        echo(s, "\b \b");
-    } else if (byte == CTRL_U || byte == CTRL_C) {
-        for (; s->len; s->len--)
-            echo(s, "\b \b");
-    } else if (isprint(byte) && s->len + 1 < sizeof s->line) {
-        s->line[s->len++] = (char)byte;
-        echo(s, (char[]){(char)byte, 0});
-    }
 }
 
 static void take_pending(struct session *s)
@@ -256,7 +285,8 @@ static void session_receive(void *dev, const u8 *data, size_t n)
 static void session_connected(void *dev, bool connected)
 {
     struct session *s = dev;
-    s->len = s->pending_len = 0;
+    s->pending_len = 0;
+    line_clear(&s->line);
     s->waiting = false;
     if (connected)
         session_text(s, prompt);
@@ -268,7 +298,11 @@ static const struct chardev_client session_client = {session_room, session_recei
 static struct session *session_new(struct monitor *mon, struct chardev *dev, bool terminal)
 {
     struct session *s = xcalloc(1, sizeof *s);
-    *s = (struct session){.next = mon->session, .mon = mon, .dev = dev, .terminal = terminal};
+    *s = (struct session){.next = mon->session,
+                          .mon = mon,
+                          .dev = dev,
+                          .terminal = terminal,
+                          .line = {.prompt = prompt}};
     mon->session = s;
     return s;
 }
@@ -338,6 +372,17 @@ static bool load_file(struct monitor *mon, const char *arg, struct error *err)
     return good;
 }
 
+/* Multiboot modules, "file args,file args", that are ELF files or maps, as they are linked. */
+static void load_modules(struct monitor *mon, const char *initrd)
+{
+    char *copy = xstrdup(initrd ? initrd : ""), *list = copy, *item;
+    while ((item = option_next_item(&list))) {
+        item[strcspn(item, " ")] = 0;
+        symbols_load(mon->symbols, item, 0, NULL);
+    }
+    free(copy);
+}
+
 bool monitor_load_symbols(struct monitor *mon, struct error *err)
 {
     const struct options *o = mon->options;
@@ -346,8 +391,10 @@ bool monitor_load_symbols(struct monitor *mon, struct error *err)
     for (unsigned n = 0; first && n < o->symbols_count; n++)
         if (!load_file(mon, o->symbols[n], err))
             return false;
-    if (first && o->kernel)
+    if (first && o->kernel) {
         symbols_load(mon->symbols, o->kernel, 0, NULL);
+        load_modules(mon, o->initrd);
+    }
     return true;
 }
 
@@ -379,6 +426,7 @@ void monitor_free(struct monitor *mon)
         return;
     while (mon->session) {
         struct session *next = mon->session->next;
+        line_free(&mon->session->line);
         free(mon->session);
         mon->session = next;
     }
