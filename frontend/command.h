@@ -5,6 +5,7 @@
 
 #include "cpu/breakpoint.h"
 #include "frontend/disasm.h"
+#include "frontend/lines.h"
 #include "frontend/machine.h"
 #include "frontend/symbols.h"
 #include "frontend/text.h"
@@ -32,6 +33,7 @@ struct monitor {
     const struct options *options; /* the command line */
     struct symbols *symbols;       /* names of addresses */
     bool loaded;                   /* those of files are in it */
+    struct lines *lines;           /* source lines of the same files, or NULL */
     struct disasm *disasm;         /* shows code */
     struct session *session;       /* who talks to it, a list */
     struct session *current;       /* whose command is executed, or NULL */

@@ -268,6 +268,8 @@ void command_print_stack(struct monitor *mon, const char *args, struct text *out
         text_add(out, "%08" PRIx64 ": %0*" PRIx64, lin, (int)(2 * size), value);
         if (size == 4 && *symbols_name(mon->symbols, value, name, sizeof name))
             text_add(out, " <%s>", name);
+        if (size == 4 && *lines_name(mon->lines, value - 1, name, sizeof name)) /* in the call */
+            text_add(out, " %s", name);
         text_add(out, "\n");
     }
 }

@@ -25,6 +25,8 @@ void show_place(struct monitor *mon, u16 cs, u64 rip, struct text *out)
     text_add(out, "%04x:%08" PRIx64, cs, rip);
     if (*symbols_name(mon->symbols, (u32)(base + rip), name, sizeof name))
         text_add(out, " <%s>", name);
+    if (*lines_name(mon->lines, (u32)(base + rip), name, sizeof name))
+        text_add(out, " %s", name);
 }
 
 static void show_here(struct monitor *mon, struct text *out)

@@ -364,10 +364,13 @@ static bool load_file(struct monitor *mon, const char *arg, struct error *err)
     const char *at = strrchr(arg, '@');
     char *end = NULL;
     u64 bias = at ? strtoull(at + 1, &end, 0) : 0;
-    if (!at || end == at + 1 || *end)
+    if (!at || end == at + 1 || *end) {
+        mon->lines = lines_open(arg, 0, mon->lines);
         return symbols_load(mon->symbols, arg, 0, err);
+    }
     char *path = xasprintf("%.*s", (int)(at - arg), arg);
     bool good = symbols_load(mon->symbols, path, bias, err);
+    mon->lines = lines_open(path, bias, mon->lines);
     free(path);
     return good;
 }
@@ -379,6 +382,7 @@ static void load_modules(struct monitor *mon, const char *initrd)
     while ((item = option_next_item(&list))) {
         item[strcspn(item, " ")] = 0;
         symbols_load(mon->symbols, item, 0, NULL);
+        mon->lines = lines_open(item, 0, mon->lines);
     }
     free(copy);
 }
@@ -393,6 +397,7 @@ bool monitor_load_symbols(struct monitor *mon, struct error *err)
             return false;
     if (first && o->kernel) {
         symbols_load(mon->symbols, o->kernel, 0, NULL);
+        mon->lines = lines_open(o->kernel, 0, mon->lines);
         load_modules(mon, o->initrd);
     }
     return true;
@@ -435,6 +440,7 @@ void monitor_free(struct monitor *mon)
         free(mon->medium[n]);
     disasm_free(mon->disasm);
     symbols_free(mon->symbols);
+    lines_free(mon->lines);
     free(mon->marked);
     free(mon);
 }

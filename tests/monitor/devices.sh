@@ -12,9 +12,9 @@ for engine in interp checked; do
     demo_start -engine $engine -drive media=cdrom,index=2 -fda "$work/a.img"
     talk "$work/talk" || bad=1
     demo_end
-    grep -qE '^ +[0-9]+ 0008:[0-9a-f]+ <.*>: .*: +e8 .* call .*<[a-z_]+>' "$work/out" || { echo "no calls"; bad=1; }
+    grep -qE '^ +[0-9]+ 0008:[0-9a-f]+ <.*>.*: .*: +e8 .* call .*<[a-z_]+>' "$work/out" || { echo "no calls"; bad=1; }
     [ "$(grep -cE '^ +[0-9]+ [0-9a-f]{8}: ' "$work/out")" = 3 ] || { echo "trace on: not three lines"; bad=1; }
-    grep -qE '<.*>: #PF, .*address 10000000: a page that is not present; ' "$work/out" || { echo "no exception"; bad=1; }
+    grep -qE '<.*>.*: #PF, .*address 10000000: a page that is not present; ' "$work/out" || { echo "no exception"; bad=1; }
     [ $bad = 0 ] || { echo "with -engine $engine"; head -n 40 "$work/out"; break; }
 done
 exit $bad

@@ -1,0 +1,18 @@
+/* Source lines of guest addresses, from the DWARF of ELF files. */
+/* SPDX-License-Identifier: MIT */
+#ifndef FRONTEND_LINES_H
+#define FRONTEND_LINES_H
+
+#include "cpu/base.h"
+
+struct lines;
+
+/* Opens a file; its addresses are `bias` higher in the guest. NULL when it has no lines, or when
+ * this program was built without libdw. next: another one, which is asked after it, or NULL; owned.
+ */
+struct lines *lines_open(const char *path, u64 bias, struct lines *next);
+void lines_free(struct lines *l); /* all of them; NULL is allowed */
+/* "file.c:12" into buf, an empty string when nothing is known. Returns buf. */
+char *lines_name(struct lines *l, u64 address, char *buf, size_t size);
+
+#endif
