@@ -32,8 +32,8 @@ void symbols_each(const struct symbols *s, const char *prefix,
 /* symbols_linux.c: those of the Linux kernel that runs in the guest; false when none is found. */
 bool symbols_add_linux(struct symbols *s, struct physmem *mem);
 
-/* symbols_modules.c: those of the modules that it has loaded, which are not known yet; from how many
- * modules. The kernel's own are known. */
+/* symbols_modules.c: those of the modules that it has loaded, which are not known yet; from how
+ * many modules. The kernel's own are known. */
 struct cpu;
 unsigned symbols_add_modules(struct symbols *s, struct cpu *cpu);
 
