@@ -123,10 +123,10 @@ static void print_insn(struct reader *r)
 static void print_access(struct reader *r, u64 bits, u64 lin, u64 value)
 {
     char name[NAME_SIZE];
-    unsigned size = (unsigned)(bits >> 2);
+    unsigned size = bits >> 2 < 8 ? (unsigned)(bits >> 2) : 8;
     print_lead(r, false);
-    printf("  %s %u at %08" PRIx64 "%s", bits & ACCESS_BIT_WRITE ? "write" : "read ", size, lin,
-           name_of(r, lin, name));
+    printf("  %s %" PRIu64 " at %08" PRIx64 "%s", bits & ACCESS_BIT_WRITE ? "write" : "read ",
+           bits >> 2, lin, name_of(r, lin, name));
     if (bits & ACCESS_BIT_KNOWN)
         printf(": %0*" PRIx64, (int)(2 * size), value);
     putchar('\n');
