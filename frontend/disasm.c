@@ -149,6 +149,8 @@ unsigned disasm_line(struct disasm *d, u64 at, enum code_mode mode, bool physica
     if (annotate && known) {
         text_pad(t, NOTE_COLUMN);
         annotate_insn(d, &i, at - d->cpu->seg[SEG_CS].base + len, t);
+    } else if (known && i.op[0].kind == OPND_REL) {
+        add_symbol(d, (u32)(at + len + (u64)i.imm), t); /* where a near branch leads to */
     }
     text_add(t, "\n");
     if (count)
