@@ -11,7 +11,7 @@
 #include "cpu/interp.h"
 #include "cpu/mem.h"
 
-enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20, GRANULE_SHIFT = 6 };
+enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20 };
 #define NO_ADDRESS UINT64_MAX
 
 /* What is decoded from one RAM page. */
@@ -82,21 +82,13 @@ static struct code_page *page_of(struct block_cache *c, u64 ram_offset)
     return &c->page[n];
 }
 
-/* Bits of the 64-byte pieces that [first, first + size) of a page touches; clipped to the page. */
-static u64 granules_of(unsigned first, unsigned size)
-{
-    unsigned last = first + size - 1 < PAGE_SIZE ? first + size - 1 : PAGE_SIZE - 1;
-    unsigned a = first >> GRANULE_SHIFT, b = last >> GRANULE_SHIFT;
-    return (~0ull >> (63 - b)) & (~0ull << a);
-}
-
 static void page_add(struct block_cache *c, struct block *b, unsigned which, u64 ram_offset,
                      unsigned size)
 {
     struct code_page *p = page_of(c, ram_offset);
     b->page_next[which] = p->head;
     p->head = b;
-    p->granules |= granules_of(ram_offset & ~PAGE_MASK, size);
+    p->granules |= page_granules(ram_offset & ~PAGE_MASK, size);
     physmem_mark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
 }
 
@@ -160,7 +152,7 @@ void block_written(struct block_cache *c, u64 ram_offset, unsigned size)
     if (ram_offset >> PAGE_SHIFT >= c->page_count)
         return;
     struct code_page *p = page_of(c, ram_offset);
-    if (!(p->granules & granules_of(ram_offset & ~PAGE_MASK, size)))
+    if (!(p->granules & page_granules(ram_offset & ~PAGE_MASK, size)))
         return;
     u64 left = 0;
     for (struct block *b = p->head, *next; b; b = next) {
@@ -168,9 +160,9 @@ void block_written(struct block_cache *c, u64 ram_offset, unsigned size)
         if (block_overlaps(b, ram_offset, size))
             block_drop(c, b);
         else if (link_in(b, ram_offset))
-            left |= granules_of(0, b->bytes);
+            left |= page_granules(0, b->bytes);
         else
-            left |= granules_of(b->ram_offset & ~PAGE_MASK, b->bytes);
+            left |= page_granules(b->ram_offset & ~PAGE_MASK, b->bytes);
     }
     p->granules = left;
 }

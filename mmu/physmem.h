@@ -14,6 +14,15 @@ struct mmio_ops {
     void (*write)(void *dev, u64 offset, u32 value, unsigned size); /* NULL: ignored */
 };
 
+/* Bits of the 64-byte pieces that [first, first + size) of a page touches; clipped to the page. */
+static inline u64 page_granules(unsigned first, unsigned size)
+{
+    enum { GRANULE_SHIFT = 6 };
+    unsigned last = first + size - 1 < PAGE_SIZE ? first + size - 1 : PAGE_SIZE - 1;
+    unsigned a = first >> GRANULE_SHIFT, b = last >> GRANULE_SHIFT;
+    return (~0ull >> (63 - b)) & (~0ull << a);
+}
+
 /* Marks of a RAM page. A write to a page with PAGE_CODE or PAGE_TRACED calls physmem's write hook
  * first. */
 enum page_mark {

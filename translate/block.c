@@ -23,7 +23,7 @@ struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offs
     return NULL;
 }
 
-static u32 *page_head(struct translator *t, u64 n)
+static struct tpage *page_of(struct translator *t, u64 n)
 {
     if (n >= t->page_count) {
         u64 count = n + 1 > 2 * t->page_count ? n + 1 : 2 * t->page_count;
@@ -34,22 +34,31 @@ static u32 *page_head(struct translator *t, u64 n)
     return &t->page[n];
 }
 
+static u64 granules_of(const struct tblock *b)
+{
+    return page_granules(b->lin & ~PAGE_MASK, b->bytes);
+}
+
 void tblock_insert_page(struct translator *t, struct tblock *b)
 {
-    u32 *by_page = page_head(t, b->page);
-    b->page_next = *by_page;
-    *by_page = tblock_number(t, b);
+    struct tpage *page = page_of(t, b->page);
+    b->page_next = page->first;
+    page->first = tblock_number(t, b);
+    page->granules |= granules_of(b);
     physmem_mark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
 }
 
 void tblock_remove_page(struct translator *t, const struct tblock *b)
 {
-    u32 *at = page_head(t, b->page);
+    struct tpage *page = page_of(t, b->page);
+    u32 *at = &page->first;
     while (*at != tblock_number(t, b))
         at = &t->block[*at].page_next;
     *at = b->page_next;
-    if (!*page_head(t, b->page))
-        physmem_unmark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
+    if (page->first)
+        return;
+    page->granules = 0;
+    physmem_unmark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
 }
 
 void tblock_insert(struct translator *t, struct tblock *b)
@@ -132,13 +141,20 @@ void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
 {
     if (ram_offset >> PAGE_SHIFT >= t->page_count)
         return;
-    for (u32 n = *page_head(t, ram_offset >> PAGE_SHIFT), next; n; n = next) {
+    struct tpage *page = page_of(t, ram_offset >> PAGE_SHIFT);
+    if (!(page->granules & page_granules(ram_offset & ~PAGE_MASK, size)))
+        return;
+    u64 left = 0;
+    for (u32 n = page->first, next; n; n = next) {
         struct tblock *b = &t->block[n];
         u64 place = tblock_place(b);
         next = b->page_next;
         if (!b->dropped && ram_offset < place + b->bytes && place < ram_offset + size)
             tblock_drop(t, b->behind ? b - 1 : b);
+        else
+            left |= granules_of(b);
     }
+    page->granules = left;
 }
 
 /* Everything, though blocks may be running: their memory is kept until tblock_reset. */
