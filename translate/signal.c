@@ -45,12 +45,14 @@ static void unwind_string(const struct translator *t, greg_t *regs, const struct
     regs[REG_RDI] = (u32)regs[REG_RDI];
 }
 
-/* Is pc in instruction n of block b before the end of a repetition? */
+/* Is pc in instruction n of block b where the host repeats it, or right before? */
 static bool repeating(const struct translator *t, const struct tblock *b, int n, u64 pc)
 {
     struct string_use u;
-    return n >= 0 && n < b->count && tblock_map(t, b)[n].string &&
-           pc <= string_at(t, b, (unsigned)n, &u) && u.repeats;
+    if (n < 0 || n >= b->count || !tblock_map(t, b)[n].string)
+        return false;
+    u64 at = string_at(t, b, (unsigned)n, &u);
+    return u.repeats && pc <= at && pc >= at - u.head;
 }
 
 /* Goes on with the callout of instruction n of block b. */

@@ -13,6 +13,7 @@ struct string_use string_use(const struct insn *i)
     u.destination = exec != exec_lods;
     u.compares = exec == exec_cmps || exec == exec_scas;
     u.repeats = i->rep != REP_NONE;
+    u.head = (u8)((u.source ? 4 : 0) + (u.destination ? 4 : 0) + (u.repeats ? 3 : 0));
     u.tail = (u8)((u.source ? 2 : 0) + (u.destination ? 2 : 0) + (u.repeats ? 3 : 0));
     u.length = (u8)(1 + (u.size == 2) + u.repeats);
     return u;
@@ -23,11 +24,53 @@ static bool flat(const struct generator *g, unsigned seg)
     return mode_reach(g->s->mode, seg) == REACH_FLAT;
 }
 
+static u8 *emit_short_jump(struct emit *e, u8 opcode)
+{
+    emit_u8(e, opcode);
+    emit_u8(e, 0);
+    return e->at - 1;
+}
+
+static void patch_short_jump(u8 *place, const u8 *to)
+{
+    *place = (u8)(to - (place + 1));
+}
+
+/* REP MOVS of a few elements, one by one: the host's takes long to start, and longer where what it
+ * reads has just been pushed. Nothing of a round is done before its accesses are; a kick lets it
+ * end. to_end: the jumps to the end of the instruction. */
+static void gen_few(struct generator *g, struct string_use u, u8 *to_end[2])
+{
+    enum { JRCXZ = 0xe3, JMP = 0xeb };
+    const struct host_mem from = {REG_BASE, HOST_RSI, 0, 0}, to = {REG_BASE, HOST_RDI, 0, 0};
+    struct emit *e = g->e;
+    emit_mov32_imm(e, SCRATCH_INDEX, u.size == 1 ? 4 : 5);
+    emit_shrx(e, false, SCRATCH_TEST, HOST_OF_ECX, SCRATCH_INDEX);
+    u8 *few = emit_short_jump(e, JRCXZ), *many = emit_short_jump(e, JMP);
+    patch_short_jump(few, e->at);
+    emit_mov32(e, SCRATCH_TEST, HOST_OF_ECX);
+    to_end[0] = emit_short_jump(e, JRCXZ);
+    const u8 *again = e->at;
+    emit_load(e, u.size, SCRATCH_ADDR, from);
+    emit_store(e, u.size, to, SCRATCH_ADDR);
+    emit_lea32(e, HOST_RSI, (struct host_mem){HOST_RSI, HOST_NONE, 0, u.size});
+    emit_lea32(e, HOST_RDI, (struct host_mem){HOST_RDI, HOST_NONE, 0, u.size});
+    emit_lea32(e, HOST_OF_ECX, (struct host_mem){HOST_OF_ECX, HOST_NONE, 0, -1});
+    emit_mov32(e, SCRATCH_TEST, HOST_OF_ECX);
+    to_end[1] = emit_short_jump(e, JRCXZ);
+    patch_short_jump(emit_short_jump(e, JMP), again);
+    patch_short_jump(many, e->at);
+}
+
 /* ESI and EDI become host addresses; the base is a multiple of 4 GiB, so that their low halves stay
  * the guest's throughout. What follows the instruction has the length that string_use tells. */
 static void gen_direct(struct generator *g, const struct insn *i, struct string_use u)
 {
     struct emit *e = g->e;
+    bool few = i->exec == exec_movs && u.repeats;
+    u8 *to_end[2];
+    if (few)
+        gen_few(g, u, to_end);
     if (u.source)
         emit_lea64(e, HOST_RSI, (struct host_mem){REG_BASE, HOST_RSI, 0, 0});
     if (u.destination)
@@ -45,6 +88,8 @@ static void gen_direct(struct generator *g, const struct insn *i, struct string_
         emit_mov32(e, HOST_RDI, HOST_RDI);
     if (u.repeats)
         emit_mov32(e, HOST_OF_ECX, HOST_RCX);
+    for (unsigned n = 0; few && n < 2; n++)
+        patch_short_jump(to_end[n], e->at);
 }
 
 /* [seg:rSI] or [ES:rDI]. */

@@ -367,7 +367,8 @@ struct string_use {
     bool destination; /* EDI */
     bool compares;    /* writes flags */
     bool repeats;     /* ECX counts */
-    u8 length, tail;  /* bytes of host code */
+    u8 length;        /* bytes of the host's instruction, */
+    u8 head, tail;    /* of what prepares it, of what follows */
 };
 struct string_use string_use(const struct insn *i);
 

@@ -135,6 +135,17 @@ START_TEST(returns_without_calls)
 }
 END_TEST
 
+/* Short repetitions run to their end: EDI is what it must be after each. */
+START_TEST(few_moves)
+{
+    /* 1: inc eax; mov esi, H_DATA; mov edi, H_DATA + 100h; mov ecx, 20; rep movsd;
+     * lea ebx, [edi + 1234h - (H_DATA + 150h)]; jmp 1b */
+    PUT_AT(H_CODE, SET_EBX, 0x40, 0xbe, 0, 0, 5, 0, 0xbf, 0, 1, 5, 0, 0xb9, 20, 0, 0, 0, 0xf3, 0xa5,
+           0x8d, 0x9f, 0xe4, 0x10, 0xfb, 0xff, 0xeb, 0xe6);
+    expect_stops();
+}
+END_TEST
+
 START_TEST(repeated_stores)
 {
     /* 1: inc eax; mov edi, H_DATA; mov ecx, 10000h; rep stosb; jmp 1b */
@@ -164,6 +175,7 @@ static void add_tests(TCase *t)
     tcase_add_test(t, jumps_through_a_register);
     tcase_add_test(t, calls_that_never_return);
     tcase_add_test(t, returns_without_calls);
+    tcase_add_test(t, few_moves);
     tcase_add_test(t, repeated_stores);
     tcase_add_test(t, deep_recursion);
     tcase_set_timeout(t, 60);
