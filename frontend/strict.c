@@ -154,7 +154,8 @@ static void check_stale(struct strict *s, const struct known *k, u64 lin,
                     "page %08" PRIx64 " is used after its entry was changed without INVLPG, from "
                     "physical %09" PRIx64 " to %09" PRIx64,
                     lin & PAGE_MASK, k->pa, now->pa & PAGE_MASK);
-    else if (!now->ok && ((now->error & PF_W && k->writable) || (now->error & PF_U && k->user)))
+    else if (!now->ok && ((now->error & PF_W && k->writable && !now->writable) ||
+                          (now->error & PF_U && k->user && !now->user)))
         strict_tell(s, "page %08" PRIx64 " is used after rights were taken away without INVLPG",
                     lin & PAGE_MASK);
 }
@@ -174,8 +175,8 @@ static void on_walked(struct hook *h, struct cpu *cpu, u64 lin, enum access acce
     struct known *k = known_at(s, lin);
     if (!(cpu->cr0 & CR0_PG))
         return;
-    (void)ok;
-    struct walk_result r = walk(cpu->mem, &cpu->walk, lin, access, cpu->cpl == 3, false);
+    /* what succeeded may be the processor's own, for which CPL does not count */
+    struct walk_result r = walk(cpu->mem, &cpu->walk, lin, access, !ok && cpu->cpl == 3, false);
     check_ignored_bits(s, cpu, &r);
     bool old = is_known(s, k, lin);
     if (old)
