@@ -92,6 +92,7 @@ struct debugger {
     void *opaque;              /* argument of wanted */
     struct hook *hooks;        /* those who listen: cpu/hook.h */
     bool each_insn;            /* one of them to each instruction */
+    bool each_walk;            /* one of them to each walk of the page tables */
     bool each_access;          /* one of them to each access */
     u64 exceptions_taken[32];  /* delivered, by vector */
     u64 interrupts_taken[256]; /* the same of interrupts, those by software included */

@@ -124,6 +124,7 @@ const struct tlb_entry *mem_fill_quietly(struct cpu *cpu, u32 lin, enum access a
     bool user = cpu->cpl == 3;
     u32 error;
     if (cpu->tlb != &cpu->space->tlb[user] || (cpu->tracer && cpu->tracer->walked) ||
+        (cpu->debugger && cpu->debugger->each_walk) ||
         tlb_allows(tlb_entry(cpu->tlb, lin)->tag[access], lin))
         return NULL;
     return tlb_fill(cpu->space, cpu->cr0 & CR0_PG ? &cpu->walk : NULL, lin, access, user,
