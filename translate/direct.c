@@ -226,6 +226,8 @@ void direct_page_dropped(struct translator *t, struct space *s, u64 lin, u64 siz
     struct direct *d = t->direct;
     if (!d || lin >= BIT64(32))
         return;
+    if (size >= BIT64(30)) /* a new directory where there was one: another program */
+        *merit_of(d, s) = (struct merit){0};
     struct window *user = windows_find(d->windows, key_of(s));
     struct window *supervisor = windows_find(d->windows, key_of_group(s->group));
     if (user)
