@@ -39,8 +39,6 @@ static u64 next_code(struct translator *t, const struct tblock *b, const struct 
         return leave(t, STOP_ATTENTION);
     if (b->dropped)
         return leave(t, STOP_DROPPED);
-    if (unlikely(!direct_holds(t, b)))
-        return leave(t, STOP_WINDOW);
     unsigned mode = site->flags & (SITE_END | SITE_MODE) ? translate_mode(t) : b->mode;
     if (site->flags & SITE_END || mode != b->mode) {
         u64 code = mode ? translate_peek(t, mode) : 0;
@@ -49,6 +47,8 @@ static u64 next_code(struct translator *t, const struct tblock *b, const struct 
     }
     if (cpu->rip != expected)
         return leave(t, STOP_SENSITIVE);
+    if (unlikely(!direct_holds(t, b)))
+        return leave(t, STOP_WINDOW);
     cpu->xmm_wanted = site->flags & SITE_SSE;
     if (t->counting)
         count_resume(t, b, site->which);
