@@ -217,6 +217,13 @@ static bool entries_written(struct spaces *set, const struct trace *t, const str
     return code;
 }
 
+/* Entries of this size that were written: all who fetched through them have been told. */
+static void forget_code(struct trace *t, unsigned bytes, unsigned in, unsigned size)
+{
+    for (unsigned at = in / bytes * bytes; at < in + size; at += bytes)
+        t->code[at / 4 / 64] &= ~BIT64(at / 4 % 64);
+}
+
 void spaces_written(struct spaces *set, u64 ram_offset, unsigned size)
 {
     u32 i = ram_use(set, ram_offset)->trace;
@@ -234,6 +241,6 @@ void spaces_written(struct spaces *set, u64 ram_offset, unsigned size)
         code |= entries_written(set, t, &t->use[n], in, size);
     if (!code)
         return;
-    for (unsigned at = in & ~7u; at < in + size; at += 4)
-        t->code[at / 4 / 64] &= ~BIT64(at / 4 % 64);
+    for (unsigned n = 0; n < t->count; n++)
+        forget_code(t, t->use[n].bytes, in, size);
 }

@@ -322,6 +322,19 @@ START_TEST(ids_of_code)
 }
 END_TEST
 
+/* The entry before one that is written: code of its page may not be forgotten with it. */
+START_TEST(neighbours_of_code)
+{
+    put(USER1, (LOW >> 12 & 1023) + 1, FRAME | P | W | U);
+    fill(LOW, ACCESS_EXEC, true);
+    fill(LOW + PAGE_SIZE, ACCESS_EXEC, true);
+    put(USER1, (LOW >> 12 & 1023) + 1, 0);
+    u32 user = s->code_id[1];
+    put(USER1, LOW >> 12 & 1023, 0);
+    ck_assert_uint_ne(s->code_id[1], user);
+}
+END_TEST
+
 /* Code was found in the second space by the common id, without a walk of its own. */
 START_TEST(common_code_changes_without_a_walk)
 {
@@ -516,6 +529,7 @@ int main(void)
     tcase_add_test(t, marks_revoke_writes_everywhere);
     tcase_add_test(t, seeded);
     tcase_add_test(t, ids_of_code);
+    tcase_add_test(t, neighbours_of_code);
     tcase_add_test(t, common_code_changes_without_a_walk);
     tcase_add_test(t, many_spaces);
     tcase_add_test(t, shared_until_a_directory_differs);
