@@ -22,6 +22,7 @@ static void vga_reset(void *dev)
     memset(v->attr, 0, sizeof v->attr);
     memset(v->dispi, 0, sizeof v->dispi);
     v->dispi[DISPI_ID] = DISPI_ID5;
+    v->dispi[DISPI_BPP] = 8;
     v->dispi[DISPI_MEMORY_64K] = VGA_MEMORY >> 16;
     v->attr_data = false;
     v->misc = 0;

@@ -250,9 +250,11 @@ static void look_for_dirt(struct vga *v, struct dirt *dirt)
 {
     u64 pitch = vga_dispi_pitch(v, v->dispi[DISPI_VIRT_WIDTH]);
     u64 start = v->dispi[DISPI_Y_OFFSET] * pitch;
-    dirt->any = false;
     if (vga_is_dispi(v))
-        take_dirt(v, start, start + (v->dispi[DISPI_YRES] + 1u) * pitch, dirt);
+        take_dirt(v, start,
+                  start + (v->dispi[DISPI_YRES] + 1u) * pitch +
+                      vga_dispi_pitch(v, v->dispi[DISPI_X_OFFSET]),
+                  dirt);
     else if (v->window != WINDOW_PLANES)
         take_dirt(v, v->window, v->window + 0x10000, dirt);
 }
@@ -283,14 +285,14 @@ static void draw_dispi(const struct vga *v, struct picture *p, const struct dirt
     for (unsigned y = 0; y < p->height; y++, start += pitch) {
         u32 *to = p->pixels + (size_t)y * p->width;
         u64 end = start + (u64)p->width * bytes;
-        bool changed = all;
-        for (u64 n = start >> PAGE_SHIFT; n <= (end - 1) >> PAGE_SHIFT && end <= VGA_MEMORY; n++)
+        bool changed = all, inside = end > start && end <= VGA_MEMORY;
+        for (u64 n = start >> PAGE_SHIFT; inside && n <= (end - 1) >> PAGE_SHIFT; n++)
             changed |= dirt->page[n];
         if (!changed)
             continue;
-        if (end <= VGA_MEMORY)
+        if (inside)
             draw_packed_line(v->vram + start, bpp, p->width, c.dac, to);
-        else
+        else if (p->width)
             memset(to, 0, p->width * sizeof *to);
         picture_damage(p, y, y + 1);
     }
@@ -311,7 +313,7 @@ static bool is_off(const struct vga *v)
 
 bool vga_draw(struct vga *v, struct picture *p, bool force)
 {
-    struct dirt dirt;
+    struct dirt dirt = {.any = false};
     u8 blink = clock_now(v->board->clock) / BLINK_NS & 3;
     bool all = force || v->dirty || v->drawn != p;
     look_for_dirt(v, &dirt);

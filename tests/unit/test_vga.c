@@ -690,6 +690,30 @@ START_TEST(saved_and_loaded)
 }
 END_TEST
 
+/* Any registers with any memory draw something, and nowhere else. */
+START_TEST(hostile)
+{
+    srand(4);
+    vbe(DISPI_YRES, 100); /* no width, no depth */
+    vbe(DISPI_ENABLE, DISPI_ENABLED);
+    draw();
+    for (unsigned n = 0; n < 20000; n++) {
+        switch (rand() % 5) {
+        case 0: vbe((unsigned)rand() % 12, (unsigned)rand() >> rand() % 16); break;
+        case 1: poke(WINDOW + (u32)rand() % 0x20000, (u32)rand(), 1); break;
+        case 2: poke(FRAME_BUFFER + (u32)rand() % VGA_MEMORY, (u32)rand(), 4); break;
+        default: out((u16)(0x3c0 + rand() % 0x20), (u8)rand());
+        }
+        if (n % 20 == 0)
+            draw();
+        if (n % 500 == 0)
+            set_mode(rand() % 2 ? &text_mode : &planar_mode);
+        if (n % 1000 == 0)
+            free(vga_text(vga));
+    }
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -713,6 +737,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, vbe_panning);
     tcase_add_test(tc, only_changed_lines_are_drawn);
     tcase_add_test(tc, saved_and_loaded);
+    tcase_add_test(tc, hostile);
 }
 
 int main(void)
