@@ -5,23 +5,8 @@
 # SPDX-License-Identifier: MIT
 . "$(dirname "$0")/common"
 
-[ "$HAVE_SDL" = 1 ] || skip "this build has no window"
-for tool in Xvfb xdotool; do
-    command -v $tool >/dev/null || skip "$tool is not installed (Debian: xvfb xdotool)"
-done
-unset WAYLAND_DISPLAY SDL_VIDEODRIVER
-export LSAN_OPTIONS=detect_leaks=0 # SDL's libdbus keeps something for good
+display_start
 cd "$work" || exit 1
-Xvfb -displayfd 4 -screen 0 1024x768x24 -nolisten tcp 4>"$work/display" >/dev/null 2>&1 &
-server=$!
-trap 'guest_stop; kill $server; rm -rf "$work"' EXIT
-left=100
-until [ -s "$work/display" ]; do
-    [ $left -gt 0 ] && kill -0 $server || skip "Xvfb does not start"
-    left=$((left - 1))
-    sleep 0.2
-done
-export DISPLAY=":$(cat "$work/display")"
 
 title() # PATTERN: the window has it within some seconds
 {
