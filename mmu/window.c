@@ -37,9 +37,13 @@ struct window {
     unsigned operations; /* mmap and mprotect calls since then: at most 2 areas more each */
 };
 
-/* A page that was protected so often is code that changes or the like: it is mapped for reading
- * only, until that is forgotten after some fills. */
-enum { BUSY = 1024, BUSY_MAX = 4, BUSY_FILLS = 8192 };
+/* What is known of a RAM page. One that was protected BUSY_MAX times is code that changes or the
+ * like: it is mapped for reading only, until some writes have missed it for that. */
+enum { BUSY_MAX = 4, BUSY_MISSES = 8 };
+struct ram_page {
+    u32 place; /* first place, or 0 */
+    u8 busy;   /* how often it was protected, below BUSY_MAX; else how many writes must miss it */
+};
 
 struct windows {
     struct physmem *pm; /* whose memfd is mapped */
@@ -47,11 +51,10 @@ struct windows {
     struct place *place;         /* pool; [0] is not used */
     u32 place_count, place_max;  /* of the pool */
     u32 place_free;              /* list of free ones */
-    u32 *head;                   /* by RAM page: first place */
-    u64 head_count;              /* entries of head */
+    struct ram_page *ram;        /* by number */
+    u64 ram_count;               /* entries of ram */
     u64 clock;                   /* counts uses */
     unsigned budget;             /* operations that all windows together may have done */
-    u8 busy[BUSY];               /* by hash of the RAM page: how often it was protected */
     struct window_counts counts; /* for people */
 };
 
@@ -121,7 +124,7 @@ void windows_free(struct windows *ws)
     }
     if (ws) {
         free(ws->place);
-        free(ws->head);
+        free(ws->ram);
     }
     free(ws);
 }
@@ -173,15 +176,15 @@ u8 *window_base(const struct window *w)
 
 /* Places */
 
-static u32 *head_of(struct windows *ws, u64 ram_page)
+static struct ram_page *ram_at(struct windows *ws, u64 ram_page)
 {
-    if (ram_page >= ws->head_count) {
+    if (ram_page >= ws->ram_count) {
         u64 count = 2 * ram_page + 1024;
-        ws->head = xrealloc(ws->head, count * sizeof *ws->head);
-        memset(ws->head + ws->head_count, 0, (count - ws->head_count) * sizeof *ws->head);
-        ws->head_count = count;
+        ws->ram = xrealloc(ws->ram, count * sizeof *ws->ram);
+        memset(ws->ram + ws->ram_count, 0, (count - ws->ram_count) * sizeof *ws->ram);
+        ws->ram_count = count;
     }
-    return &ws->head[ram_page];
+    return &ws->ram[ram_page];
 }
 
 static u32 place_new(struct windows *ws)
@@ -201,7 +204,7 @@ static u32 place_new(struct windows *ws)
 static void place_add(struct window *w, u32 lin_page, u32 ram_page)
 {
     struct windows *ws = w->set;
-    u32 *head = head_of(ws, ram_page), n = place_new(ws);
+    u32 *head = &ram_at(ws, ram_page)->place, n = place_new(ws);
     ws->place[n] = (struct place){lin_page, (u32)(w - ws->window), *head};
     *head = n;
 }
@@ -209,7 +212,7 @@ static void place_add(struct window *w, u32 lin_page, u32 ram_page)
 static void place_remove(struct window *w, u32 lin_page, u32 ram_page)
 {
     struct windows *ws = w->set;
-    u32 *at = head_of(ws, ram_page), window = (u32)(w - ws->window);
+    u32 *at = &ram_at(ws, ram_page)->place, window = (u32)(w - ws->window);
     while (ws->place[*at].lin_page != lin_page || ws->place[*at].window != window) {
         assert(*at);
         at = &ws->place[*at].next;
@@ -310,7 +313,7 @@ void windows_drop(struct windows *ws)
 /* A place where the RAM page is mapped for writing, or 0. */
 static u32 writable_place(const struct windows *ws, u64 ram_page)
 {
-    u32 n = ws->head[ram_page];
+    u32 n = ws->ram[ram_page].place;
     while (n && !(ws->window[ws->place[n].window].page[ws->place[n].lin_page] & ENTRY_WRITABLE))
         n = ws->place[n].next;
     return n;
@@ -320,11 +323,12 @@ void windows_protect(struct windows *ws, u64 ram_offset)
 {
     u64 ram_page = ram_offset >> PAGE_SHIFT;
     u32 n;
-    if (ram_page >= ws->head_count)
+    if (ram_page >= ws->ram_count)
         return;
     while ((n = writable_place(ws, ram_page)) != 0) {
         ws->counts.protections++;
-        ws->busy[ram_page % BUSY] += ws->busy[ram_page % BUSY] < BUSY_MAX;
+        u8 *busy = &ws->ram[ram_page].busy;
+        *busy = *busy < BUSY_MAX - 1 ? *busy + 1 : BUSY_MAX - 1 + BUSY_MISSES;
         make_readonly(&ws->window[ws->place[n].window], ws->place[n].lin_page);
     }
 }
@@ -385,9 +389,14 @@ static bool follows(const struct window_page *a, const struct window_page *b)
     return b->ram_offset == a->ram_offset + PAGE_SIZE && a->writable == b->writable;
 }
 
-static unsigned busy_slot(const struct window_page *page)
+/* May the page be mapped for writing, as often as it was protected? missed: a write has missed it.
+ */
+static bool is_quiet(struct windows *ws, const struct window_page *page, bool missed)
 {
-    return (page->ram_offset >> PAGE_SHIFT) % BUSY;
+    struct ram_page *r = ram_at(ws, page->ram_offset >> PAGE_SHIFT);
+    bool quiet = r->busy < BUSY_MAX;
+    r->busy -= !quiet && missed;
+    return quiet;
 }
 
 bool window_fill(struct window *w, u32 lin, bool write, unsigned count, window_peek *peek,
@@ -401,8 +410,8 @@ bool window_fill(struct window *w, u32 lin, bool write, unsigned count, window_p
         u32 have = w->page[first + n] & (ENTRY_PAGE | ENTRY_WRITABLE);
         useful[n] = (!have || (n == at && write && !(have & ENTRY_WRITABLE))) &&
                     peek(opaque, (first + n) << PAGE_SHIFT, &page[n]);
-        if (useful[n] && w->set->busy[busy_slot(&page[n])] >= BUSY_MAX)
-            page[n].writable = false;
+        if (useful[n] && page[n].writable)
+            page[n].writable = is_quiet(w->set, &page[n], n == at && write);
         useful[n] = useful[n] && (!have || page[n].writable);
     }
     for (unsigned n = 0, end; n < count; n = end) {
@@ -414,8 +423,7 @@ bool window_fill(struct window *w, u32 lin, bool write, unsigned count, window_p
             return false;
         }
     }
-    if (++w->set->counts.fills % BUSY_FILLS == 0)
-        memset(w->set->busy, 0, sizeof w->set->busy);
+    w->set->counts.fills++;
     u32 have = w->page[first + at] & (ENTRY_PAGE | ENTRY_WRITABLE);
     return write ? (have & ENTRY_WRITABLE) != 0 : have != 0;
 }

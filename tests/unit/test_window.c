@@ -131,6 +131,25 @@ START_TEST(protect_reaches_every_place)
 }
 END_TEST
 
+/* Code that changes: written in turn with being protected, it stays read-only; a page that is only
+ * written later does not. */
+START_TEST(busy_pages_are_readonly_for_a_while)
+{
+    struct layout l = {0};
+    unsigned filled = 0, missed = 0;
+    for (unsigned n = 0; n < 100; n++) {
+        if (!window_fill(w, LIN, true, WINDOW_RUN, peek, &l))
+            continue;
+        filled++;
+        windows_protect(ws, FRAME);
+    }
+    ck_assert_uint_lt(filled, 20);
+    while (!window_fill(w, LIN, true, WINDOW_RUN, peek, &l))
+        ck_assert_uint_lt(missed++, 10);
+    ck_assert(writable(LIN));
+}
+END_TEST
+
 START_TEST(drop_page_and_all)
 {
     struct layout l = {0};
@@ -211,6 +230,7 @@ int main(void)
     tcase_add_test(c, pages_out_of_order_are_right);
     tcase_add_test(c, readonly_until_it_may_be_written);
     tcase_add_test(c, protect_reaches_every_place);
+    tcase_add_test(c, busy_pages_are_readonly_for_a_while);
     tcase_add_test(c, drop_page_and_all);
     tcase_add_test(c, ranges_go_together);
     tcase_add_test(c, released_windows_are_empty);
