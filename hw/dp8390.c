@@ -239,6 +239,8 @@ static void send_packet(struct dp8390 *c)
 static void command_write(struct dp8390 *c, u8 value)
 {
     u8 dma = value & CR_REMOTE;
+    if (!(value & (CR_STP | CR_STA))) /* neither: it goes on as it was */
+        value |= c->cr & (CR_STP | CR_STA);
     c->cr = value & (u8)~CR_TXP;
     if (value & CR_STP)
         c->reg[ISR] |= INT_RST;

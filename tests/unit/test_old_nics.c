@@ -438,9 +438,15 @@ START_TEST(ne2000_receives)
     frame_to_card(group, 1, 60);
     ck_assert_uint_eq(current_page(), 0x4a);
     ck_assert_uint_eq(in(ISA + 0x0c, 1), 0x21);
-    out(ISA, 0x21, 1); /* stopped */
+    out(ISA, 0x60, 1); /* another page, neither started nor stopped: it goes on */
+    out(ISA, 0x20, 1);
     frame_to_card(mac, 1, 60);
-    ck_assert_uint_eq(current_page(), 0x4a);
+    ck_assert_uint_eq(current_page(), 0x4b);
+    out(ISA, 0x21, 1); /* stopped */
+    out(ISA, 0x20, 1);
+    frame_to_card(mac, 1, 60);
+    out(ISA, 0x60, 1);
+    ck_assert_uint_eq(in(ISA + 7, 1), 0x4b);
 }
 END_TEST
 
