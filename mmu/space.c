@@ -200,15 +200,16 @@ static u16 who_differs(struct space *s, unsigned region)
 }
 
 /* Members that differ leave the group if they are few: else it is a region that each has for
- * itself. */
+ * itself. Tracing may displace other traces, by which s itself may leave. */
 u64 space_shares(struct space *s, u64 lin, bool *known)
 {
-    struct code_group *g = &s->set->group[s->group];
+    const u8 group = s->group;
+    struct code_group *g = &s->set->group[group];
     unsigned region = region_of(s, lin);
     *known = g->shared[region / 64] >> region % 64 & 1;
     if (!*known) {
         u16 differ = comparable(s) ? who_differs(s, region) : g->members;
-        if ((differ & BIT(s->number)) ||
+        if (s->group != group || (differ & BIT(s->number)) ||
             2 * __builtin_popcount(differ) >= __builtin_popcount(g->members))
             return 0;
         for (unsigned left = differ; left; left &= left - 1)
@@ -260,7 +261,8 @@ static bool agrees(struct space *s, const struct space *from, const struct code_
 /* s may use the branch targets and the window of supervisor code of `from`. */
 static bool join_group(struct spaces *set, struct space *s, const struct space *from)
 {
-    struct code_group *g = &set->group[from->group];
+    const u8 group = from->group;
+    struct code_group *g = &set->group[group];
     for (unsigned w = 0; w < ARRAY_LEN(g->region); w++) {
         for (u64 left = g->region[w]; left; left &= left - 1) {
             unsigned region = w * 64 + (unsigned)__builtin_ctzll(left);
@@ -268,11 +270,11 @@ static bool join_group(struct spaces *set, struct space *s, const struct space *
                 return false;
         }
     }
-    if (!agrees(s, from, g))
+    if (!agrees(s, from, g) || from->group != group)
         return false;
     group_leave(set, s);
     g->members |= (u16)BIT(s->number);
-    s->group = from->group;
+    s->group = group;
     s->code_id[0] = g->id;
     return true;
 }

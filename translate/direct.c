@@ -141,6 +141,15 @@ static void lose(struct direct *d, struct cpu *cpu, const struct space *s)
         cpu->window[1] = NULL;
 }
 
+/* The current windows are in use: another one's is taken first. */
+static struct window *get_window(struct translator *t, u64 key)
+{
+    const struct space *s = t->cpu->space;
+    windows_find(t->direct->windows, key_of_group(s->group));
+    windows_find(t->direct->windows, key_of(s));
+    return windows_get(t->direct->windows, key);
+}
+
 /* User code of the current space is running. */
 static void consider_user(struct translator *t)
 {
@@ -155,7 +164,7 @@ static void consider_user(struct translator *t)
         earn(m);
         window_age(cpu->window[1]);
     } else if (d->always || (++m->runs >= RUNS_WANTED && m->runs >= m->wanted)) {
-        cpu->window[1] = windows_get(d->windows, key_of(cpu->space));
+        cpu->window[1] = get_window(t, key_of(cpu->space));
     }
 }
 
@@ -167,7 +176,7 @@ void direct_consider(struct translator *t)
     if (cpu->cpl == 3)
         consider_user(t);
     else if (!cpu->window[0])
-        cpu->window[0] = windows_get(t->direct->windows, key_of_group(cpu->space->group));
+        cpu->window[0] = get_window(t, key_of_group(cpu->space->group));
 }
 
 void direct_switched(struct translator *t, struct space *s)
