@@ -6,8 +6,8 @@
 #include "hw/ethernet.h"
 #include "hw/rtl8139.h"
 #include "tests/unit/board_fixture.h"
+#include "tests/unit/inbox.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,36 +26,6 @@ static struct pci_bus *bus;
 static struct net *net;
 static int peer;                 /* the other end of the cable */
 static char here[64], there[64]; /* sockets */
-
-/* Messages of the network thread to the machine. */
-static struct {
-    pthread_mutex_t lock;  /* guards the rest */
-    pthread_cond_t come;   /* fn was set */
-    void (*fn)(void *arg); /* the message that waits */
-    void *arg;             /* its argument */
-} inbox = {.lock = PTHREAD_MUTEX_INITIALIZER, .come = PTHREAD_COND_INITIALIZER};
-
-static void post(void *opaque, void (*fn)(void *arg), void *arg)
-{
-    (void)opaque;
-    pthread_mutex_lock(&inbox.lock);
-    inbox.fn = fn;
-    inbox.arg = arg;
-    pthread_cond_signal(&inbox.come);
-    pthread_mutex_unlock(&inbox.lock);
-}
-
-static void take_message(bool wait)
-{
-    pthread_mutex_lock(&inbox.lock);
-    while (wait && !inbox.fn)
-        pthread_cond_wait(&inbox.come, &inbox.lock);
-    void (*fn)(void *arg) = inbox.fn;
-    inbox.fn = NULL;
-    pthread_mutex_unlock(&inbox.lock);
-    if (fn)
-        fn(inbox.arg);
-}
 
 static void router(void *opaque, unsigned devfn, unsigned pin, bool level)
 {
@@ -76,7 +46,7 @@ static void setup(void)
     setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
     ck_assert_int_eq(bind(peer, (struct sockaddr *)&a, sizeof a), 0);
     const struct net_options how = {.kind = "unix", .local = here, .remote = there};
-    net = net_open(&how, post, NULL, &f.err);
+    net = net_open(&how, inbox_post, NULL, &f.err);
     ck_assert_msg(net != NULL, "%s", f.err.text);
     bus = pci_bus_create(&f.board);
     pci_set_router(bus, router, NULL);
@@ -100,7 +70,7 @@ static void teardown(void)
 {
     fixture_teardown(&f);
     net_close(net);
-    take_message(false); /* frees what the closed cable left */
+    inbox_take(false); /* frees what the closed cable left */
     close(peer);
     unlink(there);
 }
@@ -113,7 +83,7 @@ static void frame_to_card(const u8 *to, u8 fill, u32 size)
     memcpy(frame, to, 6);
     strcpy(a.sun_path, here);
     ck_assert_int_eq(sendto(peer, frame, size, 0, (struct sockaddr *)&a, sizeof a), size);
-    take_message(true);
+    inbox_take(true);
 }
 
 static u32 in(unsigned at, unsigned size)
