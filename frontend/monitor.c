@@ -2,15 +2,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "frontend/monitor.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "frontend/command.h"
+#include "frontend/editor.h"
 #include "frontend/expression.h"
-#include "frontend/line.h"
 
-enum { PENDING_MAX = 8192, WORD_MAX = 64, CTRL_C = 3, COMPLETIONS_MAX = 1 << 16 };
+enum { PENDING_MAX = 8192, LINE_MAX_LEN = 1024, WORD_MAX = 64, COMPLETIONS_MAX = 1 << 16 };
+enum { CTRL_C = 3, BACKSPACE = 8, CTRL_U = 21, DELETE = 127 };
 static const char prompt[] = "(prescient) ";
 
 /* One conversation. */
@@ -19,9 +21,11 @@ struct session {
     struct monitor *mon;                /* the monitor */
     struct chardev *dev;                /* the other side */
     bool terminal;                      /* echo what is typed */
+    struct editor *editor;              /* of a terminal's lines; NULL: they are not edited */
     bool console;                       /* a serial port has the terminal while `other` is NULL */
     bool waiting;                       /* for the machine to stop: input is kept */
-    struct line line;                   /* what is typed */
+    char line[LINE_MAX_LEN];            /* what came so far, without an editor; not terminated */
+    size_t line_len;                    /* of line */
     u8 pending[PENDING_MAX];            /* came while waiting */
     size_t pending_len;                 /* of pending */
     const struct chardev_client *other; /* a terminal's other owner: the serial port */
@@ -174,21 +178,28 @@ void command_info(struct monitor *mon, const char *args, struct text *out)
 
 /* Sessions */
 
-static void session_run(struct session *s)
+static void session_prompt(struct session *s)
+{
+    if (s->editor)
+        editor_show(s->editor);
+    else
+        session_text(s, prompt);
+}
+
+static void session_run(struct session *s, const char *line)
 {
     struct text out = {0};
-    const char *line = s->line.text;
-    const struct command *c = parse_command(&line);
+    const char *at = line;
+    const struct command *c = parse_command(&at);
     s->mon->current = s;
-    monitor_execute(s->mon, s->line.text, false, &out);
+    monitor_execute(s->mon, line, false, &out);
     s->mon->current = NULL;
-    line_clear(&s->line);
     if (out.len)
         session_write(s, out.data, out.len);
     text_free(&out);
     s->waiting = c && c->flags & COMMAND_WAITS && !machine_paused(s->mon->m);
     if (!s->waiting)
-        session_text(s, prompt);
+        session_prompt(s);
 }
 
 static void add_word(void *words, const char *name, u64 address)
@@ -216,34 +227,66 @@ static void add_commands(const struct command *table, const char *start, size_t 
 }
 
 /* A command first, a topic behind `info`, else a symbol. */
-static void session_complete(struct session *s, struct text *echo)
+static void session_complete(void *opaque, const char *line, size_t start, size_t at,
+                             struct text *words)
 {
-    struct text words = {0};
-    size_t start = line_word(&s->line), len = s->line.at - start;
-    char word[LINE_MAX_LEN];
-    const char *before = s->line.text;
-    snprintf(word, sizeof word, "%.*s", (int)len, s->line.text + start);
-    if (strspn(before, " ") == start)
-        add_commands(command_table, word, len, &words);
+    struct session *s = opaque;
+    size_t len = at - start;
+    char *word = xasprintf("%.*s", (int)len, line + start);
+    const char *before = line;
+    if (strspn(line, " ") == start)
+        add_commands(command_table, word, len, words);
     else if (arg_is(&before, "info") || arg_is(&before, "i"))
-        add_commands(info_table, word, len, &words);
+        add_commands(info_table, word, len, words);
     else if (len)
-        symbols_each(s->mon->symbols, word, add_word, &words);
-    line_complete(&s->line, &words, echo);
-    text_free(&words);
+        symbols_each(s->mon->symbols, word, add_word, words);
+    free(word);
+}
+
+static void session_show(void *opaque, const char *text, size_t n)
+{
+    session_write(opaque, text, n);
+}
+
+static const struct editor_client editor_client = {session_show, session_complete};
+
+static void session_echo(struct session *s, const char *text, size_t n)
+{
+    if (s->terminal)
+        session_write(s, text, n);
+}
+
+/* A byte of a line that nobody edits. True when the line is complete. */
+static bool plain_byte(struct session *s, u8 byte)
+{
+    char c = (char)byte;
+    if (byte == '\n' || byte == '\r') {
+        session_echo(s, "\n", 1);
+        return true;
+    }
+    if (isprint(byte) && s->line_len < sizeof s->line - 1) {
+        s->line[s->line_len++] = c;
+        session_echo(s, &c, 1);
+    }
+    bool all = byte == CTRL_U || byte == CTRL_C, one = byte == BACKSPACE || byte == DELETE;
+    for (size_t gone = all ? s->line_len : one && s->line_len; gone; gone--) {
+        s->line_len--;
+        session_echo(s, "\b \b", 3);
+    }
+    return false;
 }
 
 static void session_byte(struct session *s, u8 byte)
 {
-    struct text echo = {0};
-    enum line_event event = line_byte(&s->line, byte, &echo);
-    if (event == LINE_COMPLETE && s->terminal)
-        session_complete(s, &echo);
-    if (s->terminal && echo.len)
-        session_write(s, echo.data, echo.len);
-    text_free(&echo);
-    if (event == LINE_DONE)
-        session_run(s);
+    if (s->editor) {
+        const char *line = editor_byte(s->editor, byte);
+        if (line)
+            session_run(s, line);
+    } else if (plain_byte(s, byte)) {
+        s->line[s->line_len] = 0;
+        s->line_len = 0;
+        session_run(s, s->line);
+    }
 }
 
 static void take_pending(struct session *s)
@@ -286,10 +329,10 @@ static void session_connected(void *dev, bool connected)
 {
     struct session *s = dev;
     s->pending_len = 0;
-    line_clear(&s->line);
+    s->line_len = 0;
     s->waiting = false;
     if (connected)
-        session_text(s, prompt);
+        session_prompt(s);
 }
 
 static const struct chardev_client session_client = {session_room, session_receive,
@@ -298,12 +341,10 @@ static const struct chardev_client session_client = {session_room, session_recei
 static struct session *session_new(struct monitor *mon, struct chardev *dev, bool terminal)
 {
     struct session *s = xcalloc(1, sizeof *s);
-    *s = (struct session){.next = mon->session,
-                          .mon = mon,
-                          .dev = dev,
-                          .terminal = terminal,
-                          .line = {.prompt = prompt}};
+    *s = (struct session){.next = mon->session, .mon = mon, .dev = dev, .terminal = terminal};
     mon->session = s;
+    if (terminal)
+        s->editor = editor_new(prompt, &editor_client, s);
     return s;
 }
 
@@ -311,7 +352,7 @@ void monitor_attach(struct monitor *mon, struct chardev *dev)
 {
     struct session *s = session_new(mon, dev, chardev_is_terminal(dev));
     chardev_attach(dev, &session_client, s);
-    session_text(s, prompt);
+    session_prompt(s);
 }
 
 void monitor_toggle_console(struct monitor *mon, struct chardev *dev)
@@ -327,7 +368,7 @@ void monitor_toggle_console(struct monitor *mon, struct chardev *dev)
         chardev_client(dev, &s->other, &s->other_dev);
         chardev_attach(dev, &session_client, s);
         session_text(s, "\nmonitor; Ctrl-A c leads back to the serial console\n");
-        session_text(s, prompt);
+        session_prompt(s);
     } else {
         chardev_attach(dev, s->other, s->other_dev);
         s->other = NULL;
@@ -350,7 +391,7 @@ void monitor_stopped(struct monitor *mon)
             session_text(s, "\n");
         session_write(s, out.data, out.len);
         if (s != mon->current)
-            session_text(s, prompt);
+            session_prompt(s);
         s->waiting = false;
     }
     text_free(&out);
@@ -431,7 +472,7 @@ void monitor_free(struct monitor *mon)
         return;
     while (mon->session) {
         struct session *next = mon->session->next;
-        line_free(&mon->session->line);
+        editor_free(mon->session->editor);
         free(mon->session);
         mon->session = next;
     }

@@ -29,8 +29,10 @@ says 1 "no bios-256k.bin" "$SRCDIR/configure" --with-firmware="$dir"
 says 1 'apt-get install .*check.*libcapstone-dev libelf-dev libsdl2-dev libslirp-dev zlib1g-dev' \
     env PKG_CONFIG_LIBDIR="$dir" PKG_CONFIG_PATH= "$SRCDIR/configure"
 [ ! -e Makefile ] || { echo "a failed configure left a Makefile"; bad=1; }
-says 0 'now run: make' "$SRCDIR/configure" --prefix="$dir/to" --without-sdl --without-slirp
+says 0 'now run: make' "$SRCDIR/configure" --prefix="$dir/to" --without-sdl --without-slirp \
+    --without-libedit
 grep -q 'HAVE_SLIRP 0' config.h || { echo "--without-slirp has no effect"; bad=1; }
+grep -q 'HAVE_EDIT 0' config.h || { echo "--without-libedit has no effect"; bad=1; }
 grep -q 'HAVE_SDL 0' config.h || { echo "--without-sdl has no effect"; bad=1; }
 says 0 'bench ' make -s help
 says 0 'now run: make' env CFLAGS='-O1 -g' "$SRCDIR/configure" --without-sdl

@@ -34,7 +34,7 @@ allow "$leaf|mmu/.*|cpu/.*|hw/.*" hw/pc.c
 allow "config\.h|mmu/.*|cpu/.*|translate/.*|hw/.*|frontend/.*" $(others frontend -)
 
 # An outside library stays behind one file.
-for lib in capstone 'libelf|gelf' 'SDL|SDL2/' zlib slirp elfutils; do
+for lib in capstone 'libelf|gelf' 'SDL|SDL2/' zlib slirp elfutils histedit; do
     users=$(grep -lE "#[ \t]*include[ \t]*<($lib)" -r cpu mmu translate hw frontend 2>/dev/null)
     if [ "$(printf '%s' "$users" | grep -c .)" -gt 1 ]; then
         echo "more than one file includes <$lib>:" $users
