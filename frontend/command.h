@@ -66,7 +66,8 @@ const struct command *command_find(const struct command *table, const char *name
 bool arg_word(const char **args, char *word, size_t size);
 /* Is the next word this one? Then it is passed over. */
 bool arg_is(const char **args, const char *word);
-/* An expression; tells what is wrong in *out and returns false. */
+/* An expression, or FILE:LINE for where that line's code begins; tells what is wrong in *out and
+ * returns false. */
 bool arg_value(struct monitor *mon, const char **args, u64 *value, struct text *out);
 /* The end of the arguments; else tells so. */
 bool arg_end(const char *args, struct text *out);

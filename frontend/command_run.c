@@ -235,6 +235,18 @@ static bool limit(struct monitor *mon, const char **args, struct breakpoint *b, 
     return true;
 }
 
+/* The name of a linear address, and the source line of code. */
+static void show_name(struct monitor *mon, const struct breakpoint *b, struct text *out)
+{
+    char name[128];
+    if (b->kind != BREAKPOINT_LINEAR && b->kind != BREAKPOINT_DATA)
+        return;
+    if (*symbols_name(mon->symbols, b->at, name, sizeof name))
+        text_add(out, " <%s>", name);
+    if (b->kind == BREAKPOINT_LINEAR && *lines_name(mon->lines, b->at, name, sizeof name))
+        text_add(out, " %s", name);
+}
+
 static void add(struct monitor *mon, const char *args, struct breakpoint *b, struct text *out)
 {
     b->enabled = true;
@@ -246,8 +258,9 @@ static void add(struct monitor *mon, const char *args, struct breakpoint *b, str
         }
     }
     b = breakpoint_add(mon->cpu, b);
-    text_add(out, "%s %u at %08" PRIx64 "\n", b->size ? "watchpoint" : "breakpoint", b->number,
-             b->at);
+    text_add(out, "%s %u at %08" PRIx64, b->size ? "watchpoint" : "breakpoint", b->number, b->at);
+    show_name(mon, b, out);
+    text_add(out, "\n");
 }
 
 void command_lb(struct monitor *mon, const char *args, struct text *out)
@@ -368,13 +381,11 @@ void command_info_break(struct monitor *mon, const char *args, struct text *out)
         text_add(out, "there are none\n");
     for (unsigned n = 0; n < d->count; n++) {
         const struct breakpoint *b = d->list[n];
-        char name[128];
         text_add(out, "%u %s %s%08" PRIx64, b->number, kinds[b->kind], accesses[b->access & 3],
                  b->at);
         if (b->size)
             text_add(out, " %" PRIu64 " bytes", b->size);
-        if (*symbols_name(mon->symbols, b->at, name, sizeof name))
-            text_add(out, " <%s>", name);
+        show_name(mon, b, out);
         if (b->cpl != ANY_CPL)
             text_add(out, ", CPL %d", b->cpl);
         if (b->has_cr3)

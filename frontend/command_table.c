@@ -16,7 +16,7 @@ const struct command command_table[] = {
     {"wait", "", "the next command waits until the machine has stopped", command_wait, COMMAND_WAITS},
     {"stepirq", "on|off", "whether interrupts are taken while stepping (default: off)", command_stepirq, 0},
     /* breakpoints */
-    {"lb|vb|b|break", "ADDR [LIMITS]", "breakpoint at a linear address, SEL:OFF or symbol", command_lb, 0},
+    {"lb|vb|b|break", "ADDR [LIMITS]", "breakpoint at a linear address, SEL:OFF, symbol or FILE:LINE", command_lb, 0},
     {"pb", "ADDR [LIMITS]", "breakpoint at a physical address", command_pb, 0},
     {"watch", "r|w|a ADDR [SIZE] [LIMITS]", "stops behind reads, writes or both of data", command_watch, 0},
     {"watch", "pte ADDR [LIMITS]", "stops behind writes to the page-table entry that maps ADDR", command_watch, 0},

@@ -3,6 +3,7 @@
 #include "frontend/monitor.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,10 +68,46 @@ bool arg_is(const char **args, const char *word)
     return true;
 }
 
+/* FILE:LINE, where FILE has a dot, as addresses and names of symbols in front of a colon have not.
+ * False when it is something else; else *line is 0 when the number is none. */
+static bool parse_source(const char *args, char *file, size_t size, int *line, const char **end)
+{
+    char *last;
+    args += strspn(args, " \t");
+    size_t len = strcspn(args, ": \t[]()+");
+    if (args[len] != ':' || len >= size || !memchr(args, '.', len))
+        return false;
+    memcpy(file, args, len);
+    file[len] = 0;
+    unsigned long number = strtoul(args + len + 1, &last, 10);
+    bool good = isdigit((u8)args[len + 1]) && (!*last || isspace((u8)*last)) && number <= INT_MAX;
+    *line = good ? (int)number : 0;
+    *end = args + len + 1 + strcspn(args + len + 1, " \t");
+    return true;
+}
+
+static bool source_value(struct monitor *mon, const char *file, int line, u64 *value,
+                         struct text *out)
+{
+    if (line > 0 && lines_find(mon->lines, file, line, value))
+        return true;
+    if (!mon->lines)
+        text_add(out, "no source lines are known: no file of symbols has any (-symbols)\n");
+    else if (line <= 0)
+        text_add(out, "%s: which line?\n", file);
+    else
+        text_add(out, "there is no code at line %d of %s\n", line, file);
+    return false;
+}
+
 bool arg_value(struct monitor *mon, const char **args, u64 *value, struct text *out)
 {
     struct error err = {0};
     const char *start = *args;
+    char file[PATH_MAX];
+    int line;
+    if (parse_source(start, file, sizeof file, &line, args))
+        return source_value(mon, file, line, value, out);
     if (expression_eval(mon->cpu, mon->symbols, args, value, &err))
         return true;
     /* with no symbols at all, a name may be one of the Linux kernel that runs */
