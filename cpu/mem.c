@@ -409,7 +409,10 @@ bool mem_physical(struct cpu *cpu, u64 lin, u64 *pa)
 
 bool mem_peek_direct(struct cpu *cpu, u32 lin, bool user, struct window_page *page)
 {
-    struct walk_result r = walk(cpu->mem, &cpu->walk, lin, ACCESS_READ, user, false);
+    struct walk_result r = {
+        .ok = true, .pa = lin, .writable = true, .accessed = true, .dirty = true};
+    if (cpu->cr0 & CR0_PG)
+        r = walk(cpu->mem, &cpu->walk, lin, ACCESS_READ, user, false);
     if (!r.ok || watching(cpu) || !r.accessed || r.user != user)
         return false;
     struct phys_page p = physmem_page(cpu->mem, physmem_cpu_address(cpu->mem, r.pa) & PAGE_MASK);

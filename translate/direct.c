@@ -171,11 +171,11 @@ static void consider_user(struct translator *t)
 void direct_consider(struct translator *t)
 {
     struct cpu *cpu = t->cpu;
-    if (!t->direct || !(cpu->cr0 & CR0_PG) || cpu->code_mode == MODE_64)
+    if (!t->direct || !(cpu->cr0 & CR0_PE) || cpu->code_mode == MODE_64)
         return;
-    if (cpu->cpl == 3)
+    if (cpu->cpl == 3 && (cpu->cr0 & CR0_PG))
         consider_user(t);
-    else if (!cpu->window[0])
+    else if (cpu->cpl != 3 && !cpu->window[0])
         cpu->window[0] = get_window(t, key_of_group(cpu->space->group));
 }
 
@@ -308,8 +308,10 @@ static bool fill_supervisor(struct translator *t, u32 lin, bool write)
     if (d->dropped[lin >> 21] >= REGION_MAX || !peek_supervisor(cpu, lin, &page) ||
         (write && !page.writable))
         return false;
-    bool known;
-    u64 region = space_shares(cpu->space, lin, &known);
+    bool known = false;
+    u64 region = PAGE_SIZE * WINDOW_RUN_MAX;
+    if (cpu->cr0 & CR0_PG)
+        region = space_shares(cpu->space, lin, &known);
     unsigned pages = known ? WINDOW_RUN : (unsigned)(region >> PAGE_SHIFT);
     return region && window_fill(cpu->window[0], lin, write, pages, peek_supervisor, cpu);
 }

@@ -61,7 +61,7 @@ static u32 mode_bits(const struct cpu *cpu)
     bits |= cpu->eflags & FLAG_DF ? MODE_DF : 0;
     bits |= fpu && cpu->fpu.x87_quick ? MODE_X87 : 0;
     bits |= fpu && cpu->fpu.sse_quick && (cpu->cr4 & CR4_OSFXSR) ? MODE_SSE : 0;
-    if (cpu->window[user] && cpu->tlb != cpu->strict)
+    if (cpu->window[user] && cpu->tlb != cpu->strict && (cpu->cr0 & CR0_PE))
         bits |= MODE_WINDOW | (user ? MODE_XMM : 0);
     if (unlikely(!cpu_protected(cpu)) && real_segments(cpu))
         bits |= MODE_REAL;
