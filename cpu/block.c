@@ -14,18 +14,12 @@
 enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20 };
 #define NO_ADDRESS UINT64_MAX
 
-/* What is decoded from one RAM page. */
-struct code_page {
-    struct block *head; /* its blocks */
-    u64 granules; /* which of its 64-byte pieces hold code: most writes to mixed pages end here */
-};
-
 struct block_cache {
     struct cpu *cpu;                    /* whose code it is */
     struct block *hash[1 << HASH_BITS]; /* by physical address */
     u8 *arena;                          /* where blocks live */
     size_t used, room;                  /* bytes of arena in use, that may be */
-    struct code_page *page;             /* by RAM page number */
+    struct block **page;                /* by RAM page number: the blocks decoded from it */
     u64 page_count;                     /* entries of page */
     struct block *scratch; /* a block that is not cached: cut by the CS limit, or not in memory */
     struct insn draft[BLOCK_MAX_INSNS]; /* instructions of the block that is being built */
@@ -69,8 +63,8 @@ static unsigned hash_of(u64 pa)
     return (unsigned)((pa ^ pa >> HASH_BITS) & ((1u << HASH_BITS) - 1));
 }
 
-/* The page record of a place in RAM, growing the table as RAM is added. */
-static struct code_page *page_of(struct block_cache *c, u64 ram_offset)
+/* The blocks of the page of a place in RAM, growing the table as RAM is added. */
+static struct block **page_of(struct block_cache *c, u64 ram_offset)
 {
     u64 n = ram_offset >> PAGE_SHIFT;
     if (n >= c->page_count) {
@@ -82,14 +76,30 @@ static struct code_page *page_of(struct block_cache *c, u64 ram_offset)
     return &c->page[n];
 }
 
-static void page_add(struct block_cache *c, struct block *b, unsigned which, u64 ram_offset,
-                     unsigned size)
+/* How many of the block's bytes lie in its first page. */
+static unsigned bytes_before(const struct block *b)
 {
-    struct code_page *p = page_of(c, ram_offset);
-    b->page_next[which] = p->head;
-    p->head = b;
-    p->granules |= page_granules(ram_offset & ~PAGE_MASK, size);
+    unsigned room = PAGE_SIZE - (unsigned)(b->pa & ~PAGE_MASK);
+    return b->bytes < room ? b->bytes : room;
+}
+
+/* Notes which bytes of the page are the block's. */
+static void note_bytes(const struct block *b, struct code_page *code, u64 ram_offset)
+{
+    unsigned before = bytes_before(b);
+    if (!((b->ram_offset ^ ram_offset) & PAGE_MASK))
+        code_page_add(code, CODE_DECODED, b->ram_offset & ~PAGE_MASK, before);
+    if (!((b->ram_offset2 ^ ram_offset) & PAGE_MASK))
+        code_page_add(code, CODE_DECODED, 0, b->bytes - before);
+}
+
+static void page_add(struct block_cache *c, struct block *b, unsigned which, u64 ram_offset)
+{
+    struct block **head = page_of(c, ram_offset);
+    b->page_next[which] = *head;
+    *head = b;
     physmem_mark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
+    note_bytes(b, physmem_code(c->cpu->mem, ram_offset), ram_offset);
 }
 
 /* Which of a block's two list links belongs to the RAM page of ram_offset. */
@@ -100,16 +110,15 @@ static unsigned link_in(const struct block *b, u64 ram_offset)
 
 static void page_remove(struct block_cache *c, struct block *b, u64 ram_offset)
 {
-    struct code_page *p = page_of(c, ram_offset);
-    struct block **at = &p->head;
+    struct block **head = page_of(c, ram_offset), **at = head;
     while (*at && *at != b)
         at = &(*at)->page_next[link_in(*at, ram_offset)];
     if (*at)
         *at = b->page_next[link_in(b, ram_offset)];
-    if (!p->head) {
-        p->granules = 0;
-        physmem_unmark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
-    }
+    if (*head)
+        return;
+    code_page_clear(physmem_code(c->cpu->mem, ram_offset), CODE_DECODED);
+    physmem_unmark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
 }
 
 static void block_drop(struct block_cache *c, struct block *b)
@@ -138,33 +147,36 @@ void block_abandon(struct block_cache *c, const struct block *b)
 /* Does [offset, +size) of RAM overlap the block's bytes? */
 static bool block_overlaps(const struct block *b, u64 offset, unsigned size)
 {
-    unsigned first = b->bytes;
-    if (b->ram_offset2 != NO_ADDRESS) {
-        first = PAGE_SIZE - (unsigned)(b->ram_offset & ~PAGE_MASK);
-        if (offset < b->ram_offset2 + (b->bytes - first) && b->ram_offset2 < offset + size)
-            return true;
-    }
-    return offset < b->ram_offset + first && b->ram_offset < offset + size;
+    unsigned before = bytes_before(b);
+    if (b->ram_offset2 != NO_ADDRESS && offset < b->ram_offset2 + (b->bytes - before) &&
+        b->ram_offset2 < offset + size)
+        return true;
+    return b->ram_offset != NO_ADDRESS && offset < b->ram_offset + before &&
+           b->ram_offset < offset + size;
+}
+
+/* Notes again what of the page is code, as some of it is no more. */
+static void page_note(struct block_cache *c, u64 ram_offset)
+{
+    struct code_page *code = physmem_code(c->cpu->mem, ram_offset);
+    if (!code)
+        return;
+    code_page_clear(code, CODE_DECODED);
+    for (struct block *b = *page_of(c, ram_offset); b; b = b->page_next[link_in(b, ram_offset)])
+        note_bytes(b, code, ram_offset);
 }
 
 void block_written(struct block_cache *c, u64 ram_offset, unsigned size)
 {
-    if (ram_offset >> PAGE_SHIFT >= c->page_count)
+    const struct code_page *code = physmem_code(c->cpu->mem, ram_offset);
+    if (!code || !code_page_has(code, CODE_DECODED, ram_offset & ~PAGE_MASK, size))
         return;
-    struct code_page *p = page_of(c, ram_offset);
-    if (!(p->granules & page_granules(ram_offset & ~PAGE_MASK, size)))
-        return;
-    u64 left = 0;
-    for (struct block *b = p->head, *next; b; b = next) {
+    for (struct block *b = *page_of(c, ram_offset), *next; b; b = next) {
         next = b->page_next[link_in(b, ram_offset)];
         if (block_overlaps(b, ram_offset, size))
             block_drop(c, b);
-        else if (link_in(b, ram_offset))
-            left |= page_granules(0, b->bytes);
-        else
-            left |= page_granules(b->ram_offset & ~PAGE_MASK, b->bytes);
     }
-    p->granules = left;
+    page_note(c, ram_offset);
 }
 
 void block_drop_all(struct block_cache *c)
@@ -293,13 +305,12 @@ static void block_insert(struct block_cache *c, struct block *b)
     c->hash[h] = b;
     b->ram_offset = ram_offset_of(c->cpu, b->pa);
     if (b->ram_offset != NO_ADDRESS)
-        page_add(c, b, 0, b->ram_offset, b->bytes);
-    if (b->page2 != NO_ADDRESS) {
-        unsigned first = PAGE_SIZE - (unsigned)(b->pa & ~PAGE_MASK);
-        b->ram_offset2 = ram_offset_of(c->cpu, b->page2);
-        if (b->ram_offset2 != NO_ADDRESS)
-            page_add(c, b, 1, b->ram_offset2, b->bytes - first);
-    }
+        page_add(c, b, 0, b->ram_offset);
+    if (b->page2 == NO_ADDRESS)
+        return;
+    b->ram_offset2 = ram_offset_of(c->cpu, b->page2);
+    if (b->ram_offset2 != NO_ADDRESS)
+        page_add(c, b, 1, b->ram_offset2);
 }
 
 /* The draft's instructions as ops, in their final place. */

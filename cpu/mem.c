@@ -131,6 +131,22 @@ const struct tlb_entry *mem_fill_quietly(struct cpu *cpu, u32 lin, enum access a
                     watching(cpu) ? watch_page : NULL, cpu, &error);
 }
 
+u8 *mem_beside_code(const struct cpu *cpu, const struct tlb_entry *e, u64 lin, unsigned size)
+{
+    if (likely(!tlb_hits_code(e->tag[ACCESS_WRITE], lin, size)))
+        return NULL;
+    u8 *host = (u8 *)(uintptr_t)(lin + e->addend);
+    const struct code_page *code =
+        physmem_code(cpu->mem, physmem_ram_offset(cpu->mem, host) & PAGE_MASK);
+    return code && code_page_free(code, lin & ~PAGE_MASK, size) ? host : NULL;
+}
+
+/* lin_host for writes, where it has failed. */
+static u8 *host_beside_code(const struct cpu *cpu, u64 lin, unsigned size)
+{
+    return mem_beside_code(cpu, tlb_entry(cpu->tlb, lin), lin, size);
+}
+
 /* Translates [lin, +size), at most two pages, faults in ascending order; returns the pieces. */
 static unsigned translate_all(struct cpu *cpu, u64 lin, unsigned size, enum access access,
                               bool user, struct piece piece[2])
@@ -245,14 +261,18 @@ static void piece_write(struct cpu *cpu, const struct piece *p, const u8 *from)
     look_up(cpu);
 }
 
-/* A slow write may have cleared the last mark of a page: its next write looks again. */
+/* A slow write may have cleared the last mark of a page, or the last but those of code: its next
+ * write looks again. */
 static void piece_relax(struct cpu *cpu, const struct piece *p, u64 lin, bool user)
 {
     if (p->host || watching(cpu))
         return;
     struct phys_page page = physmem_page(cpu->mem, p->pa);
-    if (page.host && page.host == page.host_write && !physmem_marks(cpu->mem, page.ram_offset))
-        tlb_entry(&cpu->space->tlb[user], lin)->tag[ACCESS_WRITE] = TLB_NEVER;
+    u64 *tag = &tlb_entry(&cpu->space->tlb[user], lin)->tag[ACCESS_WRITE];
+    u8 marks = page.host_write ? physmem_marks(cpu->mem, page.ram_offset) : 0;
+    bool code = *tag == tlb_tag(lin) + TLB_CODE;
+    if (page.host && page.host == page.host_write && (code ? !marks : !(marks & ~PAGE_ANY_CODE)))
+        *tag = TLB_NEVER;
 }
 
 static void read_bytes(struct cpu *cpu, u64 lin, u8 *to, unsigned size, bool user,
@@ -291,7 +311,11 @@ u64 lin_read_slow(struct cpu *cpu, u64 lin, unsigned size, bool user)
 
 void lin_write_slow(struct cpu *cpu, u64 lin, u64 value, unsigned size, bool user)
 {
-    write_bytes(cpu, lin, (const u8 *)&value, size, user);
+    u8 *host = user == (cpu->cpl == 3) ? host_beside_code(cpu, lin, size) : NULL;
+    if (host)
+        memcpy(host, &value, size);
+    else
+        write_bytes(cpu, lin, (const u8 *)&value, size, user);
 }
 
 void lin_probe_write(struct cpu *cpu, u64 lin, unsigned size, bool user)
@@ -334,7 +358,7 @@ u64 mem_read_rmw(struct cpu *cpu, unsigned seg, u64 off, unsigned size)
 {
     u64 lin = seg_write_lin(cpu, seg, off, size), v = 0;
     const void *p = lin_host(cpu, lin, size, ACCESS_WRITE);
-    if (unlikely(!p)) {
+    if (unlikely(!p) && !(p = host_beside_code(cpu, lin, size))) {
         read_bytes(cpu, lin, (u8 *)&v, size, cpu->cpl == 3, ACCESS_WRITE);
         return v;
     }
@@ -360,7 +384,7 @@ void mem_write_bytes(struct cpu *cpu, unsigned seg, u64 off, const void *buf, un
 {
     u64 lin = seg_write_lin(cpu, seg, off, size);
     void *p = lin_host(cpu, lin, size, ACCESS_WRITE);
-    if (likely(p))
+    if (likely(p) || (p = host_beside_code(cpu, lin, size)))
         memcpy(p, buf, size);
     else
         write_bytes(cpu, lin, buf, size, cpu->cpl == 3);

@@ -42,6 +42,9 @@ static inline void *lin_host(struct cpu *cpu, u64 lin, unsigned size, enum acces
                                                        : NULL;
 }
 
+/* The same where the page has code, though not there. */
+u8 *mem_beside_code(const struct cpu *cpu, const struct tlb_entry *e, u64 lin, unsigned size);
+
 /* Physical address of an instruction at lin when the TLB allows its fetch, from RAM or not. */
 static inline bool lin_fetch_pa(struct cpu *cpu, u64 lin, u64 *pa)
 {

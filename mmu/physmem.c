@@ -36,19 +36,20 @@ struct low_page {
 };
 
 struct physmem {
-    u8 *ram;               /* the physical view: the whole memfd, mapped once */
-    u64 reserved;          /* bytes of address space at ram */
-    u64 size;              /* bytes of the memfd */
-    u64 low;               /* RAM at 0 */
-    u64 high;              /* RAM at 4 GiB */
-    u64 plain;             /* [1 MiB, plain) is RAM that no range covers */
-    u8 *marks;             /* enum page_mark of each page of the memfd */
-    u64 a20_mask;          /* ANDed to the CPU's addresses */
-    int fd;                /* the memfd */
-    unsigned count;        /* ranges in use */
-    struct log *log;       /* oddities */
-    void (*remap)(void *); /* told of changes of the map */
-    void *remap_opaque;    /* its argument */
+    u8 *ram;                 /* the physical view: the whole memfd, mapped once */
+    u64 reserved;            /* bytes of address space at ram */
+    u64 size;                /* bytes of the memfd */
+    u64 low;                 /* RAM at 0 */
+    u64 high;                /* RAM at 4 GiB */
+    u64 plain;               /* [1 MiB, plain) is RAM that no range covers */
+    u8 *marks;               /* enum page_mark of each page of the memfd */
+    struct code_page **code; /* those of pages that hold code, by page of the memfd, or NULL */
+    u64 a20_mask;            /* ANDed to the CPU's addresses */
+    int fd;                  /* the memfd */
+    unsigned count;          /* ranges in use */
+    struct log *log;         /* oddities */
+    void (*remap)(void *);   /* told of changes of the map */
+    void *remap_opaque;      /* its argument */
     void (*marked_write)(void *opaque, u64 ram_offset, unsigned size, u8 marks); /* write hook */
     void *marked_write_opaque;                                                   /* its argument */
     void (*mark)(void *opaque, u64 ram_offset); /* told that a mark was set */
@@ -295,6 +296,7 @@ struct physmem *physmem_new(u64 low, u64 high, struct log *log, struct error *er
     pm->a20_mask = UINT64_MAX;
     pm->reserved = low + high + EXTRA_ROOM;
     pm->marks = xcalloc(pm->reserved >> PAGE_SHIFT, 1);
+    pm->code = xcalloc(pm->reserved >> PAGE_SHIFT, sizeof *pm->code);
     pm->fd = memfd_create("guest-ram", MFD_CLOEXEC);
     void *at =
         mmap(NULL, pm->reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -322,6 +324,9 @@ void physmem_free(struct physmem *pm)
         close(pm->fd);
     for (unsigned n = 0; n < pm->count; n++)
         free(pm->range[n].name);
+    for (u64 n = 0; n < pm->size >> PAGE_SHIFT; n++)
+        free(pm->code[n]);
+    free(pm->code);
     free(pm->marks);
     free(pm);
 }
@@ -377,16 +382,36 @@ void physmem_mark(struct physmem *pm, u64 ram_offset, u8 marks)
 {
     assert(ram_offset < pm->size);
     u8 *m = &pm->marks[ram_offset >> PAGE_SHIFT];
-    bool plain = *m == 0;
+    struct code_page **code = &pm->code[ram_offset >> PAGE_SHIFT];
+    bool fresh = *m == 0 || (!(*m & ~PAGE_ANY_CODE) && (marks & ~PAGE_ANY_CODE));
     *m |= marks;
-    if (plain && marks && pm->mark)
+    if ((marks & PAGE_ANY_CODE) && !*code)
+        *code = xcalloc(1, sizeof **code);
+    if (fresh && marks && pm->mark)
         pm->mark(pm->mark_opaque, ram_offset & PAGE_MASK);
 }
 
 void physmem_unmark(struct physmem *pm, u64 ram_offset, u8 marks)
 {
     assert(ram_offset < pm->size);
-    pm->marks[ram_offset >> PAGE_SHIFT] &= (u8)~marks;
+    u8 *m = &pm->marks[ram_offset >> PAGE_SHIFT];
+    struct code_page **code = &pm->code[ram_offset >> PAGE_SHIFT];
+    *m &= (u8)~marks;
+    if (*code && !(*m & PAGE_ANY_CODE)) {
+        free(*code);
+        *code = NULL;
+    }
+}
+
+struct code_page *physmem_code(const struct physmem *pm, u64 ram_offset)
+{
+    assert(ram_offset < pm->size);
+    return pm->code[ram_offset >> PAGE_SHIFT];
+}
+
+struct code_page *const *physmem_code_table(const struct physmem *pm)
+{
+    return pm->code;
 }
 
 u8 physmem_marks(const struct physmem *pm, u64 ram_offset)
@@ -413,7 +438,7 @@ void physmem_before_write(struct physmem *pm, u64 ram_offset, unsigned size)
         n = n < size ? n : size;
         u8 *m = &pm->marks[ram_offset >> PAGE_SHIFT];
         if (unlikely(*m)) {
-            if ((*m & (PAGE_CODE | PAGE_TRACED | PAGE_TRANSLATED)) && pm->marked_write)
+            if ((*m & (PAGE_ANY_CODE | PAGE_TRACED)) && pm->marked_write)
                 pm->marked_write(pm->marked_write_opaque, ram_offset, n, *m);
             *m &= (u8) ~(PAGE_CLEAN_VGA | PAGE_CLEAN_SAVE);
         }
@@ -589,7 +614,7 @@ void phys_write(struct physmem *pm, u64 pa, u64 value, unsigned size)
 void physmem_write_entry(struct physmem *pm, u64 pa, u64 value, unsigned size)
 {
     struct phys_page p = physmem_page(pm, pa & pm->a20_mask);
-    if (!p.host_write || (pm->marks[p.ram_offset >> PAGE_SHIFT] & (PAGE_CODE | PAGE_TRANSLATED))) {
+    if (!p.host_write || (pm->marks[p.ram_offset >> PAGE_SHIFT] & PAGE_ANY_CODE)) {
         phys_write(pm, pa, value, size);
         return;
     }

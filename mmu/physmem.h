@@ -5,6 +5,7 @@
 #define MMU_PHYSMEM_H
 
 #include "cpu/base.h"
+#include "mmu/code_page.h"
 
 struct physmem;
 
@@ -14,21 +15,13 @@ struct mmio_ops {
     void (*write)(void *dev, u64 offset, u32 value, unsigned size); /* NULL: ignored */
 };
 
-/* Bits of the 64-byte pieces that [first, first + size) of a page touches; clipped to the page. */
-static inline u64 page_granules(unsigned first, unsigned size)
-{
-    enum { GRANULE_SHIFT = 6 };
-    unsigned last = first + size - 1 < PAGE_SIZE ? first + size - 1 : PAGE_SIZE - 1;
-    unsigned a = first >> GRANULE_SHIFT, b = last >> GRANULE_SHIFT;
-    return (~0ull >> (63 - b)) & (~0ull << a);
-}
-
 /* Marks of a RAM page. A write to a page with PAGE_CODE or PAGE_TRACED calls physmem's write hook
- * first. */
+ * first; the CPU may spare itself that where the page's struct code_page has no code. */
 enum page_mark {
     PAGE_CODE = 1,        /* holds decoded code */
     PAGE_TRACED = 2,      /* a page table that a cached address space depends on */
     PAGE_TRANSLATED = 16, /* holds code that was translated */
+    PAGE_ANY_CODE = PAGE_CODE | PAGE_TRANSLATED,
     /* not written since the display last looked: the first write clears the mark */
     PAGE_CLEAN_VGA = 4,
     PAGE_CLEAN_SAVE = 8 /* not written since the last snapshot or migration round */
@@ -81,7 +74,8 @@ void physmem_on_marked_write(struct physmem *pm,
                              void *opaque);
 /* Who answers at an address: a device, ROM, RAM, or nobody. */
 enum phys_kind physmem_kind(const struct physmem *pm, u64 pa);
-/* Called after a mark was set on a page: cached write permission for it must go. */
+/* Called after a mark was set on a page that had none, or none but those of code: cached write
+ * permission for it must go. */
 void physmem_on_mark(struct physmem *pm, void (*fn)(void *opaque, u64 ram_offset), void *opaque);
 
 /* What one page is, for the TLB. pa is after A20 (physmem_cpu_address). A page that an MMIO range
@@ -94,10 +88,13 @@ struct phys_page {
 };
 struct phys_page physmem_page(const struct physmem *pm, u64 pa);
 
-/* Marks, by place in the memfd. */
+/* Marks, by place in the memfd. A page with PAGE_CODE or PAGE_TRANSLATED has a struct code_page. */
 void physmem_mark(struct physmem *pm, u64 ram_offset, u8 marks);
 void physmem_unmark(struct physmem *pm, u64 ram_offset, u8 marks);
 u8 physmem_marks(const struct physmem *pm, u64 ram_offset);
+/* Which bytes of the page are code, or NULL; and the table of all, by number of the RAM page. */
+struct code_page *physmem_code(const struct physmem *pm, u64 ram_offset);
+struct code_page *const *physmem_code_table(const struct physmem *pm);
 u8 *physmem_ram(const struct physmem *pm, u64 ram_offset); /* host address */
 /* The inverse: where in the memfd a host address of RAM is. */
 u64 physmem_ram_offset(const struct physmem *pm, const u8 *host);

@@ -209,18 +209,27 @@ static void note_writer(struct space *s, u64 lin, u64 ram_offset)
     u->lin_page = page;
 }
 
+/* What to add to the tag for writes of a page that may be written. */
+static u64 write_way(const struct physmem *pm, const struct phys_page *p, bool direct)
+{
+    u8 marks = p->host_write ? physmem_marks(pm, p->ram_offset) : 0;
+    if (!direct || !p->host || p->host != p->host_write || (marks & ~PAGE_ANY_CODE))
+        return TLB_SLOW;
+    return marks ? TLB_CODE : 0;
+}
+
 /* Puts a translation into the entry of lin; fetched: code was or is fetched by it. */
 static void entry_set(struct tlb *t, u64 lin, const struct phys_page *p, bool direct, bool writable,
-                      bool plain, bool fetched)
+                      u64 way, bool fetched)
 {
     struct tlb_entry *e = tlb_entry(t, lin);
     u64 tag = tlb_tag(lin);
     unsigned n = index_of(lin);
     e->tag[ACCESS_READ] = p->host && direct ? tag : tag + TLB_SLOW;
-    e->tag[ACCESS_WRITE] = !writable ? TLB_NEVER : plain && direct ? tag : tag + TLB_SLOW;
+    e->tag[ACCESS_WRITE] = !writable ? TLB_NEVER : tag + way;
     e->tag[ACCESS_EXEC] = !fetched ? TLB_NEVER : p->host ? tag : tag + TLB_SLOW;
     e->addend = (uintptr_t)p->host - (lin & PAGE_MASK);
-    t->ram_page[n] = e->tag[ACCESS_WRITE] == tag ? (u32)(p->ram_offset >> PAGE_SHIFT) : NO_PAGE;
+    t->ram_page[n] = writable && way != TLB_SLOW ? (u32)(p->ram_offset >> PAGE_SHIFT) : NO_PAGE;
     bit_put(t->used, n, true);
 }
 
@@ -247,9 +256,8 @@ struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 li
     struct phys_page p = physmem_page(s->pm, pa);
     bool fetched =
         access == ACCESS_EXEC || (r.exec && t->pa[n] == pa && tlb_allows(e->tag[ACCESS_EXEC], lin));
-    bool plain = p.host && p.host == p.host_write && !physmem_marks(s->pm, p.ram_offset);
-    entry_set(t, lin, &p, !(watch && watch(opaque, lin & PAGE_MASK, pa)), may_write(regs, &r, user),
-              plain, fetched);
+    bool direct = !(watch && watch(opaque, lin & PAGE_MASK, pa));
+    entry_set(t, lin, &p, direct, may_write(regs, &r, user), write_way(s->pm, &p, direct), fetched);
     t->pa[n] = pa;
     if (s->set && t->ram_page[n] != NO_PAGE)
         note_writer(s, lin, p.ram_offset);

@@ -12,13 +12,16 @@ enum { TLB_ENTRIES = 4096 };
 #define TLB_SLOW                                                                                   \
     BIT64(61) /* added to a tag: allowed, but by phys_read/phys_write (MMIO, ROM, marked pages,    \
                  watchpoints) */
+#define TLB_CODE                                                                                   \
+    BIT64(60) /* added to a tag for writes: allowed directly where the page has no code            \
+                 (mmu/code_page.h) */
 
 /* Tags are negated page numbers, so that translated code can compare without touching the flags:
  * an access of n bytes at lin hits when tag + ((lin + n - 1) >> 12) is 0 in the entry of lin. One
  * that crosses a page never does. */
 struct tlb_entry {
-    /* by enum access: tlb_tag, that + TLB_SLOW, or TLB_NEVER; ACCESS_EXEC only once code was
-     * fetched */
+    /* by enum access: tlb_tag, that + TLB_SLOW or TLB_CODE, or TLB_NEVER; ACCESS_EXEC only once
+     * code was fetched */
     u64 tag[3];
     uintptr_t addend; /* host address = lin + addend, when the tag hits */
 };
@@ -34,7 +37,12 @@ static inline bool tlb_hits(u64 tag, u64 lin, unsigned size)
 /* Allowed, be it directly or the slow way. */
 static inline bool tlb_allows(u64 tag, u64 lin)
 {
-    return ((tag + (lin >> PAGE_SHIFT)) & ~TLB_SLOW) == 0;
+    return ((tag + (lin >> PAGE_SHIFT)) & ~(TLB_SLOW | TLB_CODE)) == 0;
+}
+/* Directly, if none of these bytes is code. */
+static inline bool tlb_hits_code(u64 tag, u64 lin, unsigned size)
+{
+    return tlb_hits(tag - TLB_CODE, lin, size);
 }
 
 /* Bit maps over the entries (or over 4 MiB regions): 64 to a word. */

@@ -5,11 +5,6 @@
 
 enum { TLB_STRIDE_SHIFT = 5 };
 
-#define TLB_MEM(field)                                                                             \
-    ((struct host_mem){REG_TLB, SCRATCH_INDEX, 3,                                                  \
-                       (s32)(offsetof(struct tlb, entry) + offsetof(struct tlb_entry, field)) -    \
-                           TLB_SHIFT})
-
 struct host_mem guest_ea(const struct insn *i)
 {
     return (struct host_mem){i->base == REG_ZERO ? HOST_NONE : (u8)host_of_gpr(i->base),

@@ -23,7 +23,8 @@ struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offs
     return NULL;
 }
 
-static struct tpage *page_of(struct translator *t, u64 n)
+/* The first block of a RAM page. */
+static u32 *page_of(struct translator *t, u64 n)
 {
     if (n >= t->page_count) {
         u64 count = n + 1 > 2 * t->page_count ? n + 1 : 2 * t->page_count;
@@ -34,30 +35,32 @@ static struct tpage *page_of(struct translator *t, u64 n)
     return &t->page[n];
 }
 
-static u64 granules_of(const struct tblock *b)
+/* Notes which bytes of its page are the block's. */
+static void note_bytes(const struct translator *t, const struct tblock *b)
 {
-    return page_granules(b->lin & ~PAGE_MASK, b->bytes);
+    unsigned first = b->lin & ~PAGE_MASK, room = PAGE_SIZE - first;
+    code_page_add(physmem_code(t->cpu->mem, tblock_place(b)), CODE_TRANSLATED, first,
+                  b->bytes < room ? b->bytes : room);
 }
 
 void tblock_insert_page(struct translator *t, struct tblock *b)
 {
-    struct tpage *page = page_of(t, b->page);
-    b->page_next = page->first;
-    page->first = tblock_number(t, b);
-    page->granules |= granules_of(b);
+    u32 *first = page_of(t, b->page);
+    b->page_next = *first;
+    *first = tblock_number(t, b);
     physmem_mark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
+    note_bytes(t, b);
 }
 
 void tblock_remove_page(struct translator *t, const struct tblock *b)
 {
-    struct tpage *page = page_of(t, b->page);
-    u32 *at = &page->first;
+    u32 *first = page_of(t, b->page), *at = first;
     while (*at != tblock_number(t, b))
         at = &t->block[*at].page_next;
     *at = b->page_next;
-    if (page->first)
+    if (*first)
         return;
-    page->granules = 0;
+    code_page_clear(physmem_code(t->cpu->mem, tblock_place(b)), CODE_TRANSLATED);
     physmem_unmark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
 }
 
@@ -137,24 +140,30 @@ void tblock_drop(struct translator *t, struct tblock *b)
     b->dropped = true;
 }
 
+/* Notes again what of the page is code, as some of it is no more. */
+static void page_note(struct translator *t, u64 ram_offset)
+{
+    struct code_page *code = physmem_code(t->cpu->mem, ram_offset);
+    if (!code)
+        return;
+    code_page_clear(code, CODE_TRANSLATED);
+    for (u32 n = *page_of(t, ram_offset >> PAGE_SHIFT); n; n = t->block[n].page_next)
+        note_bytes(t, &t->block[n]);
+}
+
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
 {
-    if (ram_offset >> PAGE_SHIFT >= t->page_count)
+    const struct code_page *code = physmem_code(t->cpu->mem, ram_offset);
+    if (!code || !code_page_has(code, CODE_TRANSLATED, ram_offset & ~PAGE_MASK, size))
         return;
-    struct tpage *page = page_of(t, ram_offset >> PAGE_SHIFT);
-    if (!(page->granules & page_granules(ram_offset & ~PAGE_MASK, size)))
-        return;
-    u64 left = 0;
-    for (u32 n = page->first, next; n; n = next) {
+    for (u32 n = *page_of(t, ram_offset >> PAGE_SHIFT), next; n; n = next) {
         struct tblock *b = &t->block[n];
         u64 place = tblock_place(b);
         next = b->page_next;
         if (!b->dropped && ram_offset < place + b->bytes && place < ram_offset + size)
             tblock_drop(t, b->behind ? b - 1 : b);
-        else
-            left |= granules_of(b);
     }
-    page->granules = left;
+    page_note(t, ram_offset);
 }
 
 /* Everything, though blocks may be running: their memory is kept until tblock_reset. */

@@ -38,6 +38,12 @@ struct generator {
 /* A field of struct cpu as a host operand. */
 #define CPU_MEM(field) ((struct host_mem){REG_CPU, HOST_NONE, 0, (s32)offsetof(struct cpu, field)})
 
+/* A field of the TLB entry at SCRATCH_INDEX, an offset in eights. */
+#define TLB_MEM(field)                                                                             \
+    ((struct host_mem){REG_TLB, SCRATCH_INDEX, 3,                                                  \
+                       (s32)(offsetof(struct tlb, entry) + offsetof(struct tlb_entry, field)) -    \
+                           TLB_SHIFT})
+
 /* Where a value is kept during a second access, which uses all scratch registers. */
 #define SPILL_MEM CPU_MEM(kept)
 

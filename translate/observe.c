@@ -45,7 +45,7 @@ unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
     unsigned count = 0;
     if (!t || ram_offset >> PAGE_SHIFT >= t->page_count)
         return 0;
-    for (u32 n = t->page[ram_offset >> PAGE_SHIFT].first; n; n = t->block[n].page_next) {
+    for (u32 n = t->page[ram_offset >> PAGE_SHIFT]; n; n = t->block[n].page_next) {
         const struct tblock *b = &t->block[n];
         u64 place = tblock_place(b);
         if (b->dropped || b->behind || ram_offset < place || ram_offset >= place + b->bytes)

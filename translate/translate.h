@@ -87,12 +87,6 @@ struct tcallout {
     struct insn insn;          /* with exec */
 };
 
-/* What is translated of one RAM page. */
-struct tpage {
-    u64 granules; /* which of its 64-byte pieces hold code: most writes to mixed pages end here */
-    u32 first;    /* number of the first of its blocks */
-};
-
 /* Inline cache of branch targets, by low 16 bits of the linear address. */
 struct tjump {
     u64 tag;  /* -(jump_id + linear address) */
@@ -159,7 +153,7 @@ struct translator {
     struct tcallout *insn;      /* decoded instructions of sites that were run, a ring */
     u32 insn_next, insn_max;    /* next to be used, entries */
     u32 hash[1 << 16];          /* numbers of blocks by linear address and place */
-    struct tpage *page;         /* by number of the RAM page */
+    u32 *page;                  /* by number of the RAM page: the first of its blocks, or 0 */
     u64 page_count;             /* entries of page */
     u64 stops[STOP_COUNT];      /* counters */
     struct direct *direct;      /* direct windows */

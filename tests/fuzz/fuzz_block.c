@@ -12,11 +12,13 @@
 
 enum {
     MAX_PIECES = 64,
+    MAX_HOLES = 16,
     ROOM = 0x3000,    /* bytes of the code region that a program may use */
     BRANCHES = 300,   /* taken or not, before a program ends */
     INSNS = 60000,    /* the interpreter gives up: the program is skipped */
     COUNTER = 0x1ff0, /* offsets in the data region: branches left */
     TABLE = 0x1f80,   /* 16 addresses */
+    SAVED = 0x1f7c,   /* ESP while the stack is in the code */
     LARGEST = 0x4000
 };
 
@@ -34,6 +36,11 @@ struct program {
         u8 add;            /* bytes behind the piece's start */
     } fix[4 * MAX_PIECES]; /* to be filled in when all pieces are known */
     unsigned fixes;        /* entries of fix */
+    struct {
+        u32 at;        /* offset in the code */
+        u32 size;      /* bytes */
+    } hole[MAX_HOLES]; /* data between the pieces */
+    unsigned holes;    /* entries of hole */
 };
 
 static const struct fuzz_region *code = &fuzz_regions[FUZZ_CODE];
@@ -78,6 +85,20 @@ static u32 any_data(struct program *p)
     return data->base + at;
 }
 
+/* Some bytes of data between code, now and then with some of the code around. */
+static u32 any_hole(struct program *p)
+{
+    unsigned n = fuzz_below(&p->f, p->holes), stray = fuzz_percent(&p->f, 8) ? 3 : 0;
+    u32 room = p->hole[n].size > 4 ? p->hole[n].size - 4 : 1;
+    return code->base + p->hole[n].at - stray + fuzz_below(&p->f, room + 2 * stray);
+}
+
+/* For what writes a few bytes. */
+static u32 any_place(struct program *p)
+{
+    return p->holes && fuzz_percent(&p->f, 30) ? any_hole(p) : any_data(p);
+}
+
 static unsigned any_reg(struct program *p) /* not ESP */
 {
     unsigned r = fuzz_below(&p->f, 8);
@@ -109,7 +130,7 @@ static void piece_memory(struct program *p)
     u8 pick = op[fuzz_below(&p->f, ARRAY_LEN(op))];
     put(p, pick, 1);
     put(p, any_reg(p) << 3 | 5, 1);
-    u32 at = fuzz_percent(&p->f, 1) ? fuzz_value(&p->f) : any_data(p);
+    u32 at = fuzz_percent(&p->f, 1) ? fuzz_value(&p->f) : any_place(p);
     put(p, pick == 0x87 ? at & ~3u : at, 4); /* some hosts take long for XCHG across a line */
 }
 
@@ -228,11 +249,48 @@ static void piece_fpu(struct program *p)
                               0x05110f, 0x0d6f0f, 0x0dfe0f, 0x0d7f0f};
     if (fuzz_percent(&p->f, 50)) {
         put(p, memory[fuzz_below(&p->f, ARRAY_LEN(memory))], 2);
-        put(p, any_data(p), 4);
+        put(p, any_place(p), 4);
     } else {
         put(p, sse[fuzz_below(&p->f, ARRAY_LEN(sse))], 3);
         put(p, fuzz_percent(&p->f, 97) ? any_data(p) & ~15u : any_data(p), 4);
     }
+}
+
+/* jmp over data */
+static void piece_hole(struct program *p)
+{
+    u32 size = 8 + fuzz_below(&p->f, 72);
+    if (p->holes == MAX_HOLES)
+        return;
+    put(p, 0xeb | size << 8, 2);
+    p->hole[p->holes].at = p->used;
+    p->hole[p->holes++].size = size;
+    for (unsigned n = 0; n < size; n++)
+        put(p, fuzz_random(&p->f), 1);
+}
+
+/* mov [SAVED], esp; mov esp, the end of a hole; pushes and the like; mov esp, [SAVED] */
+static void piece_stack_beside(struct program *p)
+{
+    if (!p->holes)
+        return;
+    unsigned n = fuzz_below(&p->f, p->holes), room = p->hole[n].size / 4;
+    PUT(0x89, 0x25);
+    put(p, data->base + SAVED, 4);
+    put(p, 0xbc, 1);
+    put(p, code->base + p->hole[n].at + p->hole[n].size, 4);
+    for (unsigned left = room < 6 ? room : 6; left; left--) {
+        switch (fuzz_below(&p->f, 5)) {
+        case 0: PUT(0x9c); break;             /* pushf */
+        case 1: PUT(0x6a, 0x81); break;       /* push imm8 */
+        case 2: PUT(0xff, 0x34, 0x24); break; /* push [esp] */
+        case 3: PUT(0xff, 0x04, 0x24); break; /* inc [esp] */
+        default: put(p, 0x50 | any_reg(p), 1);
+        }
+    }
+    put(p, 0x58 | any_reg(p), 1);
+    PUT(0x8b, 0x25);
+    put(p, data->base + SAVED, 4);
 }
 
 static void piece_string(struct program *p)
@@ -272,9 +330,9 @@ static void piece_other(struct program *p)
 static void make_piece(struct program *p)
 {
     static void (*const kind[])(struct program *) = {
-        piece_alu,    piece_byte, piece_memory, piece_memory, piece_indexed,
-        piece_stack,  piece_jcc,  piece_jcc,    piece_jump,   piece_modify,
-        piece_middle, piece_fpu,  piece_string, piece_other,  piece_other};
+        piece_alu,    piece_byte,  piece_memory, piece_memory, piece_indexed,     piece_stack,
+        piece_jcc,    piece_jcc,   piece_jump,   piece_modify, piece_middle,      piece_fpu,
+        piece_string, piece_other, piece_other,  piece_hole,   piece_stack_beside};
     p->piece[p->count++] = p->used;
     put(p, 0xb8 | any_reg(p), 1); /* mov reg, imm: what piece_modify changes */
     put(p, fuzz_value(&p->f), 4);

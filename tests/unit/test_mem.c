@@ -234,19 +234,26 @@ static void code_written(struct cpu *c, u64 ram_offset, unsigned size)
         cpu_restart(c);
 }
 
+/* [first, +size) of the page at place becomes code. */
+static void put_code(u64 place, enum code_owner owner, unsigned first, unsigned size)
+{
+    physmem_mark(pm, place, owner == CODE_DECODED ? PAGE_CODE : PAGE_TRANSLATED);
+    code_page_add(physmem_code(pm, place), owner, first, size);
+}
+
 START_TEST(writes_to_code)
 {
     writes = (struct writes){.count = 0};
     cpu->engine.code_written = code_written;
     mem_write8(cpu, SEG_DS, DATA, 1); /* now direct */
-    physmem_mark(pm, DATA, PAGE_CODE);
+    put_code(DATA, CODE_DECODED, 5, 3);
     mem_write8(cpu, SEG_DS, DATA + 5, 2);
     mem_write32(cpu, SEG_DS, DATA + 6, 2);
     ck_assert_uint_eq(writes.count, 2);
     ck_assert_uint_eq(writes.offset, DATA + 6);
     ck_assert_uint_eq(writes.size, 4);
     ck_assert_uint_eq(mem_read8(cpu, SEG_DS, DATA + 5), 2);
-    physmem_mark(pm, DATA + PAGE_SIZE, PAGE_CODE);
+    put_code(DATA + PAGE_SIZE, CODE_TRANSLATED, PAGE_SIZE - 1, 1);
     writes.restart = true;
     phys_read(pm, DATA, 1);
     volatile int how = 0;
@@ -256,11 +263,47 @@ START_TEST(writes_to_code)
     ck_assert_uint_eq(phys_read(pm, DATA + 2 * PAGE_SIZE - 1, 2), 0); /* nothing is committed */
     writes.restart = false;
     writes.unmark = true;
-    mem_write8(cpu, SEG_DS, DATA, 3);
+    mem_write8(cpu, SEG_DS, DATA + 7, 3);
     writes.count = 0;
-    mem_write8(cpu, SEG_DS, DATA, 4);
+    mem_write8(cpu, SEG_DS, DATA + 7, 4);
     ck_assert_uint_eq(writes.count, 0);
     ck_assert_ptr_nonnull(lin_host(cpu, DATA, 1, ACCESS_WRITE)); /* direct again */
+}
+END_TEST
+
+/* Bytes beside code are written without anyone being told; other marks end that. */
+START_TEST(writes_beside_code)
+{
+    const u8 text[] = "0123456789";
+    writes = (struct writes){.count = 0};
+    cpu->engine.code_written = code_written;
+    put_code(DATA, CODE_DECODED, 100, 2);
+    put_code(DATA, CODE_TRANSLATED, 106, 1);
+    mem_write8(cpu, SEG_DS, DATA + 99, 1); /* fills the TLB */
+    writes.count = 0;
+    mem_write32(cpu, SEG_DS, DATA + 96, 2);
+    mem_write32(cpu, SEG_DS, DATA + 102, 0x04030201);
+    mem_write64(cpu, SEG_DS, DATA + 107, 5);
+    mem_write_bytes(cpu, SEG_DS, DATA + 110, text, sizeof text);
+    ck_assert_uint_eq(mem_read_rmw(cpu, SEG_DS, DATA + 102, 4), 0x04030201);
+    ck_assert_uint_eq(writes.count, 0);
+    ck_assert_uint_eq(phys_read(pm, DATA + 96, 4), 2);
+    ck_assert_uint_eq(phys_read(pm, DATA + 102, 4), 0x04030201);
+    ck_assert_uint_eq(phys_read(pm, DATA + 111, 1), '1');
+    for (unsigned n = 97; n < 107; n++) {
+        bool touches = n < 102 || n > 102;
+        writes.count = 0;
+        mem_write32(cpu, SEG_DS, DATA + n, n);
+        ck_assert_uint_eq(writes.count, touches);
+        ck_assert_uint_eq(mem_read32(cpu, SEG_DS, DATA + n), n);
+    }
+    physmem_mark(pm, DATA, PAGE_CLEAN_SAVE);
+    mem_write8(cpu, SEG_DS, DATA, 1);
+    ck_assert_uint_eq(physmem_marks(pm, DATA), PAGE_ANY_CODE);
+    writes.count = 0;
+    mem_write8(cpu, SEG_DS, DATA, 2);
+    mem_write8(cpu, SEG_DS, DATA, 3);
+    ck_assert_uint_le(writes.count, 1); /* to be told of once, while the TLB has it so */
 }
 END_TEST
 
@@ -337,6 +380,7 @@ int main(void)
     tcase_add_test(t, alignment_check);
     tcase_add_test(t, watchpoints);
     tcase_add_test(t, writes_to_code);
+    tcase_add_test(t, writes_beside_code);
     tcase_add_test(t, first_write_clears_a_clean_mark);
     tcase_add_test(t, rom_and_fetch);
     tcase_add_test(t, peek_disturbs_nothing);

@@ -277,6 +277,11 @@ START_TEST(marks_and_hooks)
     ck_assert_uint_eq(h.offset, 0x200000);
     physmem_mark(pm, 0x200000, PAGE_CLEAN_SAVE);
     ck_assert_uint_eq(physmem_marks(pm, 0x200fff), PAGE_CODE | PAGE_CLEAN_SAVE);
+    ck_assert_uint_eq(h.marked, 2); /* writes beside the code were allowed until then */
+    physmem_mark(pm, 0x200000, PAGE_TRANSLATED);
+    physmem_unmark(pm, 0x200000, PAGE_TRANSLATED);
+    ck_assert_uint_eq(h.marked, 2);
+    ck_assert_ptr_nonnull(physmem_code(pm, 0x200000));
     phys_write(pm, 0x1ffffe, 0x44332211, 4); /* two bytes of it are in the marked page */
     ck_assert_uint_eq(h.writes, 1);
     ck_assert_uint_eq(h.offset, 0x200000);
@@ -288,6 +293,7 @@ START_TEST(marks_and_hooks)
     ck_assert_uint_eq(h.writes, 2);
     ck_assert_uint_eq(h.size, 0x1000);
     physmem_unmark(pm, 0x200000, PAGE_CODE);
+    ck_assert_ptr_null(physmem_code(pm, 0x200000));
     phys_write(pm, 0x200000, 0, 1);
     ck_assert_uint_eq(h.writes, 2);
     physmem_mark(pm, 0x201000, PAGE_CLEAN_VGA);

@@ -145,13 +145,38 @@ START_TEST(slow_pages)
     ck_assert(slow(lin, ACCESS_READ) && slow(lin, ACCESS_WRITE));
     tlb_fill(space, &regs, lin, ACCESS_EXEC, false, watch_one, &page, &error);
     ck_assert(hits(lin, 1, ACCESS_EXEC, false));
-    static const u8 marks[] = {PAGE_CODE, PAGE_TRACED, PAGE_CLEAN_VGA, PAGE_CLEAN_SAVE};
+    static const u8 marks[] = {PAGE_TRACED, PAGE_CLEAN_VGA, PAGE_CLEAN_SAVE,
+                               PAGE_CODE | PAGE_TRACED, PAGE_TRANSLATED | PAGE_CLEAN_VGA};
     for (unsigned n = 0; n < ARRAY_LEN(marks); n++) {
         physmem_mark(pm, FRAME, marks[n]);
         fill(lin, ACCESS_WRITE, false);
         ck_assert(slow(lin, ACCESS_WRITE) && hits(lin, 1, ACCESS_READ, false));
         physmem_unmark(pm, FRAME, marks[n]);
     }
+}
+END_TEST
+
+/* Writes to a page with code have a way of their own, until something else marks the page. */
+START_TEST(pages_with_code)
+{
+    static const u8 marks[] = {PAGE_CODE, PAGE_TRANSLATED, PAGE_ANY_CODE};
+    const u64 lin = BASE + 2 * PAGE_SIZE;
+    set_pte(2, FRAME | P | W | U | D);
+    for (unsigned n = 0; n < ARRAY_LEN(marks); n++) {
+        physmem_mark(pm, FRAME, marks[n]);
+        fill(lin, ACCESS_WRITE, false);
+        u64 tag = tlb_entry(&space->tlb[0], lin)->tag[ACCESS_WRITE];
+        ck_assert(!hits(lin, 1, ACCESS_WRITE, false) && !slow(lin, ACCESS_WRITE));
+        ck_assert(tlb_allows(tag, lin) && hits(lin, 1, ACCESS_READ, false));
+        ck_assert(tlb_hits_code(tag, lin + 4092, 4) && !tlb_hits_code(tag, lin + 4093, 4));
+        ck_assert(!tlb_hits_code(tag, lin + PAGE_SIZE, 1));
+        space_protect(space, FRAME);
+        tag = tlb_entry(&space->tlb[0], lin)->tag[ACCESS_WRITE];
+        ck_assert(!tlb_allows(tag, lin) && !tlb_hits_code(tag, lin, 1));
+        physmem_unmark(pm, FRAME, marks[n]);
+    }
+    fill(lin, ACCESS_WRITE, false);
+    ck_assert(hits(lin, 1, ACCESS_WRITE, false));
 }
 END_TEST
 
@@ -290,6 +315,7 @@ int main(void)
     tcase_add_test(t, no_execute);
     tcase_add_test(t, faults_drop_the_entry);
     tcase_add_test(t, slow_pages);
+    tcase_add_test(t, pages_with_code);
     tcase_add_test(t, protect);
     tcase_add_test(t, flushes);
     tcase_add_test(t, global_entry_replaced_by_another);

@@ -1,0 +1,58 @@
+/* Which bytes of a RAM page are code that was decoded or translated, so that writes beside them
+ * need not be told of (SDM vol. 3, 11.6: self-modifying code). */
+/* SPDX-License-Identifier: MIT */
+#ifndef MMU_CODE_PAGE_H
+#define MMU_CODE_PAGE_H
+
+#include <string.h>
+
+#include "cpu/base.h"
+
+/* Whose code it is: each adds and removes its own. */
+enum code_owner { CODE_DECODED, CODE_TRANSLATED, CODE_OWNERS };
+
+/* By owner, bit n % 8 of byte n / 8 is byte n of the page; the last 8 bytes are 0, so that any
+ * access may look at 8 bytes from its first one on. */
+struct code_page {
+    u8 bits[CODE_OWNERS][PAGE_SIZE / 8 + 8]; /* bit map */
+};
+
+/* [first, +size) of the page is code of this owner. */
+static inline void code_page_add(struct code_page *c, enum code_owner owner, unsigned first,
+                                 unsigned size)
+{
+    for (unsigned at = first, end = first + size; at < end;) {
+        unsigned bit = at % 8, n = 8 - bit < end - at ? 8 - bit : end - at;
+        c->bits[owner][at / 8] |= (u8)((BIT(n) - 1) << bit);
+        at += n;
+    }
+}
+
+/* None of it is any more. */
+static inline void code_page_clear(struct code_page *c, enum code_owner owner)
+{
+    memset(c->bits[owner], 0, sizeof c->bits[owner]);
+}
+
+/* Is some of [first, +size) code of this owner? */
+static inline bool code_page_has(const struct code_page *c, enum code_owner owner, unsigned first,
+                                 unsigned size)
+{
+    enum { STEP = 56 }; /* bytes that 8 bytes of the map tell of, wherever they begin */
+    for (unsigned at = first, end = first + size; at < end; at += STEP) {
+        unsigned n = end - at < STEP ? end - at : STEP;
+        u64 mask = (BIT64(n) - 1) << at % 8;
+        if (load_le64(&c->bits[owner][at / 8]) & mask)
+            return true;
+    }
+    return false;
+}
+
+/* Is none of it code? */
+static inline bool code_page_free(const struct code_page *c, unsigned first, unsigned size)
+{
+    return !code_page_has(c, CODE_DECODED, first, size) &&
+           !code_page_has(c, CODE_TRANSLATED, first, size);
+}
+
+#endif
