@@ -392,6 +392,14 @@ static bool block_tail_valid(struct cpu *cpu, const struct block *b, u64 lin)
     return (pa & PAGE_MASK) == b->page2;
 }
 
+const struct block *block_at(const struct block_cache *c, u64 pa, enum code_mode mode)
+{
+    const struct block *b = c->hash[hash_of(pa)];
+    while (b && (b->pa != pa || b->mode != mode))
+        b = b->hash_next;
+    return b;
+}
+
 struct block *block_find(struct cpu *cpu, struct block_cache *c)
 {
     const struct segment *cs = &cpu->seg[SEG_CS];

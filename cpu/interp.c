@@ -177,6 +177,12 @@ unsigned interp_runs(struct cpu *cpu)
     return block_find(cpu, cpu->interp->blocks)->runs;
 }
 
+unsigned interp_runs_at(const struct cpu *cpu, u64 pa)
+{
+    const struct block *b = block_at(cpu->interp->blocks, pa, cpu->code_mode);
+    return b ? b->runs : 0;
+}
+
 void interp_one_block(struct cpu *cpu, u64 until)
 {
     struct block *b = block_find(cpu, cpu->interp->blocks);

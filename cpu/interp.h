@@ -18,7 +18,8 @@ void interp_run(struct cpu *cpu, u64 limit);
  * interpreter's. */
 void interp_limit(struct cpu *cpu, size_t bytes); /* memory for blocks: cold ones only */
 unsigned interp_runs(struct cpu *cpu);
-void interp_one_block(struct cpu *cpu, u64 until); /* or less, when icount reaches `until` */
+unsigned interp_runs_at(const struct cpu *cpu, u64 pa); /* the same at a physical address */
+void interp_one_block(struct cpu *cpu, u64 until);      /* or less, when icount reaches `until` */
 void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size);
 void interp_remapped(struct cpu *cpu);
 void interp_leave(struct cpu *cpu);

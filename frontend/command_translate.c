@@ -38,7 +38,7 @@ static void show_block(void *opaque, const struct observed *b)
     struct stream *s = opaque;
     trace_block(s->file, s->mon->disasm, b, (struct trace_sides){true, true, true});
     fprintf(s->file, "memory: %s\n", b->direct ? "direct window" : "TLB checks");
-    for (unsigned n = 0; n < ARRAY_LEN(b->linked); n++)
+    for (unsigned n = 0; n < b->exits; n++)
         if (b->linked[n])
             fprintf(s->file, "linked to the block at %08x\n", b->linked[n]);
 }

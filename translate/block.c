@@ -23,6 +23,14 @@ struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offs
     return NULL;
 }
 
+bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset)
+{
+    u32 n = t->hash[hash_of(lin, ram_offset)];
+    while (n && (t->block[n].lin != lin || t->block[n].page != ram_offset >> PAGE_SHIFT))
+        n = t->block[n].hash_next;
+    return n != 0;
+}
+
 /* The first block of a RAM page. */
 static u32 *page_of(struct translator *t, u64 n)
 {
@@ -72,20 +80,14 @@ void tblock_insert(struct translator *t, struct tblock *b)
     tblock_insert_page(t, b);
 }
 
-static struct texit *exit_of(struct translator *t, u32 ref)
-{
-    return &t->block[ref / 2].exit[ref % 2];
-}
-
 void tblock_link(struct translator *t, struct texit *x, struct tblock *to)
 {
-    struct tblock *from = texit_from(t, x);
     intptr_t delta = t->emit.delta;
     bool enter = to->crosses && !x->guarded;
     u64 code = enter ? tblock_code_end(t, to) - ENTRY_BYTES : tblock_code(t, to);
     x->to = tblock_number(t, to);
     x->next_in = to->in;
-    to->in = EXIT_REF(tblock_number(t, from), x == &from->exit[1]);
+    to->in = (u32)(x - t->exit);
     if (x->guarded) {
         u8 *guard = t->rw + x->stub + EXIT_STUB_BYTES;
         store_le32(guard + GUARD_ID, (u32) - (s32)(t->cpu->jump_id >> 32));
@@ -101,8 +103,8 @@ static void unlink_exit(struct translator *t, struct texit *x)
     if (!x->to)
         return;
     u32 *at = &t->block[x->to].in;
-    while (exit_of(t, *at) != x)
-        at = &exit_of(t, *at)->next_in;
+    while (&t->exit[*at] != x)
+        at = &t->exit[*at].next_in;
     *at = x->next_in;
     x->to = 0;
     emit_patch(t->rw + x->place, t->emit.delta, (u64)(uintptr_t)t->rx + x->stub);
@@ -110,8 +112,7 @@ static void unlink_exit(struct translator *t, struct texit *x)
 
 void tblock_forget_ids(struct translator *t)
 {
-    for (u32 ref = EXIT_REF(1, 0); ref < EXIT_REF(t->block_count, 0); ref++) {
-        const struct texit *x = exit_of(t, ref);
+    for (const struct texit *x = t->exit + 1; x < t->exit + t->exit_count; x++) {
         if (x->guarded)
             store_le32(t->rw + x->stub + EXIT_STUB_BYTES + GUARD_ID, INT32_MAX);
     }
@@ -119,8 +120,8 @@ void tblock_forget_ids(struct translator *t)
 
 void tblock_unlink_exits(struct translator *t, struct tblock *b)
 {
-    unlink_exit(t, &b->exit[0]);
-    unlink_exit(t, &b->exit[1]);
+    for (unsigned n = 0; n < b->exit_count; n++)
+        unlink_exit(t, &t->exit[b->exits + n]);
 }
 
 void tblock_drop(struct translator *t, struct tblock *b)
@@ -134,7 +135,7 @@ void tblock_drop(struct translator *t, struct tblock *b)
     if (b->crosses)
         crossing_drop(t, b);
     while (b->in)
-        unlink_exit(t, exit_of(t, b->in));
+        unlink_exit(t, &t->exit[b->in]);
     tblock_unlink_exits(t, b);
     targets_drop(t, b);
     b->dropped = true;
@@ -179,7 +180,7 @@ void tblock_drop_all(struct translator *t)
 void tblock_reset(struct translator *t)
 {
     tblock_drop_all(t);
-    t->block_count = 1;
+    t->block_count = t->exit_count = 1;
     for (u32 n = 0; n < t->insn_max && n <= t->insn_next; n++)
         t->insn[n].owner = NULL;
     t->insn_next = 0;

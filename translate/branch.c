@@ -9,16 +9,16 @@ static u32 lin_of(const struct generator *g, u32 ip)
 }
 
 /* The branch whose rel32 is at place goes to an instruction pointer. */
-static void exit_at(struct generator *g, u8 *place, u32 ip, unsigned exit)
+static void exit_at(struct generator *g, u8 *place, u32 ip)
 {
     struct cold *c = cold_add(g, place);
     c->target = lin_of(g, ip);
-    c->exit = (s8)exit;
+    c->exit = (s8)g->b->exit_count++;
 }
 
-void gen_jump_to(struct generator *g, u32 ip, unsigned exit)
+void gen_jump_to(struct generator *g, u32 ip)
 {
-    exit_at(g, emit_jmp_patchable(g->e), ip, exit);
+    exit_at(g, emit_jmp_patchable(g->e), ip);
 }
 
 static void patch_here(struct generator *g, u8 *place)
@@ -54,14 +54,23 @@ static void gen_landing(struct generator *g, unsigned n)
                (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32) - (s32)lin_of(g, next)});
     emit_jrcxz_over_jmp(e);
     emit_jmp(e, g->t->lookup);
-    gen_jump_to(g, next, 1);
+    gen_jump_to(g, next);
 }
 
 void gen_jcc(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    exit_at(g, emit_jcc(g->e, i->opcode & 15, emit_pc(g->e)), scan_target_ip(g->s, n), 0);
-    gen_jump_to(g, scan_next_ip(g->s, n), 1);
+    const bool last = n + 1 == g->s->count;
+    if (!last && g->t->counting) {
+        u8 *not_taken = emit_jcc(g->e, (i->opcode & 15) ^ 1, emit_pc(g->e));
+        count_give_back(g, n);
+        gen_jump_to(g, scan_target_ip(g->s, n));
+        patch_here(g, not_taken);
+        return;
+    }
+    exit_at(g, emit_jcc(g->e, i->opcode & 15, emit_pc(g->e)), scan_target_ip(g->s, n));
+    if (last)
+        gen_jump_to(g, scan_next_ip(g->s, n));
 }
 
 /* rCX by address size, less one if it is a LOOP, into SCRATCH_TEST as well. */
@@ -95,16 +104,16 @@ void gen_count_branch(struct generator *g, unsigned n)
     emit_jrcxz_over_jmp(e);
     u8 *nonzero = emit_jmp_patchable(e);
     u64 zero = emit_pc(e);
-    gen_jump_to(g, loop ? next : target, 0);
+    gen_jump_to(g, loop ? next : target);
     patch_here(g, nonzero);
     if (kind < 2) /* LOOPNE ends on Z, LOOPE on NZ */
         emit_jcc(e, kind ? 5 : 4, zero);
-    gen_jump_to(g, loop ? target : next, 1);
+    gen_jump_to(g, loop ? target : next);
 }
 
 void gen_jmp(struct generator *g, unsigned n)
 {
-    gen_jump_to(g, scan_target_ip(g->s, n), 0);
+    gen_jump_to(g, scan_target_ip(g->s, n));
 }
 
 /* Pushes the instruction pointer of the next instruction; keeps SCRATCH_ADDR when nothing is to be
@@ -123,7 +132,7 @@ static void gen_push_return(struct generator *g, unsigned n)
 void gen_call(struct generator *g, unsigned n)
 {
     gen_push_return(g, n);
-    exit_at(g, emit_call_patchable(g->e), scan_target_ip(g->s, n), 0);
+    exit_at(g, emit_call_patchable(g->e), scan_target_ip(g->s, n));
     gen_landing(g, n);
 }
 

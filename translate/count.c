@@ -24,6 +24,15 @@ void count_emit(struct generator *g)
     emit_op_mem(e, &op_store64, SCRATCH_HOST, CPU_MEM(budget));
 }
 
+void count_give_back(struct generator *g, unsigned n)
+{
+    struct emit *e = g->e;
+    s32 left = (s32)(g->b->count - n - 1);
+    emit_load64(e, SCRATCH_TEST, CPU_MEM(budget));
+    emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, HOST_NONE, 0, left});
+    emit_op_mem(e, &op_store64, SCRATCH_TEST, CPU_MEM(budget));
+}
+
 void count_enter(struct translator *t, u64 until)
 {
     struct cpu *cpu = t->cpu;

@@ -21,7 +21,9 @@
 
 enum {
     HOT_RUNS = 20,        /* interpreted runs before a block is translated */
-    BYTES_OF_BLOCK = 64,  /* of code cache for each record of a block; most blocks take more */
+    FOLLOW_PART = 4,      /* what follows a JCC is part of the block if it ran this part as often */
+    BYTES_OF_BLOCK = 64,  /* of code cache for each record of a block; most blocks take more, */
+    BYTES_OF_EXIT = 32,   /* and for each of an exit */
     COLD_BYTES = 6 << 20, /* memory for interpreted blocks */
     CALLOUTS = 8192,      /* decoded instructions that callouts keep */
 };
@@ -54,6 +56,24 @@ u64 code_place(struct cpu *cpu, u32 lin)
     return page.ram_offset == UINT64_MAX ? UINT64_MAX : page.ram_offset | (lin & ~PAGE_MASK);
 }
 
+/* A block that is going to be translated. */
+struct start {
+    struct translator *t; /* where it goes */
+    u32 lin;              /* its linear address, */
+    u64 place, pa;        /* place in RAM, physical address */
+};
+
+/* Did what follows a JCC run often enough to become part of the block? */
+static bool follows(void *opaque, unsigned offset)
+{
+    const struct start *s = opaque;
+    const struct translator *t = s->t;
+    if (t->unchained && !t->verify)
+        return false; /* somebody counts starts of blocks */
+    return !t->threshold || interp_runs_at(t->cpu, s->pa + offset) >= t->threshold / FOLLOW_PART ||
+           tblock_any(t, s->lin + offset, s->place + offset);
+}
+
 struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place)
 {
     const u64 from = __builtin_ia32_rdtsc();
@@ -65,7 +85,10 @@ struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 pl
         t->stops[STOP_BREAKPOINT]++;
         return NULL;
     }
-    scan_block(&s, code, room, &t->mode[mode], (u32)t->cpu->rip);
+    struct start start = {.t = t, .lin = lin, .place = place};
+    if (!lin_fetch_pa(t->cpu, lin, &start.pa))
+        start.pa = UINT64_MAX - PAGE_SIZE;
+    scan_block(&s, code, room, &t->mode[mode], (u32)t->cpu->rip, follows, &start);
     struct crossing c;
     bool crosses = crossing_scan(t, &s, lin, mode, place, &c);
     if (t->verify)
@@ -119,7 +142,7 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
 static struct texit *exit_taken(struct translator *t, const struct tsite *rx_site)
 {
     const struct tsite *site = (const struct tsite *)((const u8 *)rx_site - t->emit.delta);
-    return &t->block[site->block].exit[site->which];
+    return &t->exit[t->block[site->block].exits + site->which];
 }
 
 static u64 exit_ip(const struct tblock *from, const struct texit *x)
@@ -131,7 +154,7 @@ static u64 exit_ip(const struct tblock *from, const struct texit *x)
 static void follow_exit(struct translator *t, const struct tsite *rx_site)
 {
     struct texit *x = exit_taken(t, rx_site);
-    struct tblock *from = texit_from(t, x);
+    struct tblock *from = &t->block[x->from];
     t->stops[STOP_EXIT]++;
     t->cpu->rip = exit_ip(from, x);
     if (from->dropped || x->to || t->unchained)
@@ -304,7 +327,9 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     if (tier != TRANSLATE_CHECKED)
         t->direct = direct_new(t, tier == TRANSLATE_DIRECT);
     t->block = xcalloc(t->block_max, sizeof *t->block);
-    t->block_count = 1;
+    t->exit_max = (u32)(cache_size / BYTES_OF_EXIT);
+    t->exit = xcalloc(t->exit_max, sizeof *t->exit);
+    t->block_count = t->exit_count = 1;
     t->insn = xcalloc(t->insn_max, sizeof *t->insn);
     targets_new(t);
     stubs_emit(t);
@@ -360,6 +385,7 @@ void translate_free(struct cpu *cpu)
     returns_free(t->returns);
     verify_free(t->verify);
     free(t->block);
+    free(t->exit);
     free(t->insn);
     free(t->jump);
     free(t->page);

@@ -160,9 +160,10 @@ static void emit_guard(struct generator *g, struct texit *x)
 
 static void emit_exit(struct generator *g, const struct cold *c, u64 stub)
 {
-    struct texit *x = &g->b->exit[c->exit];
     const struct translator *t = g->t;
-    *x = (struct texit){.target = c->target,
+    struct texit *x = &t->exit[g->b->exits + (unsigned)c->exit];
+    *x = (struct texit){.from = tblock_number(t, g->b),
+                        .target = c->target,
                         .place = (u32)(c->place - t->rw),
                         .stub = (u32)(stub - (u64)(uintptr_t)t->rx)};
     emit_to_site(g->e, t->exit_site);
@@ -244,7 +245,7 @@ static void gen_block(struct generator *g)
                                     .string = s->insn[n].verdict == VERDICT_STRING};
     }
     if (!b->ends)
-        gen_jump_to(g, scan_next_ip(s, b->count - 1), 0);
+        gen_jump_to(g, scan_next_ip(s, b->count - 1));
     for (unsigned n = 0; n < g->cold_count; n++)
         emit_cold(g, n);
     if (b->crosses)
@@ -262,7 +263,7 @@ static void put_map(struct generator *g)
 struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
                                u64 ram_offset)
 {
-    if (t->block_count + 2 > t->block_max)
+    if (t->block_count + 2 > t->block_max || t->exit_count + MAX_EXITS > t->exit_max)
         return NULL;
     struct generator g; /* its stubs and its map are filled in one by one */
     struct tblock *b = &t->block[t->block_count];
@@ -276,6 +277,7 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
                          .mode = (u16)mode,
                          .bytes = (u16)s->bytes,
                          .count = (u8)s->count,
+                         .exits = t->exit_count,
                          .sse = s->sse || (s->mode & MODE_XMM),
                          .ends = verdict_ends(s->insn[s->count - 1].verdict),
                          .crosses = (lin & ~(u32)PAGE_MASK) + s->bytes > PAGE_SIZE &&
@@ -297,6 +299,7 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
         return NULL;
     }
     t->block_count++;
+    t->exit_count += b->exit_count;
     t->translated_insns += s->count;
     t->translated_bytes += s->bytes;
     return b;

@@ -6,7 +6,11 @@
 #include "translate/regs.h"
 #include "translate/translate.h"
 
-enum { MAX_COLD = 6 * SCAN_MAX_INSNS, HOST_CODE_MAX = 2048 /* bytes of one instruction */ };
+enum {
+    MAX_COLD = 6 * SCAN_MAX_INSNS,
+    MAX_EXITS = SCAN_MAX_INSNS + 1,
+    HOST_CODE_MAX = 2048 /* bytes of one instruction */
+};
 
 /* A jump in the hot code that waits for its stub at the end of the block. */
 struct cold {
@@ -18,7 +22,7 @@ struct cold {
     u64 filled;  /* where the access goes on then */
     u64 landing; /* misses of an indirect call's look-up: the return address to push */
     bool lookup; /* a look-up failed: SCRATCH_ADDR is where to go on */
-    s8 exit;     /* exits: index in tblock.exit, -1: not linkable */
+    s8 exit;     /* exits: index among the block's, -1: not linkable */
 };
 
 /* A block being generated. */
@@ -128,7 +132,7 @@ void gen_call(struct generator *g, unsigned n);
 void gen_jmp_ind(struct generator *g, unsigned n);
 void gen_call_ind(struct generator *g, unsigned n);
 void gen_ret(struct generator *g, unsigned n);
-/* A jmp to an instruction pointer, by block exit `exit`. */
-void gen_jump_to(struct generator *g, u32 ip, unsigned exit);
+/* A jmp to an instruction pointer, by a direct exit of the block. */
+void gen_jump_to(struct generator *g, u32 ip);
 
 #endif

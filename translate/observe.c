@@ -17,7 +17,7 @@ void observe_block(const struct translator *t, const struct tblock *b, struct ob
 {
     const u8 *code = tblock_bytes(t, b, o->crossing);
     struct scan s;
-    scan_block(&s, code, b->bytes, &t->mode[b->mode], b->ip);
+    scan_block(&s, code, b->bytes, &t->mode[b->mode], b->ip, NULL, NULL);
     for (unsigned n = 0; n <= b->count; n++) {
         struct tpoint at = tblock_point(t, b, n);
         insn[n] = (struct observed_insn){(u16)at.guest, (u16)at.host,
@@ -32,8 +32,9 @@ void observe_block(const struct translator *t, const struct tblock *b, struct ob
     o->host_code = (const u8 *)(uintptr_t)tblock_code(t, b);
     o->host_bytes = b->size;
     o->direct = !b->checked;
-    for (unsigned n = 0; n < 2; n++)
-        o->linked[n] = b->exit[n].to ? t->block[b->exit[n].to].lin : 0;
+    o->exits = b->exit_count;
+    for (unsigned n = 0; n < b->exit_count; n++)
+        o->linked[n] = t->block[t->exit[b->exits + n].to].lin;
 }
 
 unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
@@ -80,7 +81,7 @@ static const char *verdict_of(const struct translator *t, const struct tblock *b
     u8 buf[INSN_MAX_LEN];
     const u8 *code = tblock_bytes(t, b, buf) + offset;
     struct scan s;
-    scan_block(&s, code, tblock_map(t, b)[n].guest, &t->mode[b->mode], b->ip + offset);
+    scan_block(&s, code, tblock_map(t, b)[n].guest, &t->mode[b->mode], b->ip + offset, NULL, NULL);
     return verdicts[s.insn[0].verdict];
 }
 

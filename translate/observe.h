@@ -5,6 +5,8 @@
 
 #include "cpu/cpu.h"
 
+enum { OBSERVED_EXITS = 65 };
+
 /* A guest instruction and the host code it became. */
 struct observed_insn {
     u16 guest;           /* offset in the block's code */
@@ -24,7 +26,8 @@ struct observed {
     unsigned host_bytes;              /* its length */
     bool direct;                      /* accesses memory through a window, else by TLB checks */
     u8 crossing[INSN_MAX_LEN];        /* what code points to if the block crosses its page */
-    u32 linked[2];                    /* blocks to which its exits jump; 0: not linked */
+    unsigned exits;                   /* direct ones */
+    u32 linked[OBSERVED_EXITS];       /* blocks to which they jump; 0: not linked */
 };
 
 struct observer {

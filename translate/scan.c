@@ -243,7 +243,8 @@ static u8 judge(struct scan *s)
     return ends ? VERDICT_CALLOUT_END : VERDICT_CALLOUT;
 }
 
-void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode *mode, u32 ip)
+void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode *mode, u32 ip,
+                scan_follow *follow, void *opaque)
 {
     const u64 room = (u64)mode->cs_limit - ip + 1;
     s->mode = mode->bits;
@@ -269,7 +270,8 @@ void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode
         s->sse |= i->sse;
         s->bytes += i->insn.len;
         s->count++;
-        if (verdict_ends(i->verdict))
+        if (verdict_ends(i->verdict) &&
+            (i->verdict != VERDICT_JCC || (follow && !follow(opaque, s->bytes))))
             break;
     }
 }

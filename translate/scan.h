@@ -1,4 +1,5 @@
-/* The prescan: one guest basic block, decoded, with a verdict on each instruction. */
+/* The prescan: a guest basic block, or several with one entrance that follow each other, decoded,
+ * with a verdict on each instruction. */
 /* SPDX-License-Identifier: MIT */
 #ifndef TRANSLATE_SCAN_H
 #define TRANSLATE_SCAN_H
@@ -58,8 +59,12 @@ static inline u32 scan_next_ip(const struct scan *s, unsigned n)
 }
 u32 scan_target_ip(const struct scan *s, unsigned n);
 
+/* Does a scan go on behind a JCC, at this offset in the block? */
+typedef bool scan_follow(void *opaque, unsigned offset);
+
 /* Scans code[0..avail), which ends at the end of the page and starts at instruction pointer ip,
- * within CS's limit. */
-void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode *mode, u32 ip);
+ * within CS's limit. Goes on behind each JCC if follow is NULL. */
+void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode *mode, u32 ip,
+                scan_follow *follow, void *opaque);
 
 #endif

@@ -116,8 +116,8 @@ static void restart(const struct translator *t, const struct tblock *b, greg_t *
     u64 pc = (u64)regs[REG_RIP], code = tblock_code(t, b);
     if (within(pc, code + b->lookup, code + b->lookup_end))
         regs[REG_RIP] = (greg_t)(code + b->lookup);
-    for (unsigned n = 0; n < 2; n++) {
-        const struct texit *x = &b->exit[n];
+    for (unsigned n = 0; n < b->exit_count; n++) {
+        const struct texit *x = &t->exit[b->exits + n];
         u64 stub = (u64)(uintptr_t)t->rx + x->stub, guard = stub + EXIT_STUB_BYTES;
         if (x->guarded && within(pc, guard, guard + GUARD_SIZE))
             regs[REG_RIP] = (greg_t)stub;

@@ -17,12 +17,13 @@ struct observer;
 /* A direct exit of a block: a jmp or jcc whose rel32 is patched. Places are offsets in the code
  * cache. */
 struct texit {
+    u32 from;        /* number of the block whose it is */
     u32 target;      /* linear address */
     u32 place;       /* of the rel32; 0: no such exit */
     u32 stub : 31;   /* where the rel32 points while it is not linked */
     u32 guarded : 1; /* to another page: behind the stub is what checks the jump id first */
     u32 to;          /* number of the block that it is linked to, or 0 */
-    u32 next_in;     /* next exit that is linked to the same block: EXIT_REF, or 0 */
+    u32 next_in;     /* number of the next exit that is linked to the same block, or 0 */
 };
 
 /* A guest instruction in the map of its block. */
@@ -40,7 +41,8 @@ struct tblock {
     u32 code;         /* offset of its code in the cache; its map follows it */
     u32 hash_next;    /* number of the next with the same hash */
     u32 page_next;    /* of the next of the same RAM page */
-    u32 in;           /* exits of others that are linked here: EXIT_REF of the first, or 0 */
+    u32 in;           /* exits of others that are linked here: number of the first, or 0 */
+    u32 exits;        /* number of its first direct exit, */
     u32 classes;      /* where targets.c has put it */
     u16 mode;         /* number of the mode it is for */
     u16 bytes;        /* length of the guest code */
@@ -49,6 +51,7 @@ struct tblock {
     u16 lookup_end;   /* one past it */
     u8 start;         /* offset of the first instruction's code: what blocks begin with is before */
     u8 count;         /* instructions */
+    u8 exit_count;    /* and how many there are */
     u8 slow;          /* accesses that its window could not serve */
     u8 code_mode;     /* enum code_mode it was decoded in */
     bool fpu : 1;     /* has x87, MMX or SSE instructions */
@@ -59,10 +62,7 @@ struct tblock {
     bool
         crosses : 1; /* its one instruction goes on in the next page; the next record is for that */
     bool behind : 1; /* not a block, but the rest of the one before */
-    struct texit exit[2]; /* direct exits */
 };
-/* An exit of a block, by their numbers. */
-#define EXIT_REF(block, which) (2 * (block) + (which))
 
 /* What follows the jump to a callout stub in the code, in the writable view filled at translation.
  */
@@ -150,6 +150,8 @@ struct translator {
     unsigned mode_before;      /* of the one before: a system call goes back to it */
     struct tblock *block;      /* every block since the last reset, from 1 on */
     u32 block_count, block_max; /* entries with [0], room */
+    struct texit *exit;         /* direct exits of all blocks, from 1 on */
+    u32 exit_count, exit_max;   /* entries with [0], room */
     struct tcallout *insn;      /* decoded instructions of sites that were run, a ring */
     u32 insn_next, insn_max;    /* next to be used, entries */
     u32 hash[1 << 16];          /* numbers of blocks by linear address and place */
@@ -185,12 +187,6 @@ static inline u64 tblock_place(const struct tblock *b)
     return (u64)b->page << PAGE_SHIFT | (b->lin & ~PAGE_MASK);
 }
 
-/* Whose exit it is. */
-static inline struct tblock *texit_from(struct translator *t, const struct texit *x)
-{
-    return &t->block[((size_t)((const u8 *)x - (const u8 *)t->block)) / sizeof *t->block];
-}
-
 /* Its map, of `count` entries. */
 static inline struct tplace *tblock_map(const struct translator *t, const struct tblock *b)
 {
@@ -199,6 +195,8 @@ static inline struct tplace *tblock_map(const struct translator *t, const struct
 
 /* block.c */
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset);
+/* Is there a block of any mode? */
+bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset);
 void tblock_insert(struct translator *t, struct tblock *b);
 /* Where instruction n of a block, or its end, is: bytes behind its host and guest code. */
 struct tpoint {
@@ -283,16 +281,18 @@ u64 translate_peek(struct translator *t, unsigned mode);
 /* Translates the block at lin, which is at cs:rip and at `place` in RAM. NULL: it must be
  * interpreted. */
 struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place);
-/* Bytes of the records of blocks, beside the maps in the cache. */
+/* Bytes of the records of blocks and exits, beside the maps in the cache. */
 static inline u64 translate_records(const struct translator *t)
 {
-    return t->block_count * sizeof *t->block;
+    return t->block_count * sizeof *t->block + t->exit_count * sizeof *t->exit;
 }
 
 /* count.c: instruction counting, when asked for. While translated code runs, cpu->icount is
  * count_end - budget; a block takes its instructions from the budget when it starts. */
 struct generator;
 void count_emit(struct generator *g); /* at the start of a block: takes them, or leaves */
+/* On a way out behind instruction n: gives back those that do not run. */
+void count_give_back(struct generator *g, unsigned n);
 void count_enter(struct translator *t, u64 until);
 void count_leave(struct translator *t);
 /* Around a callout: icount as instruction `which` of the block sees it; it is complete; icount was

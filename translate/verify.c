@@ -133,8 +133,37 @@ static unsigned interpret(struct verify *v, unsigned count, struct run_end *end)
     return (unsigned)(cpu->icount - first);
 }
 
+/* Instructions of a block from number `from` on, up to the next branch or `count`. */
+static unsigned straight(const struct verify *v, const struct tblock *b, unsigned from,
+                         unsigned count)
+{
+    u8 buf[INSN_MAX_LEN];
+    const u8 *code = tblock_bytes(v->t, b, buf);
+    for (unsigned n = from; n < count; n++) {
+        u32 offset = tblock_point(v->t, b, n).guest;
+        struct insn i;
+        decode(code + offset, b->bytes - offset, b->code_mode, &i);
+        if (insn_info(i.row)->class == CLASS_BRANCH)
+            return n + 1 - from;
+    }
+    return count - from;
+}
+
+/* As much of a block as `count` and its branches allow. */
+static unsigned interpret_path(struct verify *v, const struct tblock *b, unsigned count)
+{
+    unsigned done = 0, part, got;
+    do {
+        part = straight(v, b, done, count);
+        got = interpret(v, part, &v->end[0]);
+        done += got;
+    } while (got == part && done < count &&
+             v->cpu->rip == b->ip + tblock_point(v->t, b, done).guest);
+    return done;
+}
+
 /* The reference: logged, every access the slow way. */
-static unsigned run_interpreter(struct verify *v, unsigned count)
+static unsigned run_interpreter(struct verify *v, const struct tblock *b, unsigned count)
 {
     struct cpu *cpu = v->cpu;
     v->log_count = 0;
@@ -142,7 +171,7 @@ static unsigned run_interpreter(struct verify *v, unsigned count)
     v->first_pass = true;
     cpu->tap = &v->tap;
     cpu->tlb = cpu->strict;
-    unsigned done = interpret(v, count, &v->end[0]);
+    unsigned done = interpret_path(v, b, count);
     cpu->tap = NULL;
     v->first_pass = false;
     return done;
@@ -213,7 +242,7 @@ void verify_block(struct verify *v, struct tblock *b, u64 until)
     if (v->fpu && v->before_live)
         fpu_make_live(cpu);
     for (;;) {
-        unsigned done = run_interpreter(v, count);
+        unsigned done = run_interpreter(v, b, count);
         fpu_take(v);
         state_copy(v, v->interpreter, cpu);
         log_undo(v);
