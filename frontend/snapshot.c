@@ -12,10 +12,11 @@
 #include "cpu/cpu.h"
 #include "frontend/progress.h"
 #include "frontend/snapshot_file.h"
+#include "frontend/snapshot_ram.h"
 #include "hw/device.h"
 #include "hw/image/image.h"
 
-enum { RAM_PIECE = 256 << 10, DISK_PIECE = 2048 /* sectors */, PERMILLE = 1000 };
+enum { DISK_PIECE = 2048 /* sectors */, PERMILLE = 1000 };
 
 char *snapshot_path(const char *name)
 {
@@ -53,6 +54,7 @@ static void save_ram(struct machine *m, struct snapshot_writer *w, struct progre
 {
     const struct physmem *mem = machine_board(m)->mem;
     u64 size = ram_size(mem);
+    physmem_fetch_all(machine_board(m)->mem);
     for (u64 at = 0; at < size;) {
         off_t data = lseek(physmem_fd(mem), (off_t)at, SEEK_DATA);
         if (data < 0)
@@ -141,6 +143,13 @@ static bool load_devices(struct machine *m, const u8 *bytes, size_t size, struct
     return !why;
 }
 
+/* A piece of the machine's memory? Each begins where one may. */
+static bool ram_fits(const struct record *record, u64 bytes)
+{
+    return record->at < bytes && record->at % RAM_PIECE == 0 && record->size <= RAM_PIECE &&
+           record->size <= bytes - record->at;
+}
+
 /* Is it of a machine like this one, with the same drives? */
 static bool fits(struct machine *m, struct snapshot_reader *r, struct error *err)
 {
@@ -154,7 +163,7 @@ static bool fits(struct machine *m, struct snapshot_reader *r, struct error *err
         struct image *img = record.index < MAX_DRIVES ? machine_disk(m, record.index) : NULL;
         if (record.kind == RECORD_DEVICES && record.at != bytes)
             return error_set(err, "%s: the snapshot is of a machine with other memory", r->path);
-        if (record.kind == RECORD_RAM && (record.at > bytes || record.size > bytes - record.at))
+        if (record.kind == RECORD_RAM && !ram_fits(&record, bytes))
             return error_set(err, "%s: a piece of memory outside the machine's", r->path);
         if (record.kind == RECORD_DISK && (!img || img->read_only || img->sectors != record.size))
             return error_set(err, "%s: the snapshot is of a machine with other drives", r->path);
@@ -171,6 +180,7 @@ static bool fits(struct machine *m, struct snapshot_reader *r, struct error *err
 static void clear_ram(struct physmem *mem)
 {
     u64 size = ram_size(mem);
+    physmem_end_source(mem);
     for (u64 at = 0; at < size; at += PAGE_SIZE)
         physmem_before_write(mem, at, PAGE_SIZE);
     if (fallocate(physmem_fd(mem), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size) < 0)
@@ -199,13 +209,15 @@ static bool load_contents(struct machine *m, struct snapshot_reader *r, struct e
     struct record record;
     int status = 0;
     clear_ram(mem);
+    struct snapshot_ram *ram = snapshot_ram_new(mem);
     snapshot_rewind(r);
     while (snapshot_next(r, &record) && !status) {
         if (record.kind == RECORD_RAM)
-            record_unpack(&record, physmem_ram(mem, record.at));
+            snapshot_ram_add(ram, &record);
         else if (record.kind >= RECORD_DISK && record.kind <= RECORD_ZERO)
             status = load_disk_piece(machine_disk(m, record.index), &record);
     }
+    snapshot_ram_attach(ram);
     return !status || error_set(err, "a disk cannot be written: %s", strerror(status));
 }
 

@@ -2,6 +2,7 @@
  * Header: "PSNAPSH1". Record: kind, index (u32 each), at, size (u64 each), packed, CRC-32 (u32
  * each) of what stands before it and of the data, data (zlib). */
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "frontend/snapshot_file.h"
 
 #include <errno.h>
@@ -13,17 +14,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/snapshot_pack.h"
 #include "hw/image/deflate.h"
 
-enum { MAGIC_SIZE = 8, HEAD = 32, CRC_AT = 28, LEVEL = 1 };
+enum { MAGIC_SIZE = 8, HEAD = 32, CRC_AT = 28, WRITE_AHEAD = 8 << 20 };
 static const char magic[MAGIC_SIZE + 1] = "PSNAPSH1";
 
 struct snapshot_writer {
-    char *path;      /* what the file will be called */
-    char *temporary; /* what it is called now */
-    FILE *file;      /* the file */
-    bool failed;     /* a write has failed: errno is in error */
-    int error;       /* why */
+    char *path;           /* what the file will be called */
+    char *temporary;      /* what it is called now */
+    FILE *file;           /* the file */
+    struct packers *pack; /* threads that compress */
+    u64 written;          /* bytes */
+    u64 started;          /* bytes that the host was asked to write to its disk */
+    bool failed;          /* a write has failed: errno is in error */
+    int error;            /* why */
 };
 
 static void write_bytes(struct snapshot_writer *w, const void *p, size_t size)
@@ -32,6 +37,32 @@ static void write_bytes(struct snapshot_writer *w, const void *p, size_t size)
         w->failed = true;
         w->error = errno;
     }
+    w->written += size;
+}
+
+/* Lets the host's disk begin early, so that there is less to wait for at the end. */
+static void start_write(struct snapshot_writer *w)
+{
+    if (w->failed || w->written - w->started < WRITE_AHEAD || fflush(w->file))
+        return;
+    sync_file_range(fileno(w->file), (off_t)w->started, (off_t)(w->written - w->started),
+                    SYNC_FILE_RANGE_WRITE);
+    w->started = w->written;
+}
+
+static void write_record(void *opaque, const struct record *record)
+{
+    struct snapshot_writer *w = opaque;
+    u8 head[HEAD];
+    store_le32(head, record->kind);
+    store_le32(head + 4, record->index);
+    store_le64(head + 8, record->at);
+    store_le64(head + 16, record->size);
+    store_le32(head + 24, record->packed);
+    store_le32(head + CRC_AT, crc32_add(crc32_add(0, head, CRC_AT), record->data, record->packed));
+    write_bytes(w, head, HEAD);
+    write_bytes(w, record->data, record->packed);
+    start_write(w);
 }
 
 struct snapshot_writer *snapshot_create(const char *path, struct error *err)
@@ -42,6 +73,7 @@ struct snapshot_writer *snapshot_create(const char *path, struct error *err)
     w->file = fopen(w->temporary, "wbe");
     if (w->file) {
         write_bytes(w, magic, MAGIC_SIZE);
+        w->pack = packers_new(write_record, w);
         return w;
     }
     error_set(err, "%s: %s", w->temporary, strerror(errno));
@@ -54,23 +86,15 @@ struct snapshot_writer *snapshot_create(const char *path, struct error *err)
 void snapshot_add(struct snapshot_writer *w, enum record_kind kind, u32 index, u64 at,
                   const u8 *data, u64 size)
 {
-    u8 head[HEAD], *packed = NULL;
-    size_t packed_size = data ? deflate_zlib(&packed, data, size, LEVEL) : 0;
-    store_le32(head, kind);
-    store_le32(head + 4, index);
-    store_le64(head + 8, at);
-    store_le64(head + 16, size);
-    store_le32(head + 24, (u32)packed_size);
-    store_le32(head + CRC_AT, crc32_add(crc32_add(0, head, CRC_AT), packed, packed_size));
-    write_bytes(w, head, HEAD);
-    write_bytes(w, packed, packed_size);
-    free(packed);
+    struct record record = {.kind = kind, .index = index, .at = at, .size = size, .data = data};
+    packers_add(w->pack, &record);
 }
 
 bool snapshot_finish(struct snapshot_writer *w, bool keep, struct error *err)
 {
     if (keep)
         snapshot_add(w, RECORD_END, 0, 0, NULL, 0);
+    packers_finish(w->pack);
     bool good = !w->failed && !fflush(w->file) && !fdatasync(fileno(w->file));
     w->error = w->failed ? w->error : errno;
     good = !fclose(w->file) && good;

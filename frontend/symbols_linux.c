@@ -173,6 +173,7 @@ bool symbols_add_linux(struct symbols *s, struct physmem *mem)
                                    "7\0"
                                    "8\0"
                                    "9";
+    physmem_fetch_all(mem);
     struct kallsyms k = {.ram = physmem_ram(mem, 0), .size = physmem_low(mem)};
     for (u64 at = 0; at < k.size;) {
         const u8 *found = memmem(k.ram + at, k.size - at, digits, sizeof digits);

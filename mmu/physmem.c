@@ -54,8 +54,10 @@ struct physmem {
     void *marked_write_opaque;                                                   /* its argument */
     void (*mark)(void *opaque, u64 ram_offset); /* told that a mark was set */
     void *mark_opaque;                          /* its argument */
-    struct low_page low_page[SHADOW_PAGES];     /* below 1 MiB, by page */
-    struct range range[MAX_RANGES];             /* ascending, disjoint */
+    const struct physmem_source *source;    /* brings RAM when it is looked at; NULL: all there */
+    void *source_opaque;                    /* its argument */
+    struct low_page low_page[SHADOW_PAGES]; /* below 1 MiB, by page */
+    struct range range[MAX_RANGES];         /* ascending, disjoint */
 };
 
 /* Ranges */
@@ -88,6 +90,14 @@ static struct phys_page ram_page(const struct physmem *pm, u64 offset)
     return (struct phys_page){PHYS_RAM, host, host, offset};
 }
 
+/* The same of RAM that may still have to be brought. */
+static struct phys_page fetched_page(const struct physmem *pm, u64 offset)
+{
+    if (unlikely(pm->source))
+        pm->source->fetch(pm->source_opaque, offset);
+    return ram_page(pm, offset);
+}
+
 /* What the ranges and main RAM say of a page; shadowing apart. */
 static struct phys_page page_of_ranges(const struct physmem *pm, u64 pa)
 {
@@ -97,10 +107,10 @@ static struct phys_page page_of_ranges(const struct physmem *pm, u64 pa)
     const struct range *r = &pm->range[n];
     if (n == pm->count || r->base > pa + (PAGE_SIZE - 1)) {
         u64 offset = main_ram(pm, pa);
-        return offset == NO_RAM ? none : ram_page(pm, offset);
+        return offset == NO_RAM ? none : fetched_page(pm, offset);
     }
     if (r->kind == PHYS_RAM)
-        return ram_page(pm, (u64)(r->host - pm->ram) + (pa - r->base));
+        return fetched_page(pm, (u64)(r->host - pm->ram) + (pa - r->base));
     none.kind = r->kind;
     if (r->kind == PHYS_ROM)
         none.host = (u8 *)(uintptr_t)r->rom + (pa - r->base);
@@ -122,17 +132,23 @@ static struct phys_page page_with_shadow(const struct physmem *pm, const struct 
     return p;
 }
 
-/* Recomputes what is kept ready, then tells the CPU. */
-static void map_changed(struct physmem *pm)
+/* Recomputes what is kept ready. */
+static void map_prepare(struct physmem *pm)
 {
     for (unsigned n = 0; n < SHADOW_PAGES; n++)
         pm->low_page[n].page = page_with_shadow(pm, &pm->low_page[n], (u64)n << PAGE_SHIFT);
     unsigned above = range_find(pm, MIB);
-    pm->plain = pm->low;
+    pm->plain = pm->source ? 0 : pm->low;
     if (above < pm->count && pm->range[above].base < pm->plain)
         pm->plain = pm->range[above].base & PAGE_MASK;
     if (pm->plain < MIB)
         pm->plain = MIB;
+}
+
+/* The same, and the CPU is told. */
+static void map_changed(struct physmem *pm)
+{
+    map_prepare(pm);
     if (pm->remap)
         pm->remap(pm->remap_opaque);
 }
@@ -318,6 +334,7 @@ void physmem_free(struct physmem *pm)
 {
     if (!pm)
         return;
+    physmem_end_source(pm);
     if (pm->ram)
         munmap(pm->ram, pm->reserved);
     if (pm->fd >= 0)
@@ -423,7 +440,34 @@ u8 physmem_marks(const struct physmem *pm, u64 ram_offset)
 u8 *physmem_ram(const struct physmem *pm, u64 ram_offset)
 {
     assert(ram_offset < pm->size);
+    if (unlikely(pm->source))
+        pm->source->fetch(pm->source_opaque, ram_offset);
     return pm->ram + ram_offset;
+}
+
+/* RAM that comes later */
+
+void physmem_set_source(struct physmem *pm, const struct physmem_source *source, void *opaque)
+{
+    physmem_end_source(pm);
+    pm->source = source;
+    pm->source_opaque = opaque;
+    map_changed(pm);
+}
+
+void physmem_end_source(struct physmem *pm)
+{
+    const struct physmem_source *source = pm->source;
+    pm->source = NULL;
+    map_prepare(pm);
+    if (source)
+        source->free(pm->source_opaque);
+}
+
+void physmem_fetch_all(struct physmem *pm)
+{
+    for (u64 at = 0; pm->source && at < pm->low + pm->high; at += PAGE_SIZE)
+        pm->source->fetch(pm->source_opaque, at);
 }
 
 u64 physmem_ram_offset(const struct physmem *pm, const u8 *host)
@@ -514,7 +558,7 @@ static struct phys_page page_at(const struct physmem *pm, u64 pa, size_t size, b
         return p;
     *n = cycle_size(pa, size);
     if (p.kind == PHYS_MMIO && !p.host_write && !range_at(pm, pa) && main_ram(pm, pa) != NO_RAM)
-        p = ram_page(pm, main_ram(pm, pa) & PAGE_MASK);
+        p = fetched_page(pm, main_ram(pm, pa) & PAGE_MASK);
     return p;
 }
 

@@ -96,6 +96,17 @@ u8 physmem_marks(const struct physmem *pm, u64 ram_offset);
 struct code_page *physmem_code(const struct physmem *pm, u64 ram_offset);
 struct code_page *const *physmem_code_table(const struct physmem *pm);
 u8 *physmem_ram(const struct physmem *pm, u64 ram_offset); /* host address */
+
+/* RAM that is brought when it is first looked at, page by page or more at once. Below 1 MiB, and
+ * behind main RAM, all must be there from the start. */
+struct physmem_source {
+    void (*fetch)(void *opaque, u64 ram_offset); /* makes sure that this page is there */
+    void (*free)(void *opaque);                  /* it is asked no more */
+};
+/* From now on; one that there was before is freed. Cached translations are dropped. */
+void physmem_set_source(struct physmem *pm, const struct physmem_source *source, void *opaque);
+void physmem_end_source(struct physmem *pm); /* all is there; fetch itself may call this */
+void physmem_fetch_all(struct physmem *pm);  /* brings what is missing */
 /* The inverse: where in the memfd a host address of RAM is. */
 u64 physmem_ram_offset(const struct physmem *pm, const u8 *host);
 

@@ -11,7 +11,8 @@ size_t deflate_raw(u8 *to, size_t room, const u8 *from, size_t size);
 /* The other way: true if it gave exactly size bytes; what follows the stream is ignored. */
 bool inflate_raw(u8 *to, size_t size, const u8 *from, size_t from_size);
 
-/* A zlib stream (RFC 1950), level 1 (fast) to 9. *to is allocated; returns its size. */
+/* A zlib stream (RFC 1950), level 0 (as it is), 1 (fast) to 9. *to is allocated; returns its size.
+ */
 size_t deflate_zlib(u8 **to, const u8 *from, size_t size, int level);
 bool inflate_zlib(u8 *to, size_t size, const u8 *from, size_t from_size);
 

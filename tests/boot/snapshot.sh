@@ -11,23 +11,6 @@ initrd_with_modules 686 virtio virtio_ring virtio_pci_modern_dev virtio_pci_lega
 initrd=$file
 "$PRESCIENT" img create -f qcow2 "$work/disk.qcow2" 64M || fail "img create"
 export XDG_RUNTIME_DIR="$work" # a list of its own
-# Types at the monitor, which is on a pseudo-terminal, and waits for its answer to another command.
-monitor() # TEXT
-{
-    pty=$(grep -ao '/dev/pts/[0-9]*' "$out" | head -n 1)
-    [ -n "$pty" ] || fail "no pseudo-terminal for the monitor"
-    : >"$work/said"
-    cat "$pty" >"$work/said" &
-    reader=$!
-    printf '%s\ninfo version\n' "$1" >"$pty"
-    n=0
-    until grep -q 'rescient [0-9]' "$work/said"; do
-        n=$((n + 1))
-        [ $n -lt 600 ] || fail "no answer from the monitor to $1"
-        sleep 0.2
-    done
-    kill $reader
-}
 machine="-nographic -monitor pty -no-reboot -m 96 -kernel $kernel -initrd $initrd -nic none
     -drive file=$work/disk.qcow2,if=virtio -name the-machine"
 
@@ -36,14 +19,17 @@ guest_wait 'prescient# ' 400
 "$PRESCIENT" list >"$work/list"
 [ "$(cat "$work/list")" = "$(printf '%s\tthe-machine\tpty' "$guest_pid")" ] || fail "prescient list: $(cat "$work/list")"
 guest_type 'cd /modules; for m in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do insmod $m.ko; done\n'
-guest_type 'x=first; echo disk-fir""st >/dev/vda; sync; echo rea""dy\n'
+guest_type 'x=first; echo disk-fir""st >/dev/vda; sync; head -c 9000000 /dev/urandom >/tmp/f; (cd /tmp; md5sum f >sum); echo rea""dy\n'
 guest_wait 'ready' 120
 monitor "savevm $work/one.snap"
-guest_type 'x=second; echo disk-sec""ond >/dev/vda; sync; echo do""ne\n'
+guest_type 'x=second; echo disk-sec""ond >/dev/vda; sync; rm /tmp/f; echo do""ne\n'
 guest_wait 'done' 60
 monitor "loadvm $work/one.snap"
+monitor "savevm $work/two.snap" # most of memory has not been looked at yet
 guest_type 'echo 3 >/proc/sys/vm/drop_caches; echo x is $x, on $(head -n 1 /dev/vda | tr -d "\\\\000")\n'
 guest_wait 'x is first, on disk-first' 60
+guest_type 'cd /tmp; md5sum -c sum\n'
+guest_wait 'f: OK' 60
 
 head -c 100000 "$work/one.snap" >"$work/short.snap"
 { head -c 60000 "$work/one.snap"; printf x; tail -c +60002 "$work/one.snap"; } >"$work/bad.snap"
@@ -58,7 +44,7 @@ guest_end 60
 
 rm "$work/in"
 waited=0
-guest_start $machine -append 'console=ttyS0 panic=-1' -engine interp -loadvm "$work/one.snap" -S
+guest_start $machine -append 'console=ttyS0 panic=-1' -engine interp -loadvm "$work/two.snap" -S
 left=100
 until grep -aq '/dev/pts/' "$out"; do # stopped: it prints nothing but where the monitor is
     [ $left -gt 0 ] || fail "the machine does not start"
@@ -71,6 +57,8 @@ grep -q paused "$work/said" || fail "-S with -loadvm has not stopped the machine
 monitor cont
 guest_type '\necho again x is $x, on $(head -n 1 /dev/vda | tr -d "\\\\000")\n'
 guest_wait 'again x is first, on disk-first' 120
+guest_type 'cd /tmp; md5sum -c sum\n'
+guest_wait 'f: OK' 60
 guest_type 'poweroff -f\n'
 guest_end 60
 [ -z "$("$PRESCIENT" list 2>/dev/null)" ] || fail "a machine is left in the list"

@@ -315,6 +315,51 @@ static void add_name(void *opaque, u64 base, u64 size, enum phys_kind kind, cons
     strcat(strcat(t->text, name), ";");
 }
 
+/* RAM that comes in pieces of a megabyte: who was asked for, and how often. */
+static unsigned fetched[6], freed;
+
+static void bring(void *opaque, u64 ram_offset)
+{
+    if (!fetched[ram_offset / MIB]++)
+        memset((u8 *)opaque + ram_offset / MIB * MIB, (int)(0xa0 + ram_offset / MIB), MIB);
+    if (fetched[1] && fetched[2] && fetched[3] && fetched[4] && fetched[5])
+        physmem_end_source(pm);
+}
+
+static void source_freed(void *opaque)
+{
+    (void)opaque;
+    freed++;
+}
+
+START_TEST(memory_comes_when_it_is_looked_at)
+{
+    static const struct physmem_source source = {bring, source_freed};
+    u8 byte = 0;
+    memset(fetched, 0, sizeof fetched);
+    freed = 0;
+    physmem_set_source(pm, &source, physmem_ram(pm, 0));
+    ck_assert_uint_eq(remaps, 1);
+    ck_assert_uint_eq(fetched[1] + fetched[2] + fetched[3] + fetched[4] + fetched[5], 0);
+    ck_assert_uint_eq(phys_read(pm, MIB + 4, 4), 0xa1a1a1a1);
+    phys_write(pm, 2 * MIB + 8, 0x55, 1); /* a write brings the rest of its page, too */
+    ck_assert_uint_eq(phys_read(pm, 2 * MIB + 8, 2), 0xa255);
+    ck_assert_uint_eq(fetched[3] + fetched[4] + fetched[5], 0);
+    dma_read(pm, 3 * MIB + 100, &byte, 1);
+    ck_assert_uint_eq(byte, 0xa3);
+    ck_assert_uint_eq(physmem_page(pm, GIB4).host[77], 0xa4);
+    ck_assert_uint_eq(fetched[5] + freed, 0);
+    physmem_fetch_all(pm); /* the last piece: bring ends it */
+    ck_assert_uint_eq(freed, 1);
+    ck_assert_uint_eq(phys_read(pm, GIB4 + MIB, 1), 0xa5);
+    ck_assert_uint_eq(phys_read(pm, 2 * MIB + 8, 2), 0xa255);
+    ck_assert_uint_eq(remaps, 1);
+    unsigned asked = fetched[1];
+    ck_assert_uint_eq(phys_read(pm, MIB + 4, 4), 0xa1a1a1a1); /* now without asking */
+    ck_assert_uint_eq(fetched[1], asked);
+}
+END_TEST
+
 START_TEST(walk_is_ascending)
 {
     struct tree t = {""};
@@ -342,6 +387,7 @@ int main(void)
     tcase_add_test(t, a20);
     tcase_add_test(t, extra_ram);
     tcase_add_test(t, marks_and_hooks);
+    tcase_add_test(t, memory_comes_when_it_is_looked_at);
     tcase_add_test(t, walk_is_ascending);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
