@@ -360,6 +360,16 @@ void debugger_triple(struct cpu *cpu, const struct fault *fault)
                                   .fault = *fault});
 }
 
+void debugger_found(struct cpu *cpu, u64 lin, const char *what)
+{
+    struct debugger *d = cpu->debugger;
+    if (d->stop_at_found && !d->pause.reason)
+        pause_at(cpu, &(struct pause){.reason = PAUSE_FOUND,
+                                      .cs = cpu->seg[SEG_CS].selector,
+                                      .rip = (u32)(lin - cpu->seg[SEG_CS].base),
+                                      .found = what});
+}
+
 void debugger_mode(struct cpu *cpu)
 {
     struct debugger *d = cpu->debugger;

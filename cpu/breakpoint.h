@@ -41,6 +41,7 @@ enum pause_reason {
     PAUSE_TRIPLE,     /* the CPU has shut down */
     PAUSE_MODE,       /* real, protected, V86, 16/32-bit or privilege has changed */
     PAUSE_MAGIC,      /* before XCHG BX,BX */
+    PAUSE_FOUND,      /* a listener has found something: debugger_found */
     PAUSE_USER        /* somebody asked; the front end's, never set here */
 };
 
@@ -52,9 +53,10 @@ struct pause {
     u8 size;            /* data: its bytes */
     bool write;         /* data: it wrote */
     u64 before;         /* data: what was there, up to 8 bytes */
-    u16 cs;             /* data, exception: code segment of the instruction that did it */
-    u64 rip;            /* data, exception: its offset */
+    u16 cs;             /* data, exception, found: code segment of the instruction that did it */
+    u64 rip;            /* data, exception, found: its offset */
     struct fault fault; /* exception, triple fault: the fault */
+    const char *found;  /* found: what, in words; the listener keeps it */
 };
 
 /* Modes of execution that PAUSE_MODE tells apart. */
@@ -75,6 +77,7 @@ struct debugger {
     bool magic;                        /* [set] stop at XCHG BX,BX */
     u64 exceptions;                    /* [set] vectors to stop at, one bit each */
     bool stop_at_mode;                 /* [set] stop when enum cpu_mode changes */
+    bool stop_at_found;                /* [set] stop when a listener finds something */
     bool hold_interrupts;              /* [set] no interrupts are taken while stepping */
     u8 mode;                           /* enum cpu_mode when it was last looked at */
     bool stepping;                     /* steps counts */
@@ -163,6 +166,11 @@ static inline bool debugger_hit(const struct cpu *cpu)
 void debugger_exception(struct cpu *cpu, const struct fault *fault);
 void debugger_interrupt(struct cpu *cpu, unsigned vector);
 void debugger_triple(struct cpu *cpu, const struct fault *fault);
+
+/* For listeners (cpu/hook.h): something was found at the instruction at lin, linear. Where that is
+ * wanted, the CPU stops as soon as it can: behind the instruction that runs, or the row of
+ * instructions that it is in. */
+void debugger_found(struct cpu *cpu, u64 lin, const char *what);
 
 /* For cpu_update_mode */
 void debugger_mode(struct cpu *cpu);

@@ -86,6 +86,11 @@ void show_pause(struct monitor *mon, struct text *out)
         text_add(out, "triple fault; the last exception: ");
         show_fault(mon, p, out);
         break;
+    case PAUSE_FOUND:
+        text_add(out, "strict mode: %s, at ", p->found);
+        show_place(mon, p->cs, p->rip, out);
+        text_add(out, "\n");
+        break;
     case PAUSE_MODE: text_add(out, "mode change: "); break;
     case PAUSE_MAGIC: text_add(out, "xchg bx,bx: "); break;
     case PAUSE_USER: text_add(out, "stopped: "); break;
@@ -423,7 +428,8 @@ void command_on(struct monitor *mon, const char *args, struct text *out)
     struct error err = {0};
     char word[WORD_MAX];
     if (!arg_word(&args, word, sizeof word) || !arg_end(args, out))
-        text_add(out, "on exception=N or triple-fault=stop, reset or exit?\n");
+        text_add(out,
+                 "on exception=N, triple-fault=stop, reset or exit, or strict=stop or tell?\n");
     else if (!machine_on_event(mon->m, word, &err))
         text_add(out, "%s\n", err.text);
 }

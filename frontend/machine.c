@@ -453,8 +453,13 @@ void machine_stop(struct machine *m, const struct pause *pause)
 
 bool machine_on_event(struct machine *m, const char *text, struct error *err)
 {
-    if (!on_event_parse(&m->events, text, err))
+    struct on_event events = m->events;
+    if (!on_event_parse(&events, text, err))
         return false;
+    if (events.strict && !m->listeners.strict)
+        return error_set(err, "the strict mode is off (-strict)");
+    m->events = events;
+    m->cpu->debugger->stop_at_found = m->events.strict;
     m->cpu->debugger->exceptions = m->events.exceptions;
     return true;
 }
@@ -499,6 +504,7 @@ static struct monitor *ensure_monitor(struct machine *m)
     if (!m->monitor) {
         debugger_init(m->cpu);
         m->cpu->debugger->exceptions = m->events.exceptions;
+        m->cpu->debugger->stop_at_found = m->events.strict;
         m->cpu->debugger->magic = m->options->magic_break;
         debugger_changed(m->cpu);
         m->monitor = monitor_new(m, m->options);

@@ -41,11 +41,20 @@ static bool parse_exceptions(struct on_event *e, const char *text, struct error 
     return mask || error_set(err, "exception=%s: which one?", text);
 }
 
+static bool parse_strict(struct on_event *e, const char *text, struct error *err)
+{
+    e->strict = !strcmp(text, "stop");
+    return e->strict || !strcmp(text, "tell") || error_set(err, "strict=%s: stop or tell", text);
+}
+
 bool on_event_parse(struct on_event *e, const char *text, struct error *err)
 {
     if (!strncmp(text, "triple-fault=", 13))
         return parse_triple(e, text + 13, err);
     if (!strncmp(text, "exception=", 10))
         return parse_exceptions(e, text + 10, err);
-    return error_set(err, "%s: exception=N or triple-fault=stop, reset or exit", text);
+    if (!strncmp(text, "strict=", 7))
+        return parse_strict(e, text + 7, err);
+    return error_set(
+        err, "%s: exception=N, triple-fault=stop, reset or exit, or strict=stop or tell", text);
 }

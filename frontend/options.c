@@ -310,7 +310,10 @@ static bool opt_symbols(struct options *o, const char *arg, struct error *err)
 static bool opt_on(struct options *o, const char *arg, struct error *err)
 {
     struct error why = {0};
-    return on_event_parse(&o->events, arg, &why) || error_set(err, "-on %s", why.text);
+    if (!on_event_parse(&o->events, arg, &why))
+        return error_set(err, "-on %s", why.text);
+    o->strict |= o->events.strict;
+    return true;
 }
 
 static bool opt_gdb(struct options *o, const char *arg, struct error *err)
@@ -653,8 +656,8 @@ static const struct option option_table[] = {
     {"S", NULL, "do not start until the monitor or gdb says so", opt_start_paused},
     {"symbols", "FILE[@ADDR]", "names of guest addresses: an ELF file or a System.map",
      opt_symbols},
-    {"on", "exception=N[,N...]|triple-fault=stop|reset|exit", "events that stop the machine",
-     opt_on},
+    {"on", "exception=N[,N...]|triple-fault=stop|reset|exit|strict=stop",
+     "events that stop the machine", opt_on},
     {"nographic", NULL, "no window; serial console in this terminal, Ctrl-A x to quit",
      opt_nographic},
     {"display", "none|sdl[,grab=KEYS][,scale=smooth|integer][,full-screen=on][,status=off]",

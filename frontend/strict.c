@@ -1,6 +1,5 @@
 /* The strict mode: memory and ports where nobody is, translations that were changed without a
- * flush, undefined flags that are used, reserved bits that are ignored (SDM vol. 2, vol. 3, 4.10).
- */
+ * flush, reserved bits that are ignored (SDM vol. 3, 4.10); its other rules are in strict_*.c. */
 /* SPDX-License-Identifier: MIT */
 #include "frontend/strict.h"
 
@@ -16,7 +15,7 @@
 #include "hw/pc.h"
 #include "translate/observe.h"
 
-enum { TOLD_MAX = 4096, TLB_SIZE = 1 << 16, TEXT_MAX_LEN = 256 };
+enum { TOLD_MAX = 4096, TLB_SIZE = 1 << 16 };
 enum { ENTRY_PS = 0x80 };
 #define LARGE_PAGE (4ull << 20)
 
@@ -40,6 +39,7 @@ struct strict {
     struct strict_chips chips;    /* how far they are programmed */
     u64 told[TOLD_MAX];           /* hash set of what was told: instruction and text */
     unsigned told_count;          /* entries of it */
+    char last[STRICT_TEXT_MAX];   /* what was told last */
     u32 local, all;               /* flushes so far, and one */
     u64 lin;                      /* instruction that strict_tell names; 0: the current one */
     struct known known[TLB_SIZE]; /* by page, what was walked */
@@ -74,7 +74,7 @@ static bool remember(struct strict *s, u64 lin, const char *text)
 
 void strict_tell(struct strict *s, const char *fmt, ...)
 {
-    char text[TEXT_MAX_LEN];
+    char text[STRICT_TEXT_MAX];
     u64 lin = s->lin ? s->lin : here(s->cpu);
     struct text t = {0};
     va_list args;
@@ -92,6 +92,23 @@ void strict_tell(struct strict *s, const char *fmt, ...)
     fprintf(stderr, "strict: %s%s%s%s\n        %s", *name ? "<" : "", name, *name ? ">: " : "",
             text, last);
     text_free(&t);
+    if (s->cpu->debugger->pause.reason)
+        return;
+    memcpy(s->last, text, sizeof text);
+    debugger_found(s->cpu, lin, s->last);
+}
+
+void strict_tell_at(struct strict *s, u64 lin, const char *text)
+{
+    s->lin = lin;
+    strict_tell(s, "%s", text);
+    s->lin = 0;
+}
+
+void strict_name(const struct strict *s, u64 lin, char *buf, size_t size)
+{
+    if (!*symbols_name(s->mon->symbols, lin, buf, size))
+        snprintf(buf, size, "%08" PRIx64, lin);
 }
 
 /* Devices */
@@ -201,63 +218,20 @@ static void on_walked(struct hook *h, struct cpu *cpu, u64 lin, enum access acce
 
 /* Flags */
 
-static bool consumes(const char *name)
-{
-    static const char *const names[] = {"set", "cmov", "adc", "sbb", "loop"};
-    if (name[0] == 'j')
-        return true;
-    for (unsigned n = 0; n < ARRAY_LEN(names); n++)
-        if (!strncmp(name, names[n], strlen(names[n])))
-            return true;
-    return false;
-}
-
-/* What is undefined behind the instruction: a shift by one defines OF, a shift by 0 changes
- * nothing.
- */
-static u32 undefined_behind(const struct insn *i, const struct insn_info *info, u32 undefined)
-{
-    if (info->flags_undefined & info->flags_read & FLAG_OF && i->op[1].kind == OPND_IMM) {
-        unsigned count = i->imm & 31;
-        if (!count)
-            return undefined;
-        if (count == 1)
-            return undefined & ~(info->flags_written | FLAG_OF);
-    }
-    return (undefined & ~info->flags_written) | info->flags_undefined;
-}
-
-static void check_flags(struct strict *s, u64 lin, const struct insn *insn, unsigned count)
-{
-    u32 undefined = 0;
-    const char *by = "";
-    for (unsigned n = 0; n < count; lin += insn[n++].len) {
-        const struct insn_info *info = insn_info(insn[n].row);
-        if (info->flags_read & undefined & FLAGS_ARITH && consumes(info->name)) {
-            s->lin = lin;
-            strict_tell(s, "%s uses a flag that %s leaves undefined", info->name, by);
-            s->lin = 0;
-        }
-        undefined = undefined_behind(&insn[n], info, undefined);
-        if (info->flags_undefined)
-            by = info->name;
-    }
-}
-
 static void on_decoded(struct hook *h, struct cpu *cpu, u64 lin, const struct insn *insn,
                        unsigned count)
 {
-    (void)cpu;
-    check_flags(container_of(h, struct strict, hook), lin, insn, count);
+    strict_flags(container_of(h, struct strict, hook), cpu, lin, insn, count);
 }
 
 /* Code that is translated before it was ever interpreted. */
 static void on_translated(void *opaque, const struct observed *b)
 {
+    struct strict *s = opaque;
     struct insn *insn = xcalloc(b->count, sizeof *insn);
     for (unsigned n = 0; n < b->count; n++)
         decode(b->code + b->insn[n].guest, b->bytes - b->insn[n].guest, b->code_mode, &insn[n]);
-    check_flags(opaque, b->lin, insn, b->count);
+    strict_flags(s, s->cpu, b->lin, insn, b->count);
     free(insn);
 }
 

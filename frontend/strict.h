@@ -7,6 +7,7 @@
 #include "frontend/monitor.h"
 
 struct strict;
+enum { STRICT_TEXT_MAX = 256 };
 
 /* Listens to the machine's CPU, which has its debugger, and tells on standard error. */
 struct strict *strict_new(struct monitor *mon);
@@ -14,6 +15,17 @@ void strict_free(struct strict *s); /* NULL is allowed */
 
 /* For its parts: tells it of the current instruction, once for each instruction and text. */
 void strict_tell(struct strict *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* The same of the instruction at lin, linear. */
+void strict_tell_at(struct strict *s, u64 lin, const char *text);
+/* The name of a linear address, or its digits. */
+void strict_name(const struct strict *s, u64 lin, char *buf, size_t size);
+
+/* strict_flags.c: instructions that use flags which are undefined (SDM vol. 1, appendix A), in a
+ * row that starts at lin and is about to run for the first time, and behind its end. */
+struct insn;
+void strict_flags(struct strict *s, struct cpu *cpu, u64 lin, const struct insn *insn,
+                  unsigned count);
 
 /* strict_chips.c: the order in which the 8259s and the 8254 are programmed (datasheets 231468 and
  * 231164). */

@@ -108,7 +108,35 @@ good_flag:
         jz 2f
 2:      mul %eax
         jc 3f
-3:
+3:      mul %eax
+        jmp 6f
+good_passed:
+        je 7f
+6:      jmp sin_beyond
+7:      nop
+sin_beyond:
+        sets %bl
+        mul %eax
+        jc 8f                   /* CF is defined, and so decides nothing of SF */
+8:      cli
+sin_fork:
+        cmovs %eax, %ebx
+        mul %eax
+        call procedure
+        jmp 9f
+procedure:
+        mov %eax, %ebx
+sin_callee:
+        jp good_callee
+good_callee:
+        ret
+9:      mul %eax
+        jc good_defined
+        test %eax, %eax
+good_defined:
+        cmp $0, %eax
+        je good_after
+good_after:
 /* paging: 4 MiB as they are, a window that moves */
         mov $DIRECTORY, %edi
         mov $2048, %ecx

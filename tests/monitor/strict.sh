@@ -27,6 +27,9 @@ for engine in interp checked auto; do
     told sin_one '8254: counter 0: a count of 1 is illegal in mode 2'
     told sin_flag 'je uses a flag that mul leaves undefined'
     told sin_overflow 'seto uses a flag that shl leaves undefined'
+    told sin_beyond 'sets uses a flag that mul at .* leaves undefined'
+    told sin_fork 'cmovs may use a flag that mul at .* leaves undefined'
+    told sin_callee 'jp uses a flag that mul at .* leaves undefined'
     told sin_cr3 'CR3 0x00110020 has bits set that are reserved'
     told sin_moved 'page 00300000 is used after its entry was changed without INVLPG, from physical 000300000 to 000201000'
     told sin_cleared 'page 00300000 is used after its entry was cleared without INVLPG'
@@ -35,6 +38,38 @@ for engine in interp checked auto; do
     # the instruction is under each line
     grep -A 1 '^strict: <sin_port' "$work/err" | grep -qE '^ +0010[0-9a-f]+:  ec +in al, dx$' ||
         say "which instruction?"
+    # stopping there: first the firmware's, then this kernel's
+    cat >"$work/talk" <<'END'
+> on strict=maybe
+^strict=maybe: stop or tell$
+> c
+^strict mode: .*, at [0-9a-f]{4}:[0-9a-f]{8}$
+> lb start
+> on strict=tell
+> c
+<start>
+> on strict=stop
+> c
+^strict mode: nobody is at port 0x1234, at 0008:0010[0-9a-f]+ <sin_port\+0x5>$
+^0008:0010[0-9a-f]+ <sin_hole>, protected mode, 32 bit$
+> c
+^strict mode: nobody is at physical address 0xe0000000, at 0008:0010[0-9a-f]+ <sin_hole>$
+> c
+^strict mode: a write to ROM at physical address 0xfffffff0, at 0008:0010[0-9a-f]+ <sin_rom>$
+> c
+^strict mode: master 8259: ICW2 0x08 puts interrupts onto .*, at 0008:0010[0-9a-f]+ <sin_vector\+0x2>$
+^0008:0010[0-9a-f]+ <sin_cascade>,
+> on strict=tell
+> on triple-fault=reset
+> cont
+END
+    "$PRESCIENT" -display none -m 64 -serial null -engine $engine -on strict=stop -S \
+        -monitor "unix:$work/monitor" -device isa-debug-exit,iobase=0x501 \
+        -kernel "$BUILD/tests/monitor/strict.elf" >"$work/out" 2>&1 </dev/null &
+    pid=$!
+    talk "$work/talk" || bad=1
+    [ $bad = 0 ] || demo_end
+    pid=
     [ $bad = 0 ] || { echo "with -engine $engine"; cat "$work/err"; break; }
 done
 exit $bad
