@@ -267,6 +267,8 @@ u32 pci_config_read(struct pci_bus *bus, unsigned devfn, unsigned offset, unsign
 {
     const struct pci_device *d = pci_find(bus, devfn);
     u32 value = 0;
+    if (d && d->reading)
+        d->reading(d->dev, offset & 0xff, size);
     for (unsigned n = 0; n < size; n++)
         value |= (u32)(d ? d->config[(offset + n) & 0xff] : 0xff) << 8 * n;
     return value;

@@ -79,6 +79,8 @@ struct pci_device {
     bool intx_seen;               /* the level that the router was told last */
     void (*written)(void *dev, unsigned offset,
                     unsigned size); /* after a config write; may be NULL */
+    void (*reading)(void *dev, unsigned offset,
+                    unsigned size); /* before a config read: may change config; may be NULL */
 };
 
 /* Creates the bus, claims ports CF8-CFF and puts it on the board. NULL with b->err set on a clash.

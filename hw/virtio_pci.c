@@ -43,7 +43,11 @@ enum {
 };
 
 enum { NO_VECTOR = 0xffff, STATUS_FEATURES_OK = 8, ISR_CONFIG = 2, LEGACY_ALIGN = 4096 };
-enum { CAPABILITY = 0x34, CAP_FIRST = 0x40, CAP_SIZE = 0x14, CAP_VENDOR = 9 };
+enum { CAPABILITY = 0x34, CAP_FIRST = 0x40, CAP_SIZE = 0x14, CAP_VENDOR = 9, CAPS = 5 };
+/* Kinds of capabilities, and fields of one. */
+enum { KIND_COMMON = 1, KIND_NOTIFY, KIND_ISR, KIND_DEVICE, KIND_WINDOW };
+enum { FIELD_BAR = 4, FIELD_OFFSET = 8, FIELD_LENGTH = 12, FIELD_LAST = 16 };
+enum { WINDOW = CAP_FIRST + (CAPS - 1) * CAP_SIZE, WINDOW_DATA = WINDOW + FIELD_LAST };
 
 static struct virtqueue *selected(struct virtio *v)
 {
@@ -263,30 +267,76 @@ static void memory_write(void *dev, u64 offset, u32 value, unsigned size)
 static const struct ioport_ops port_ops = {port_read, port_write, 4};
 static const struct mmio_ops memory_ops = {memory_read, memory_write};
 
-/* A vendor capability says where a structure is. */
-static unsigned capability(struct virtio *v, unsigned at, u8 kind, u32 offset, u32 length,
-                           bool last)
+/* The window in configuration space (4.1.4.9), for firmware that cannot reach the BARs: where it
+ * leads, and how many bytes wide it is; false if its registers say nothing that makes sense. */
+static bool window_place(const struct virtio *v, u32 *at, u32 *length)
 {
-    unsigned size = kind == 2 ? CAP_SIZE : CAP_SIZE - 4;
-    unsigned next = last ? 0 : at + CAP_SIZE;
+    const u8 *cap = v->pci.config + WINDOW;
+    u32 room = cap[FIELD_BAR] == 0 ? PORTS : cap[FIELD_BAR] == 4 ? MEMORY : 0;
+    *at = load_le32(cap + FIELD_OFFSET);
+    *length = load_le32(cap + FIELD_LENGTH);
+    return (*length == 1 || *length == 2 || *length == 4) && *at < room && *at % *length == 0;
+}
+
+static bool is_window(unsigned offset, unsigned size)
+{
+    return offset < WINDOW_DATA + 4 && offset + size > WINDOW_DATA;
+}
+
+static void config_space_reading(void *dev, unsigned offset, unsigned size)
+{
+    struct virtio *v = dev;
+    u32 at, length;
+    if (!is_window(offset, size) || !window_place(v, &at, &length))
+        return;
+    u16 port = (u16)(pci_bar_base(&v->pci, 0) + at);
+    bool ports = v->pci.config[WINDOW + FIELD_BAR] == 0;
+    u32 value = ports ? port_read(v, port, length) : memory_read(v, at, length);
+    store_le32(v->pci.config + WINDOW_DATA, value);
+}
+
+static void config_space_written(void *dev, unsigned offset, unsigned size)
+{
+    struct virtio *v = dev;
+    u32 at, length;
+    if (!is_window(offset, size) || !window_place(v, &at, &length))
+        return;
+    u32 value = load_le32(v->pci.config + WINDOW_DATA);
+    value &= length == 4 ? UINT32_MAX : BIT(8 * length) - 1;
+    if (v->pci.config[WINDOW + FIELD_BAR] == 0)
+        port_write(v, (u16)(pci_bar_base(&v->pci, 0) + at), value, length);
+    else
+        memory_write(v, at, value, length);
+}
+
+/* A vendor capability says where a structure is. Those of notifications and of the window have a
+ * field more. */
+static void capability(struct virtio *v, u8 kind, u32 offset, u32 length, u32 last)
+{
+    unsigned at = CAP_FIRST + (kind - 1u) * CAP_SIZE;
+    unsigned next = kind < CAPS ? at + CAP_SIZE : 0;
+    bool window = kind == KIND_WINDOW;
+    unsigned size = window || kind == KIND_NOTIFY ? CAP_SIZE : CAP_SIZE - 4;
+    u32 writable = window ? UINT32_MAX : 0;
     pci_define(&v->pci, at, 4, CAP_VENDOR | next << 8 | size << 16 | (u32)kind << 24, 0);
-    pci_define(&v->pci, at + 4, 4, 4 /* BAR */, 0);
-    pci_define(&v->pci, at + 8, 4, offset, 0);
-    pci_define(&v->pci, at + 12, 4, length, 0);
-    if (kind == 2)
-        pci_define(&v->pci, at + 16, 4, 4 /* bytes a queue */, 0);
-    return next;
+    pci_define(&v->pci, at + FIELD_BAR, 4, window ? 0 : 4, writable & 0xff);
+    pci_define(&v->pci, at + FIELD_OFFSET, 4, offset, writable);
+    pci_define(&v->pci, at + FIELD_LENGTH, 4, length, writable);
+    if (size == CAP_SIZE)
+        pci_define(&v->pci, at + FIELD_LAST, 4, last, writable);
 }
 
 void virtio_pci_setup(struct virtio *v)
 {
-    unsigned at = CAP_FIRST;
     pci_bar_io(&v->pci, 0, PORTS, &port_ops);
     pci_bar_mmio(&v->pci, 4, MEMORY, &memory_ops);
     pci_define(&v->pci, PCI_STATUS, 2, 0x0010, 0); /* there are capabilities */
     pci_define(&v->pci, CAPABILITY, 1, CAP_FIRST, 0);
-    at = capability(v, at, 1, COMMON, 0x38, false);
-    at = capability(v, at, 2, NOTIFY, 4 * VIRTIO_QUEUES, false);
-    at = capability(v, at, 3, ISR, 1, false);
-    capability(v, at, 4, DEVICE, VIRTIO_CONFIG, true);
+    capability(v, KIND_COMMON, COMMON, 0x38, 0);
+    capability(v, KIND_NOTIFY, NOTIFY, 4 * VIRTIO_QUEUES, 4 /* bytes a queue */);
+    capability(v, KIND_ISR, ISR, 1, 0);
+    capability(v, KIND_DEVICE, DEVICE, VIRTIO_CONFIG, 0);
+    capability(v, KIND_WINDOW, 0, 0, 0);
+    v->pci.reading = config_space_reading;
+    v->pci.written = config_space_written;
 }

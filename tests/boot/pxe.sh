@@ -7,7 +7,7 @@
 grep -q 'PRESCIENT_IPXE_DIR "/' "$BUILD/config.h" || skip "iPXE's ROMs are not installed (ipxe-qemu)"
 mkdir "$work/tftp"
 printf '#!ipxe\necho fetched ${filename} for ${net0/mac}\nsanboot --drive 0x80\n' >"$work/tftp/boot.ipxe"
-for model in e1000 rtl8139 ne2k_pci; do
+for model in e1000 rtl8139 ne2k_pci virtio; do
     rm -f "$work/in"
     waited=0
     guest_start -nographic -no-reboot -m 64 -boot n \

@@ -189,6 +189,49 @@ START_TEST(disk_of_an_old_driver)
 END_TEST
 
 /* Rings that no driver should make: the device says that it needs a reset, and works after one. */
+/* Where the capability of this kind is (VIRTIO 1.1, 4.1.4). */
+static unsigned find_capability(u8 kind)
+{
+    unsigned at = pci_config_read(bus, DEVFN, 0x34, 1);
+    while (at && pci_config_read(bus, DEVFN, at + 3, 1) != kind)
+        at = pci_config_read(bus, DEVFN, at + 1, 1);
+    return at;
+}
+
+static void aim(unsigned window, u8 bar, u32 offset, u32 length)
+{
+    pci_config_write(bus, DEVFN, window + 4, bar, 1);
+    pci_config_write(bus, DEVFN, window + 8, offset, 4);
+    pci_config_write(bus, DEVFN, window + 12, length, 4);
+}
+
+START_TEST(window_in_configuration_space)
+{
+    virtio_blk_create(&f.board, bus, SLOT, make_image()); /* its BARs lead nowhere */
+    unsigned window = find_capability(5), data = window + 16, device = find_capability(4);
+    ck_assert_uint_ge(window, 0x40);
+    aim(window, 4, pci_config_read(bus, DEVFN, device + 8, 4), 4);
+    ck_assert_uint_eq(pci_config_read(bus, DEVFN, data, 4), SECTORS); /* the disk's capacity */
+    aim(window, 4, 0x14, 1);
+    pci_config_write(bus, DEVFN, data, 0xffffff03, 4); /* status: only one byte counts */
+    ck_assert_uint_eq(pci_config_read(bus, DEVFN, data, 1), 3);
+    aim(window, 0, 18, 1); /* the same register as a port */
+    ck_assert_uint_eq(pci_config_read(bus, DEVFN, data, 1), 3);
+    pci_config_write(bus, DEVFN, data, 0, 1);
+    aim(window, 4, 0x14, 1);
+    ck_assert_uint_eq(pci_config_read(bus, DEVFN, data, 1), 0);
+    static const u32 bad[][3] = {{4, 0x14, 3}, {4, 0x14, 0}, {4, 0x4000, 1},    {4, 0x16, 4},
+                                 {1, 0x14, 1}, {0, 128, 1},  {4, 0xfffffffc, 4}};
+    for (unsigned n = 0; n < ARRAY_LEN(bad); n++) {
+        aim(window, (u8)bad[n][0], bad[n][1], bad[n][2]);
+        pci_config_write(bus, DEVFN, data, 1, 4);
+        ck_assert_uint_eq(pci_config_read(bus, DEVFN, data, 4), 1); /* as it was written */
+    }
+    aim(window, 4, 0x14, 1);
+    ck_assert_uint_eq(pci_config_read(bus, DEVFN, data, 1), 0);
+}
+END_TEST
+
 START_TEST(broken_rings)
 {
     virtio_blk_create(&f.board, bus, SLOT, make_image());
@@ -285,6 +328,7 @@ static void add(TCase *tc)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, disk_of_a_later_driver);
     tcase_add_test(tc, disk_of_an_old_driver);
+    tcase_add_test(tc, window_in_configuration_space);
     tcase_add_test(tc, broken_rings);
     tcase_add_test(tc, balloon_gives_back);
     tcase_add_loop_test(tc, hostile_driver, 0, 10);
