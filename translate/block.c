@@ -1,5 +1,4 @@
-/* Records of translated blocks: look-up, chaining, and invalidation by the bytes they were made
- * from. */
+/* Records of translated blocks: look-up, and invalidation by the bytes they were made from. */
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
@@ -80,50 +79,6 @@ void tblock_insert(struct translator *t, struct tblock *b)
     tblock_insert_page(t, b);
 }
 
-void tblock_link(struct translator *t, struct texit *x, struct tblock *to)
-{
-    intptr_t delta = t->emit.delta;
-    bool enter = to->crosses && !x->guarded;
-    u64 code = enter ? tblock_code_end(t, to) - ENTRY_BYTES : tblock_code(t, to);
-    x->to = tblock_number(t, to);
-    x->next_in = to->in;
-    to->in = (u32)(x - t->exit);
-    if (x->guarded) {
-        u8 *guard = t->rw + x->stub + EXIT_STUB_BYTES;
-        store_le32(guard + GUARD_ID, (u32) - (s32)(t->cpu->jump_id >> 32));
-        emit_patch(guard + GUARD_JUMP, delta, code);
-        code = (u64)(uintptr_t)(guard + delta);
-    }
-    emit_patch(t->rw + x->place, delta, code);
-}
-
-/* Back to the stub. */
-static void unlink_exit(struct translator *t, struct texit *x)
-{
-    if (!x->to)
-        return;
-    u32 *at = &t->block[x->to].in;
-    while (&t->exit[*at] != x)
-        at = &t->exit[*at].next_in;
-    *at = x->next_in;
-    x->to = 0;
-    emit_patch(t->rw + x->place, t->emit.delta, (u64)(uintptr_t)t->rx + x->stub);
-}
-
-void tblock_forget_ids(struct translator *t)
-{
-    for (const struct texit *x = t->exit + 1; x < t->exit + t->exit_count; x++) {
-        if (x->guarded)
-            store_le32(t->rw + x->stub + EXIT_STUB_BYTES + GUARD_ID, INT32_MAX);
-    }
-}
-
-void tblock_unlink_exits(struct translator *t, struct tblock *b)
-{
-    for (unsigned n = 0; n < b->exit_count; n++)
-        unlink_exit(t, &t->exit[b->exits + n]);
-}
-
 void tblock_drop(struct translator *t, struct tblock *b)
 {
     const u32 number = tblock_number(t, b);
@@ -134,9 +89,7 @@ void tblock_drop(struct translator *t, struct tblock *b)
     tblock_remove_page(t, b);
     if (b->crosses)
         crossing_drop(t, b);
-    while (b->in)
-        unlink_exit(t, &t->exit[b->in]);
-    tblock_unlink_exits(t, b);
+    tblock_unlink(t, b);
     targets_drop(t, b);
     b->dropped = true;
 }
@@ -181,6 +134,7 @@ void tblock_reset(struct translator *t)
 {
     tblock_drop_all(t);
     t->block_count = t->exit_count = 1;
+    links_reset(t);
     for (u32 n = 0; n < t->insn_max && n <= t->insn_next; n++)
         t->insn[n].owner = NULL;
     t->insn_next = 0;

@@ -206,6 +206,7 @@ static void translate_run(struct cpu *cpu, u64 until)
     struct translator *t = cpu->translator;
     signal_prepare(t);
     direct_consider(t);
+    links_consider(t);
     do {
         direct_stress(t);
         /* Cleared first: what asks for attention from now on sets it again. */
@@ -316,6 +317,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     t->cpu = cpu;
     t->size = cache_size;
     t->threshold = tier == TRANSLATE_AUTO ? HOT_RUNS : 0;
+    t->eager = tier == TRANSLATE_DIRECT;
     t->block_max = (u32)(cache_size / BYTES_OF_BLOCK);
     t->insn_max = CALLOUTS;
     cpu->translator = t;
@@ -386,6 +388,7 @@ void translate_free(struct cpu *cpu)
     verify_free(t->verify);
     free(t->block);
     free(t->exit);
+    links_free(t);
     free(t->insn);
     free(t->jump);
     free(t->page);

@@ -30,7 +30,7 @@ void targets_new(struct translator *t)
 void translate_forget_targets(struct translator *t)
 {
     memset(t->jump, 0xff, 2 * JUMP_ENTRIES * sizeof *t->jump);
-    tblock_forget_ids(t);
+    links_forget_ids(t);
     returns_forget(t);
 }
 
@@ -38,6 +38,7 @@ void targets_select(struct translator *t, unsigned mode)
 {
     struct cpu *cpu = t->cpu;
     u32 space = cpu->space->code_id[cpu->cpl == 3];
+    links_select(t, space);
     cpu->jump_id = (u64)(space * TMODES | mode) << 32;
     cpu->jump_table = first_of(t, class_of(cpu), mode);
 }

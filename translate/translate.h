@@ -20,8 +20,10 @@ struct texit {
     u32 from;        /* number of the block whose it is */
     u32 target;      /* linear address */
     u32 place;       /* of the rel32; 0: no such exit */
-    u32 stub : 31;   /* where the rel32 points while it is not linked */
+    u32 stub : 29;   /* where the rel32 points while it is not linked */
     u32 guarded : 1; /* to another page: behind the stub is what checks the jump id first */
+    u32 bare : 1;    /* passes its guard by */
+    u32 listed : 1;  /* in struct bare */
     u32 to;          /* number of the block that it is linked to, or 0 */
     u32 next_in;     /* number of the next exit that is linked to the same block, or 0 */
 };
@@ -116,6 +118,15 @@ enum translate_stop {
  * by the jump table, which holds only as long as the page behind is where it was. */
 enum { ENTRY_BYTES = 11 };
 
+/* Exits to other pages that pass their guards by, of supervisor or of user code. */
+struct bare {
+    u32 space;       /* jump id without the mode that code of this privilege ran under last */
+    bool on;         /* it has not changed for a while: new links are bare */
+    u64 since;       /* virtual time when it changed */
+    u32 *exit;       /* their numbers */
+    u32 count, room; /* of them, of exit */
+};
+
 struct translator {
     struct cpu *cpu;           /* whose code it is */
     u8 *rw;                    /* code cache, writable view */
@@ -143,6 +154,7 @@ struct translator {
     bool unchained;            /* every block leaves to the dispatcher */
     bool reset_wanted;         /* every block was dropped: start anew before the next translation */
     unsigned threshold;        /* interpreted runs before a block is translated */
+    bool eager;                /* exits are bare at once */
     struct tjump *jump;        /* the jump table, twice as long for the shifts of targets.c */
     struct tmode mode[TMODES]; /* by number, a hash table; 0 stands for what is interpreted */
     unsigned mode_count;       /* entries in use */
@@ -162,6 +174,7 @@ struct translator {
     u64 direct_refusals;        /* accesses that they could not serve */
     struct signals *signals;    /* handlers that were there before */
     struct returns *returns;    /* stacks of return addresses */
+    struct bare bare[2];        /* links without a guard: supervisor, user */
     u64 translated_insns, translated_bytes; /* totals */
     u64 cycles;                             /* of the host's time stamp counter, spent on that */
 };
@@ -207,22 +220,31 @@ struct tpoint tblock_point(const struct translator *t, const struct tblock *b, u
 /* The instruction at an offset in its host code, or -1. */
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset);
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size);
-void tblock_link(struct translator *t, struct texit *x, struct tblock *to);
 void tblock_drop_all(
     struct translator *t); /* drops everything; blocks may run on to their next callout */
 void tblock_reset(struct translator *t); /* drops everything; no block may run */
 /* Takes a block out of everything that leads to it. It may be running: its memory stays until the
  * next reset. */
 void tblock_drop(struct translator *t, struct tblock *b);
-/* Jump ids start anew: no exit may trust one any more. */
-void tblock_forget_ids(struct translator *t);
-/* Its exits lead out again. */
-void tblock_unlink_exits(struct translator *t, struct tblock *b);
 struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
 
 /* The lists of page's blocks: adds one, takes it out. */
 void tblock_insert_page(struct translator *t, struct tblock *b);
 void tblock_remove_page(struct translator *t, const struct tblock *b);
+
+/* link.c */
+void tblock_link(struct translator *t, struct texit *x, struct tblock *to);
+/* Its exits lead out again; nothing leads to it either. */
+void tblock_unlink_exits(struct translator *t, struct tblock *b);
+void tblock_unlink(struct translator *t, struct tblock *b);
+/* The current privilege's code now runs under this jump id without its mode. */
+void links_select(struct translator *t, u32 space);
+/* Has it done so for long? Then exits need no guards. */
+void links_consider(struct translator *t);
+/* Jump ids start anew: no exit may trust one any more. */
+void links_forget_ids(struct translator *t);
+void links_reset(struct translator *t); /* all blocks are gone */
+void links_free(struct translator *t);
 
 /* crossing.c: instructions that cross their page. */
 struct crossing {
