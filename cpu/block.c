@@ -21,6 +21,7 @@ struct block_cache {
     size_t used, room;                  /* bytes of arena in use, that may be */
     struct block **page;                /* by RAM page number: the blocks decoded from it */
     u64 page_count;                     /* entries of page */
+    bool empty;                         /* hash and page are */
     struct block *scratch; /* a block that is not cached: cut by the CS limit, or not in memory */
     struct insn draft[BLOCK_MAX_INSNS]; /* instructions of the block that is being built */
 };
@@ -121,6 +122,16 @@ static void page_remove(struct block_cache *c, struct block *b, u64 ram_offset)
     physmem_unmark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
 }
 
+/* It is to be found no more, leads nowhere, and ends behind its current instruction if it runs. */
+static void block_forget(struct block *b)
+{
+    b->pa = NO_ADDRESS;
+    b->plain = false;
+    b->link[0] = b->link[1] = NULL;
+    for (unsigned n = 0; n < b->count; n++)
+        op_set_stale(&b->op[n]);
+}
+
 static void block_drop(struct block_cache *c, struct block *b)
 {
     struct block **at = &c->hash[hash_of(b->pa)];
@@ -132,10 +143,7 @@ static void block_drop(struct block_cache *c, struct block *b)
         page_remove(c, b, b->ram_offset);
     if (b->ram_offset2 != NO_ADDRESS)
         page_remove(c, b, b->ram_offset2);
-    b->pa = NO_ADDRESS;
-    b->plain = false;
-    for (unsigned n = 0; n < b->count; n++)
-        op_set_stale(&b->op[n]);
+    block_forget(b);
 }
 
 void block_abandon(struct block_cache *c, const struct block *b)
@@ -179,17 +187,29 @@ void block_written(struct block_cache *c, u64 ram_offset, unsigned size)
     page_note(c, ram_offset);
 }
 
+/* Not one by one: nobody knows a block by another way than these tables, but for the running one.
+ */
 void block_drop_all(struct block_cache *c)
 {
-    for (size_t n = 0; n < ARRAY_LEN(c->hash); n++) {
-        while (c->hash[n])
-            block_drop(c, c->hash[n]);
+    if (c->cpu->block)
+        block_forget((struct block *)c->cpu->block);
+    if (c->empty)
+        return;
+    c->empty = true;
+    memset(c->hash, 0, sizeof c->hash);
+    for (u64 n = 0; n < c->page_count; n++) {
+        if (!c->page[n])
+            continue;
+        c->page[n] = NULL;
+        code_page_clear(physmem_code(c->cpu->mem, n << PAGE_SHIFT), CODE_DECODED);
+        physmem_unmark(c->cpu->mem, n << PAGE_SHIFT, PAGE_CODE);
     }
 }
 
 void block_cache_reset(struct block_cache *c)
 {
     block_drop_all(c);
+    c->cpu->block = NULL;
     c->used = 0;
 }
 
@@ -303,6 +323,7 @@ static void block_insert(struct block_cache *c, struct block *b)
     unsigned h = hash_of(b->pa);
     b->hash_next = c->hash[h];
     c->hash[h] = b;
+    c->empty = false;
     b->ram_offset = ram_offset_of(c->cpu, b->pa);
     if (b->ram_offset != NO_ADDRESS)
         page_add(c, b, 0, b->ram_offset);
@@ -392,9 +413,9 @@ static bool block_tail_valid(struct cpu *cpu, const struct block *b, u64 lin)
     return (pa & PAGE_MASK) == b->page2;
 }
 
-const struct block *block_at(const struct block_cache *c, u64 pa, enum code_mode mode)
+struct block *block_at(const struct block_cache *c, u64 pa, enum code_mode mode)
 {
-    const struct block *b = c->hash[hash_of(pa)];
+    struct block *b = c->hash[hash_of(pa)];
     while (b && (b->pa != pa || b->mode != mode))
         b = b->hash_next;
     return b;

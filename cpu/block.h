@@ -17,8 +17,8 @@ struct block {
     struct block *page_next[2]; /* next block of the same RAM page: [0] first page, [1] page2 */
     struct insn *insn;          /* count of them */
     u64 pa;                     /* physical address of the first byte; UINT64_MAX once dropped */
-    struct block *link[2];      /* blocks that came next, within one page; or NULL */
-    u32 runs;                   /* how often it was started by interp_one_block */
+    struct block *link[2];      /* blocks that came next, or NULL */
+    u32 runs;                   /* how often it was started by interp_one_block and interp_cold */
     u16 bytes;                  /* length of the code */
     u16 count;                  /* instructions */
     u8 mode;                    /* enum code_mode */
@@ -39,7 +39,7 @@ void block_cache_limit(struct block_cache *c, size_t bytes);
 struct block *block_find(struct cpu *cpu, struct block_cache *c);
 
 /* The block at a physical address, or NULL. */
-const struct block *block_at(const struct block_cache *c, u64 pa, enum code_mode mode);
+struct block *block_at(const struct block_cache *c, u64 pa, enum code_mode mode);
 
 /* True when n, a link, may run at cs:rip, which is at pa, without a lookup. */
 static inline bool block_is_at(const struct block *n, const struct cpu *cpu, u64 pa)

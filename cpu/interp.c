@@ -155,6 +155,23 @@ static inline struct block *next_block(struct cpu *cpu, struct block *b)
     return link_block(cpu, b, pa);
 }
 
+/* The same if it is known already, else NULL; raises nothing. */
+static struct block *known_block(struct cpu *cpu, struct block *b)
+{
+    u64 pa;
+    if (!lin_fetch_pa(cpu, (u32)(cpu->seg[SEG_CS].base + cpu->rip), &pa))
+        return NULL;
+    for (unsigned n = 0; n < ARRAY_LEN(b->link); n++)
+        if (block_is_at(b->link[n], cpu, pa))
+            return b->link[n];
+    struct block *next = block_at(cpu->interp->blocks, pa, cpu->code_mode);
+    if (!block_is_at(next, cpu, pa) || next->page2 != UINT64_MAX)
+        return NULL;
+    if (b->pa != UINT64_MAX)
+        b->link[b->link[0] != NULL] = next;
+    return next;
+}
+
 /* Runs blocks until something wants attention or the limit is reached. Not inline: setjmp in the
  * caller would keep its variables out of registers. */
 static __attribute__((noinline)) void run_straight(struct cpu *cpu, u64 until)
@@ -183,14 +200,29 @@ unsigned interp_runs_at(const struct cpu *cpu, u64 pa)
     return b ? b->runs : 0;
 }
 
-void interp_one_block(struct cpu *cpu, u64 until)
+static void run_block(struct cpu *cpu, struct block *b, u64 until)
 {
-    struct block *b = block_find(cpu, cpu->interp->blocks);
     b->runs++;
     if (unlikely(b->count > until - cpu->icount))
         run_rest(cpu, until);
     else
         block_run(cpu, b);
+}
+
+void interp_one_block(struct cpu *cpu, u64 until)
+{
+    run_block(cpu, block_find(cpu, cpu->interp->blocks), until);
+}
+
+void interp_cold(struct cpu *cpu, u64 until, unsigned runs)
+{
+    struct block *b = block_find(cpu, cpu->interp->blocks);
+    do {
+        run_block(cpu, b, until);
+        if (cpu_must_stop(cpu) || cpu->inhibit || cpu->halted || cpu->icount >= until)
+            return;
+        b = known_block(cpu, b);
+    } while (b && b->runs && b->runs < runs);
 }
 
 void interp_leave(struct cpu *cpu)

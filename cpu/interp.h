@@ -20,6 +20,9 @@ void interp_limit(struct cpu *cpu, size_t bytes); /* memory for blocks: cold one
 unsigned interp_runs(struct cpu *cpu);
 unsigned interp_runs_at(const struct cpu *cpu, u64 pa); /* the same at a physical address */
 void interp_one_block(struct cpu *cpu, u64 until);      /* or less, when icount reaches `until` */
+/* One block, and what comes after it as long as those are blocks that were started before, but
+ * fewer than `runs` times. */
+void interp_cold(struct cpu *cpu, u64 until, unsigned runs);
 void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size);
 void interp_remapped(struct cpu *cpu);
 void interp_leave(struct cpu *cpu);

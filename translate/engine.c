@@ -226,7 +226,7 @@ static void translate_run(struct cpu *cpu, u64 until)
         else if (code)
             run_translated(t, code, until);
         else
-            interp_one_block(cpu, until);
+            interp_cold(cpu, until, t->threshold);
         t->stops[STOP_MODE] += !mode;
     } while (!cpu_must_stop(cpu) && !cpu->inhibit && !cpu->halted && cpu->icount < until);
 }
