@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cpu/control.h"
 #include "cpu/interp.h"
 #include "cpu/segment.h"
 #include "frontend/elf_file.h"
@@ -121,21 +122,33 @@ static double run_loop(struct cpu *cpu, u32 target)
     return best / LOOPS;
 }
 
-static void measure_writes(struct cpu *cpu)
+static void measure_writes(struct cpu *cpu, const char *tier)
 {
     char what[80];
     tblock_reset(cpu->translator);
+    printf("loops that write, %s:\n", tier);
     for (const struct loop *l = loops; l < loops + ARRAY_LEN(loops); l++) {
         for (u32 n = 0; n < l->length; n++)
             phys_write(cpu->mem, CODE + n, (u8)l->code[n], 1);
         double apart = run_loop(cpu, OTHER), beside = run_loop(cpu, CODE + l->beside);
-        snprintf(what, sizeof what, "write of %s, elsewhere", l->what);
+        snprintf(what, sizeof what, "  %s, elsewhere", l->what);
         printf("%-40s %8.1f ns\n", what, apart);
-        printf("%-40s %8.1f ns, %.1f x\n", "  on the page of the code", beside, beside / apart);
+        printf("%-40s %8.1f ns, %.1f x\n", "    on the page of the code", beside, beside / apart);
     }
 }
 
-static void set_up(struct bench *b, struct clock *clock, struct log *log)
+/* All RAM, identity-mapped by pages of 4 MiB that user code cannot reach. */
+static void page_all(struct cpu *cpu)
+{
+    enum { DIRECTORY = 0x3000, ENTRIES = 1024, ENTRY = 0xe3 /* P, W, A, D, PS */ };
+    for (u32 n = 0; n < ENTRIES; n++)
+        phys_write(cpu->mem, DIRECTORY + 4 * n, n << 22 < RAM ? n << 22 | ENTRY : 0, 4);
+    control_write_cr4(cpu, CR4_PSE | CR4_OSFXSR | CR4_OSXMMEXCPT);
+    control_write_cr3(cpu, DIRECTORY);
+    control_write_cr0(cpu, cpu->cr0 | CR0_PG | CR0_WP);
+}
+
+static void set_up(struct bench *b, struct clock *clock, struct log *log, enum translate_tier tier)
 {
     static const struct descriptor code = {0x0000ffff, 0x00cf9b00, 0},
                                    data = {0x0000ffff, 0x00cf9300, 0};
@@ -150,34 +163,51 @@ static void set_up(struct bench *b, struct clock *clock, struct log *log)
         segment_set(b->cpu, n, 8, n == SEG_CS ? &code : &data);
     cpu_update_mode(b->cpu);
     interp_init(b->cpu);
-    if (!translate_init(b->cpu, CACHE, TRANSLATE_CHECKED, &err))
+    if (!translate_init(b->cpu, CACHE, tier, &err))
         die("%s", err.text);
+    page_all(b->cpu);
+}
+
+static void tear_down(struct bench *b, struct clock *clock)
+{
+    struct physmem *mem = b->cpu->mem;
+    translate_free(b->cpu);
+    interp_free(b->cpu);
+    cpu_free(b->cpu);
+    physmem_free(mem);
+    clock_free(clock);
+}
+
+static void measure_file(struct bench *b, const char *path)
+{
+    struct error err = {0};
+    struct blob file;
+    if (!blob_read(&file, path, "program", MAX_FILE, &err))
+        die("%s", err.text);
+    b->file = file.data;
+    b->length = 0;
+    if (!elf_file_segments(file.data, file.size, &b->entry, take_code, b) || !b->length)
+        die("%s: no program", path);
+    measure(b, path);
+    blob_free(&file);
 }
 
 int main(int argc, char **argv)
 {
+    static const char *const tier[] = {[TRANSLATE_AUTO] = "cold code interpreted",
+                                       [TRANSLATE_CHECKED] = "checked accesses",
+                                       [TRANSLATE_DIRECT] = "through a window"};
     struct bench b = {0};
     struct clock clock;
     struct log log = {.quiet = true};
-    set_up(&b, &clock, &log);
-    for (int n = 1; n < argc; n++) {
-        struct error err = {0};
-        struct blob file;
-        if (!blob_read(&file, argv[n], "program", MAX_FILE, &err))
-            die("%s", err.text);
-        b.file = file.data;
-        b.length = 0;
-        if (!elf_file_segments(file.data, file.size, &b.entry, take_code, &b) || !b.length)
-            die("%s: no program", argv[n]);
-        measure(&b, argv[n]);
-        blob_free(&file);
+    set_up(&b, &clock, &log, TRANSLATE_CHECKED);
+    for (int n = 1; n < argc; n++)
+        measure_file(&b, argv[n]);
+    tear_down(&b, &clock);
+    for (unsigned n = 0; n < ARRAY_LEN(tier); n++) {
+        set_up(&b, &clock, &log, n);
+        measure_writes(b.cpu, tier[n]);
+        tear_down(&b, &clock);
     }
-    measure_writes(b.cpu);
-    struct physmem *mem = b.cpu->mem;
-    translate_free(b.cpu);
-    interp_free(b.cpu);
-    cpu_free(b.cpu);
-    physmem_free(mem);
-    clock_free(&clock);
     return 0;
 }
