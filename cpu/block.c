@@ -10,9 +10,17 @@
 #include "cpu/decode.h"
 #include "cpu/interp.h"
 #include "cpu/mem.h"
+#include "cpu/patch.h"
 
 enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20 };
 #define NO_ADDRESS UINT64_MAX
+
+/* How often a block had run when an immediate or a displacement in it was rewritten: it is no
+ * colder for that. */
+struct rewritten {
+    u64 ram_offset; /* where it starts */
+    u32 runs;       /* its runs */
+};
 
 struct block_cache {
     struct cpu *cpu;                    /* whose code it is */
@@ -22,6 +30,7 @@ struct block_cache {
     struct block **page;                /* by RAM page number: the blocks decoded from it */
     u64 page_count;                     /* entries of page */
     bool empty;                         /* hash and page are */
+    struct rewritten rewritten[64];     /* by hash of ram_offset */
     struct block *scratch; /* a block that is not cached: cut by the CS limit, or not in memory */
     struct insn draft[BLOCK_MAX_INSNS]; /* instructions of the block that is being built */
 };
@@ -174,6 +183,25 @@ static void page_note(struct block_cache *c, u64 ram_offset)
         note_bytes(b, code, ram_offset);
 }
 
+static struct rewritten *rewritten_slot(struct block_cache *c, u64 ram_offset)
+{
+    return &c->rewritten[(ram_offset ^ ram_offset >> 6) % ARRAY_LEN(c->rewritten)];
+}
+
+/* The block is about to be dropped because [ram_offset, +size) is written. */
+static void note_runs(struct block_cache *c, const struct block *b, u64 ram_offset, unsigned size)
+{
+    unsigned at = 0, n = 0, from = (unsigned)(ram_offset - b->ram_offset);
+    if (ram_offset < b->ram_offset || from >= b->bytes)
+        return;
+    while (n + 1 < b->count && at + b->insn[n].len <= from)
+        at += b->insn[n++].len;
+    struct insn_fields f = insn_fields(&b->insn[n]);
+    if (field_covers(f.imm, from - at, from - at + size) ||
+        field_covers(f.disp, from - at, from - at + size))
+        *rewritten_slot(c, b->ram_offset) = (struct rewritten){b->ram_offset, b->runs};
+}
+
 void block_written(struct block_cache *c, u64 ram_offset, unsigned size)
 {
     const struct code_page *code = physmem_code(c->cpu->mem, ram_offset);
@@ -181,8 +209,10 @@ void block_written(struct block_cache *c, u64 ram_offset, unsigned size)
         return;
     for (struct block *b = *page_of(c, ram_offset), *next; b; b = next) {
         next = b->page_next[link_in(b, ram_offset)];
-        if (block_overlaps(b, ram_offset, size))
-            block_drop(c, b);
+        if (!block_overlaps(b, ram_offset, size))
+            continue;
+        note_runs(c, b, ram_offset, size);
+        block_drop(c, b);
     }
     page_note(c, ram_offset);
 }
@@ -325,8 +355,11 @@ static void block_insert(struct block_cache *c, struct block *b)
     c->hash[h] = b;
     c->empty = false;
     b->ram_offset = ram_offset_of(c->cpu, b->pa);
-    if (b->ram_offset != NO_ADDRESS)
+    const struct rewritten *r = rewritten_slot(c, b->ram_offset);
+    if (b->ram_offset != NO_ADDRESS) {
+        b->runs = r->ram_offset == b->ram_offset ? r->runs : 0;
         page_add(c, b, 0, b->ram_offset);
+    }
     if (b->page2 == NO_ADDRESS)
         return;
     b->ram_offset2 = ram_offset_of(c->cpu, b->page2);

@@ -11,10 +11,13 @@
 /* Whose code it is: each adds and removes its own. */
 enum code_owner { CODE_DECODED, CODE_TRANSLATED, CODE_OWNERS };
 
-/* By owner, bit n % 8 of byte n / 8 is byte n of the page; the last 8 bytes are 0, so that any
- * access may look at 8 bytes from its first one on. */
+/* By owner, and of all owners; bit n % 8 of byte n / 8 is byte n of the page; the last 8 bytes are
+ * 0, so that any access may look at 8 bytes from its first one on. */
 struct code_page {
-    u8 bits[CODE_OWNERS][PAGE_SIZE / 8 + 8]; /* bit map */
+    union {
+        u8 byte[PAGE_SIZE / 8 + 8];      /* bit map */
+        u64 word[PAGE_SIZE / 8 / 8 + 1]; /* the same */
+    } owned[CODE_OWNERS], any;           /* of one, of all */
 };
 
 /* [first, +size) of the page is code of this owner. */
@@ -23,7 +26,8 @@ static inline void code_page_add(struct code_page *c, enum code_owner owner, uns
 {
     for (unsigned at = first, end = first + size; at < end;) {
         unsigned bit = at % 8, n = 8 - bit < end - at ? 8 - bit : end - at;
-        c->bits[owner][at / 8] |= (u8)((BIT(n) - 1) << bit);
+        c->owned[owner].byte[at / 8] |= (u8)((BIT(n) - 1) << bit);
+        c->any.byte[at / 8] |= (u8)((BIT(n) - 1) << bit);
         at += n;
     }
 }
@@ -31,28 +35,35 @@ static inline void code_page_add(struct code_page *c, enum code_owner owner, uns
 /* None of it is any more. */
 static inline void code_page_clear(struct code_page *c, enum code_owner owner)
 {
-    memset(c->bits[owner], 0, sizeof c->bits[owner]);
+    memset(&c->owned[owner], 0, sizeof c->owned[owner]);
+    for (unsigned n = 0; n < ARRAY_LEN(c->any.word); n++)
+        c->any.word[n] = c->owned[CODE_DECODED].word[n] | c->owned[CODE_TRANSLATED].word[n];
 }
 
-/* Is some of [first, +size) code of this owner? */
-static inline bool code_page_has(const struct code_page *c, enum code_owner owner, unsigned first,
-                                 unsigned size)
+/* Is some of [first, +size) in this map? */
+static inline bool code_page_bits(const u8 *map, unsigned first, unsigned size)
 {
     enum { STEP = 56 }; /* bytes that 8 bytes of the map tell of, wherever they begin */
     for (unsigned at = first, end = first + size; at < end; at += STEP) {
         unsigned n = end - at < STEP ? end - at : STEP;
         u64 mask = (BIT64(n) - 1) << at % 8;
-        if (load_le64(&c->bits[owner][at / 8]) & mask)
+        if (load_le64(map + at / 8) & mask)
             return true;
     }
     return false;
 }
 
+/* Is some of it code of this owner? */
+static inline bool code_page_has(const struct code_page *c, enum code_owner owner, unsigned first,
+                                 unsigned size)
+{
+    return code_page_bits(c->owned[owner].byte, first, size);
+}
+
 /* Is none of it code? */
 static inline bool code_page_free(const struct code_page *c, unsigned first, unsigned size)
 {
-    return !code_page_has(c, CODE_DECODED, first, size) &&
-           !code_page_has(c, CODE_TRANSLATED, first, size);
+    return !code_page_bits(c->any.byte, first, size);
 }
 
 #endif

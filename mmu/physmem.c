@@ -414,21 +414,18 @@ void physmem_unmark(struct physmem *pm, u64 ram_offset, u8 marks)
     u8 *m = &pm->marks[ram_offset >> PAGE_SHIFT];
     struct code_page **code = &pm->code[ram_offset >> PAGE_SHIFT];
     *m &= (u8)~marks;
-    if (*code && !(*m & PAGE_ANY_CODE)) {
-        free(*code);
-        *code = NULL;
-    }
+    if (!*code || (*m & PAGE_ANY_CODE))
+        return;
+    if (pm->mark)
+        pm->mark(pm->mark_opaque, ram_offset & PAGE_MASK);
+    free(*code);
+    *code = NULL;
 }
 
 struct code_page *physmem_code(const struct physmem *pm, u64 ram_offset)
 {
     assert(ram_offset < pm->size);
     return pm->code[ram_offset >> PAGE_SHIFT];
-}
-
-struct code_page *const *physmem_code_table(const struct physmem *pm)
-{
-    return pm->code;
 }
 
 u8 physmem_marks(const struct physmem *pm, u64 ram_offset)

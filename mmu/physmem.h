@@ -74,8 +74,8 @@ void physmem_on_marked_write(struct physmem *pm,
                              void *opaque);
 /* Who answers at an address: a device, ROM, RAM, or nobody. */
 enum phys_kind physmem_kind(const struct physmem *pm, u64 pa);
-/* Called after a mark was set on a page that had none, or none but those of code: cached write
- * permission for it must go. */
+/* Called after a mark was set on a page that had none, or none but those of code, and when its
+ * struct code_page is about to go: cached write permission for it must go. */
 void physmem_on_mark(struct physmem *pm, void (*fn)(void *opaque, u64 ram_offset), void *opaque);
 
 /* What one page is, for the TLB. pa is after A20 (physmem_cpu_address). A page that an MMIO range
@@ -92,9 +92,8 @@ struct phys_page physmem_page(const struct physmem *pm, u64 pa);
 void physmem_mark(struct physmem *pm, u64 ram_offset, u8 marks);
 void physmem_unmark(struct physmem *pm, u64 ram_offset, u8 marks);
 u8 physmem_marks(const struct physmem *pm, u64 ram_offset);
-/* Which bytes of the page are code, or NULL; and the table of all, by number of the RAM page. */
+/* Which bytes of the page are code, or NULL. */
 struct code_page *physmem_code(const struct physmem *pm, u64 ram_offset);
-struct code_page *const *physmem_code_table(const struct physmem *pm);
 u8 *physmem_ram(const struct physmem *pm, u64 ram_offset); /* host address */
 
 /* RAM that is brought when it is first looked at, page by page or more at once. Below 1 MiB, and

@@ -306,6 +306,7 @@ static void take_entry(struct space *s, const struct space *from, unsigned n)
     to->entry[n].tag[ACCESS_EXEC] = TLB_NEVER; /* its first fetch is to be seen */
     to->pa[n] = t->pa[n];
     to->ram_page[n] = t->ram_page[n];
+    to->code[n] = t->code[n];
     to->used[n / 64] |= bit;
     to->global[n / 64] |= t->global[n / 64] & bit;
     if (to->ram_page[n] != UINT32_MAX)

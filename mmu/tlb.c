@@ -259,6 +259,7 @@ struct tlb_entry *tlb_fill(struct space *s, const struct walk_regs *regs, u64 li
     bool direct = !(watch && watch(opaque, lin & PAGE_MASK, pa));
     entry_set(t, lin, &p, direct, may_write(regs, &r, user), write_way(s->pm, &p, direct), fetched);
     t->pa[n] = pa;
+    t->code[n] = p.ram_offset == UINT64_MAX ? NULL : physmem_code(s->pm, p.ram_offset);
     if (s->set && t->ram_page[n] != NO_PAGE)
         note_writer(s, lin, p.ram_offset);
     bit_put(t->global, n, r.global);

@@ -3,8 +3,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "translate/generate.h"
 
-enum { TLB_STRIDE_SHIFT = 5 };
-
 struct host_mem guest_ea(const struct insn *i)
 {
     return (struct host_mem){i->base == REG_ZERO ? HOST_NONE : (u8)host_of_gpr(i->base),
@@ -12,10 +10,39 @@ struct host_mem guest_ea(const struct insn *i)
                              (s32)i->disp};
 }
 
+/* With a displacement that is read from the guest's code; addresses of 32 bits. */
+static void lower_soft(struct generator *g, struct host_mem ea)
+{
+    struct host_mem sum = {SCRATCH_ADDR, HOST_NONE, 0, 0};
+    emit_mov64_imm(g->e, SCRATCH_ADDR, g->disp_from);
+    emit_load32(g->e, SCRATCH_ADDR, sum);
+    if (ea.base != HOST_NONE) {
+        sum.index = ea.base;
+        emit_lea32(g->e, SCRATCH_ADDR, sum);
+    }
+    if (ea.index != HOST_NONE) {
+        sum.index = ea.index;
+        sum.scale = ea.scale;
+        emit_lea32(g->e, SCRATCH_ADDR, sum);
+    }
+}
+
+struct host_mem lower_ea(struct generator *g, const struct insn *i)
+{
+    if (!g->disp_from)
+        return guest_ea(i);
+    lower_offset(g, i);
+    return (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, 0};
+}
+
 void lower_offset(struct generator *g, const struct insn *i)
 {
     struct host_mem ea = guest_ea(i);
     struct emit *e = g->e;
+    if (g->disp_from) {
+        lower_soft(g, ea);
+        return;
+    }
     if (ea.base == HOST_NONE && ea.index == HOST_NONE) {
         emit_mov32_imm(e, SCRATCH_ADDR, i->addrsize == 2 ? (u16)i->disp : (u32)i->disp);
         return;
@@ -137,7 +164,7 @@ struct host_mem lower_operand(struct generator *g, unsigned n, unsigned size, bo
 {
     const struct insn *i = &g->s->insn[n].insn;
     bool flat = mode_reach(g->s->mode, i->seg) == REACH_FLAT && !(i->seg == SEG_CS && write);
-    if (g->windowed && i->addrsize == 4 && flat)
+    if (g->windowed && i->addrsize == 4 && flat && !g->disp_from)
         return direct_operand(i);
     lower_offset(g, i);
     return lower_access(g, n, i->seg, i->addrsize, size, write);

@@ -42,21 +42,13 @@ static u32 *page_of(struct translator *t, u64 n)
     return &t->page[n];
 }
 
-/* Notes which bytes of its page are the block's. */
-static void note_bytes(const struct translator *t, const struct tblock *b)
-{
-    unsigned first = b->lin & ~PAGE_MASK, room = PAGE_SIZE - first;
-    code_page_add(physmem_code(t->cpu->mem, tblock_place(b)), CODE_TRANSLATED, first,
-                  b->bytes < room ? b->bytes : room);
-}
-
 void tblock_insert_page(struct translator *t, struct tblock *b)
 {
     u32 *first = page_of(t, b->page);
     b->page_next = *first;
     *first = tblock_number(t, b);
     physmem_mark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
-    note_bytes(t, b);
+    tblock_note_bytes(t, b);
 }
 
 void tblock_remove_page(struct translator *t, const struct tblock *b)
@@ -102,7 +94,7 @@ static void page_note(struct translator *t, u64 ram_offset)
         return;
     code_page_clear(code, CODE_TRANSLATED);
     for (u32 n = *page_of(t, ram_offset >> PAGE_SHIFT); n; n = t->block[n].page_next)
-        note_bytes(t, &t->block[n]);
+        tblock_note_bytes(t, &t->block[n]);
 }
 
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
@@ -112,10 +104,11 @@ void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
         return;
     for (u32 n = *page_of(t, ram_offset >> PAGE_SHIFT), next; n; n = next) {
         struct tblock *b = &t->block[n];
-        u64 place = tblock_place(b);
         next = b->page_next;
-        if (!b->dropped && ram_offset < place + b->bytes && place < ram_offset + size)
-            tblock_drop(t, b->behind ? b - 1 : b);
+        if (b->dropped || !tblock_hit(t, b, ram_offset, size))
+            continue;
+        soft_written(t, b, ram_offset, size);
+        tblock_drop(t, b->behind ? b - 1 : b);
     }
     page_note(t, ram_offset);
 }

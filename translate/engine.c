@@ -128,7 +128,8 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
         tblock_drop(t, b);
         b = NULL;
     }
-    if (!b && interp_runs(cpu) >= t->threshold)
+    bool hot = !t->threshold && !cpu->debugger;
+    if (!b && (hot || interp_runs(cpu) >= t->threshold))
         b = translate_at(t, lin, mode, place);
     if (!b) {
         t->stops[STOP_COLD]++;

@@ -108,52 +108,30 @@ static void emit_fill(struct translator *t)
     emit_u8(e, 0xc3); /* ret */
 }
 
-/* If SCRATCH_TEST is 0, goes on at the code_page of the page in SCRATCH_INDEX; else to `slow`. */
-static void emit_if_none(struct emit *e, u64 slow)
-{
-    static const u8 to_jmp[] = {0xe3, 0x02, 0xeb, 0x05}; /* jrcxz +2; jmp +5 */
-    emit_bytes(e, to_jmp, sizeof to_jmp);
-    emit_jmp(e, slow);
-}
-
 /* SCRATCH_TEST is what the tag for writes of the entry at SCRATCH_INDEX left: if it is TLB_CODE
  * and none of the bytes is code, returns with the addend. Keeps the flags. */
 static void emit_beside_code(struct translator *t, unsigned size)
 {
-    enum { IN_PAGE_BYTES = (PAGE_SIZE - 1) & ~7, BITS = 7 };
-    const struct host_mem map = {SCRATCH_INDEX, HOST_NONE, 0, 0};
-    const struct physmem *pm = t->cpu->mem;
+    enum { BYTES = (PAGE_SIZE - 1) & ~7, BITS = 7 };
+    const s32 code = (s32)offsetof(struct tlb, code) - TLB_SHIFT;
+    const s32 map = (s32)offsetof(struct code_page, any);
     struct emit *e = &t->emit;
     emit_mov64_imm(e, SCRATCH_HOST, -TLB_CODE);
     emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
     emit_jrcxz_over_jmp(e);
     u8 *miss = emit_jmp_patchable(e);
-    emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
-    /* the code_page of the page */
-    emit_mov64_imm(e, SCRATCH_TEST, -(u64)(uintptr_t)physmem_ram(pm, 0));
-    emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
-    emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_ADDR, 0, 0});
-    emit_shrx(e, true, SCRATCH_TEST, SCRATCH_TEST, REG_TLB);
-    emit_mov64_imm(e, SCRATCH_INDEX, (u64)(uintptr_t)physmem_code_table(pm));
-    emit_load64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_INDEX, SCRATCH_TEST, 3, 0});
-    emit_if_none(e, t->fill.slow);
-    emit_lea64(e, SCRATCH_INDEX, (struct host_mem){SCRATCH_TEST, HOST_NONE, 0, 0});
-    /* the bits of these bytes, from the first byte of the map that has some */
-    emit_mov32_imm(e, SCRATCH_TEST, BITS);
-    emit_pext(e, false, REG_BASE, SCRATCH_ADDR, SCRATCH_TEST);
-    emit_mov32_imm(e, SCRATCH_TEST, (u32)(BIT64(size) - 1));
-    emit_shlx(e, true, REG_BASE, SCRATCH_TEST, REG_BASE);
-    emit_mov32_imm(e, SCRATCH_TEST, IN_PAGE_BYTES);
+    /* the map from the first byte that has some of these bits, from the first one on */
+    emit_load64(e, SCRATCH_HOST,
+                (struct host_mem){REG_TLB, SCRATCH_INDEX, TLB_POINTER_SCALE, code});
+    emit_mov32_imm(e, SCRATCH_TEST, BYTES);
     emit_pext(e, false, SCRATCH_TEST, SCRATCH_ADDR, SCRATCH_TEST);
-    emit_lea64(e, SCRATCH_INDEX, (struct host_mem){SCRATCH_INDEX, SCRATCH_TEST, 0, 0});
-    emit_load64(e, SCRATCH_TEST, map);
-    emit_pext(e, true, SCRATCH_TEST, SCRATCH_TEST, REG_BASE);
-    emit_load64(e, SCRATCH_INDEX,
-                (struct host_mem){SCRATCH_INDEX, HOST_NONE, 0,
-                                  sizeof((struct code_page *)0)->bits[CODE_DECODED]});
-    emit_pext(e, true, SCRATCH_INDEX, SCRATCH_INDEX, REG_BASE);
-    emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_INDEX, 0, 0});
-    emit_load64(e, REG_BASE, CPU_MEM(access_base));
+    emit_load64(e, SCRATCH_HOST, (struct host_mem){SCRATCH_HOST, SCRATCH_TEST, 0, map});
+    emit_mov32_imm(e, SCRATCH_TEST, BITS);
+    emit_pext(e, false, SCRATCH_TEST, SCRATCH_ADDR, SCRATCH_TEST);
+    emit_shrx(e, true, SCRATCH_HOST, SCRATCH_HOST, SCRATCH_TEST);
+    emit_mov32_imm(e, SCRATCH_TEST, 64 - size);
+    emit_shlx(e, true, SCRATCH_TEST, SCRATCH_HOST, SCRATCH_TEST);
+    emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
     emit_jrcxz_over_jmp(e);
     emit_jmp(e, t->fill.slow);
     emit_u8(e, 0xc3); /* ret */

@@ -53,8 +53,13 @@ static void gen_copy(struct generator *g, unsigned n)
     struct host_mem m;
     u8 *start = g->e->at;
     unsigned colds = g->cold_count;
+    if (g->imm_from) {
+        gen_soft(g, n);
+        return;
+    }
     if (o)
-        m = s->access ? lower_operand(g, n, o->size, s->access & SCAN_WRITE) : guest_ea(&s->insn);
+        m = s->access ? lower_operand(g, n, o->size, s->access & SCAN_WRITE)
+                      : lower_ea(g, &s->insn);
     if (!copy_insn(g->e, s, g->code + s->offset, o ? &m : NULL)) {
         g->e->at = start;
         g->cold_count = colds;
@@ -76,6 +81,7 @@ static void gen_insn(struct generator *g, unsigned n)
 #include "translate/verdict.def"
 #undef VERDICT
     };
+    soft_begin(g, n);
     generators[g->s->insn[n].verdict](g, n);
 }
 
@@ -121,13 +127,14 @@ static void emit_callout(struct generator *g, const struct cold *c)
     } else {
         emit_to_site(g->e, g->t->callout);
     }
-    emit_site(
-        g, (struct tsite){.resume = end ? 0 : (u32)(c->resume - (u64)(uintptr_t)g->t->rx),
-                          .offset = s->offset,
-                          .which = (u8)c->insn,
-                          .flags = (u8)((g->b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) |
-                                        (callout_may_change_mode(s) ? SITE_MODE : 0) |
-                                        (s->verdict == VERDICT_INTERPRET ? SITE_INTERPRET : 0))});
+    emit_site(g,
+              (struct tsite){.resume = end ? 0 : (u32)(c->resume - (u64)(uintptr_t)g->t->rx),
+                             .offset = s->offset,
+                             .which = (u8)c->insn,
+                             .flags = (u8)((g->b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) |
+                                           (callout_may_change_mode(s) ? SITE_MODE : 0) |
+                                           (s->verdict == VERDICT_INTERPRET ? SITE_INTERPRET : 0) |
+                                           (g->soft_count ? SITE_SOFT : 0))});
 }
 
 /* Jumps of one instruction that go on at the same place share their stub. */
@@ -258,6 +265,7 @@ static void put_map(struct generator *g)
     struct tplace *map = tblock_map(g->t, g->b);
     memcpy(map, g->map, g->b->count * sizeof *map);
     g->e->at = (u8 *)(map + g->b->count);
+    soft_put(g);
 }
 
 struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
@@ -288,7 +296,8 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     g.s = s;
     g.code = s->code;
     g.b = b;
-    g.cold_count = 0;
+    g.cold_count = g.soft_count = 0;
+    g.place = ram_offset;
     g.windowed = !b->checked;
     gen_block(&g);
     assert(t->emit.at - start <= UINT16_MAX);

@@ -12,6 +12,8 @@ enum {
     HOST_CODE_MAX = 2048 /* bytes of one instruction */
 };
 
+enum { MAX_SOFT = 2 * SCAN_MAX_INSNS };
+
 /* A jump in the hot code that waits for its stub at the end of the block. */
 struct cold {
     u8 *place;   /* rel32 in the writable view */
@@ -37,12 +39,20 @@ struct generator {
     struct tplace map[SCAN_MAX_INSNS]; /* its instructions */
     u64 last_stub;                     /* the stub emitted last */
     bool windowed;                     /* accesses go through the direct window */
+    u64 place;                         /* of the block in the memfd */
+    /* host addresses of the immediate and the displacement of the current instruction if its code
+     * is to read them, else 0 */
+    u64 imm_from, disp_from;
+    struct tsoft soft[MAX_SOFT + 1]; /* these, of the whole block */
+    unsigned soft_count;             /* entries of soft */
 };
 
 /* A field of struct cpu as a host operand. */
 #define CPU_MEM(field) ((struct host_mem){REG_CPU, HOST_NONE, 0, (s32)offsetof(struct cpu, field)})
 
-/* A field of the TLB entry at SCRATCH_INDEX, an offset in eights. */
+/* The scale of SCRATCH_INDEX for entries of the TLB is 3, for its arrays of pointers: */
+enum { TLB_STRIDE_SHIFT = 5, TLB_POINTER_SCALE = 3 - (TLB_STRIDE_SHIFT - 3) };
+/* A field of the TLB entry at SCRATCH_INDEX. */
 #define TLB_MEM(field)                                                                             \
     ((struct host_mem){REG_TLB, SCRATCH_INDEX, 3,                                                  \
                        (s32)(offsetof(struct tlb, entry) + offsetof(struct tlb_entry, field)) -    \
@@ -78,6 +88,8 @@ void gen_callout(struct generator *g, unsigned n);
 struct host_mem guest_ea(const struct insn *i);
 /* The offset of the memory operand into SCRATCH_ADDR. */
 void lower_offset(struct generator *g, const struct insn *i);
+/* The effective address itself, not cut; may use SCRATCH_ADDR. */
+struct host_mem lower_ea(struct generator *g, const struct insn *i);
 /* The host operand of instruction n's memory operand, for an access of this kind. */
 struct host_mem lower_operand(struct generator *g, unsigned n, unsigned size, bool write);
 /* That of seg:[offset in SCRATCH_ADDR, +size); width: bytes that the offset was cut to. */
@@ -120,6 +132,13 @@ void gen_bit_string(struct generator *g, unsigned n);
 /* control.c: control words of x87 and SSE. */
 void gen_fldcw(struct generator *g, unsigned n);
 void gen_ldmxcsr(struct generator *g, unsigned n);
+
+/* soft.c: before instruction n: sets imm_from and disp_from; the instruction with imm_from;
+ * SCRATCH_TEST = its immediate of this many bytes, from there; the list behind the map. */
+void soft_begin(struct generator *g, unsigned n);
+void gen_soft(struct generator *g, unsigned n);
+void soft_load_imm(struct generator *g, const struct insn *i, unsigned size);
+void soft_put(struct generator *g);
 
 /* string.c */
 void gen_string(struct generator *g, unsigned n);

@@ -24,8 +24,12 @@ void gen_push(struct generator *g, unsigned n)
     const struct insn *i = &g->s->insn[n].insn;
     unsigned colds = g->cold_count, size = i->opsize;
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -(s32)size, size, true);
+    if (g->imm_from)
+        soft_load_imm(g, i, size);
     if (i->op[0].kind == OPND_REG)
         emit_store(g->e, size, m, host_of_gpr(i->op[0].reg));
+    else if (g->imm_from)
+        emit_store(g->e, size, m, SCRATCH_TEST);
     else if (size == 2)
         emit_store16_imm(g->e, m, (u16)i->imm);
     else

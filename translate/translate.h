@@ -35,12 +35,25 @@ struct tplace {
     u16 string : 1; /* it is a string instruction */
 };
 
+/* Bytes of a block that its code reads when it runs: writes to them do not drop it. */
+struct tsoft {
+    u16 at;   /* offset of the first; ascending */
+    u16 size; /* how many; 0 ends the list */
+};
+
+/* An immediate or a displacement that is being rewritten. */
+struct rewritten {
+    u64 place; /* its place in the memfd */
+    u8 size;   /* bytes */
+    u8 times;  /* blocks that were dropped for that, counted to SOFT_AFTER */
+};
+
 /* Records of blocks are an array, in the order of the code in the cache. Number 0 is none. */
 struct tblock {
     u32 lin;          /* linear address of the first byte */
     u32 ip;           /* instruction pointer of the first byte */
     u32 page;         /* RAM page, by number */
-    u32 code;         /* offset of its code in the cache; its map follows it */
+    u32 code;         /* offset of its code in the cache; its map follows it, then its tsofts */
     u32 hash_next;    /* number of the next with the same hash */
     u32 page_next;    /* of the next of the same RAM page */
     u32 in;           /* exits of others that are linked here: number of the first, or 0 */
@@ -64,6 +77,7 @@ struct tblock {
     bool
         crosses : 1; /* its one instruction goes on in the next page; the next record is for that */
     bool behind : 1; /* not a block, but the rest of the one before */
+    bool soft : 1;   /* there is a list of struct tsoft behind its map */
 };
 
 /* What follows the jump to a callout stub in the code, in the writable view filled at translation.
@@ -81,6 +95,7 @@ enum {
     SITE_END = 2,       /* the block ends with it */
     SITE_MODE = 4,      /* the instruction may change the mode */
     SITE_INTERPRET = 8, /* the interpreter fetches and decodes it, too */
+    SITE_SOFT = 16,     /* the instruction may be another one each time */
 };
 
 /* The decoded instruction of a site. */
@@ -161,20 +176,22 @@ struct translator {
     unsigned mode_now;         /* number of the mode that was looked at last */
     unsigned mode_before;      /* of the one before: a system call goes back to it */
     struct tblock *block;      /* every block since the last reset, from 1 on */
-    u32 block_count, block_max; /* entries with [0], room */
-    struct texit *exit;         /* direct exits of all blocks, from 1 on */
-    u32 exit_count, exit_max;   /* entries with [0], room */
-    struct tcallout *insn;      /* decoded instructions of sites that were run, a ring */
-    u32 insn_next, insn_max;    /* next to be used, entries */
-    u32 hash[1 << 16];          /* numbers of blocks by linear address and place */
-    u32 *page;                  /* by number of the RAM page: the first of its blocks, or 0 */
-    u64 page_count;             /* entries of page */
-    u64 stops[STOP_COUNT];      /* counters */
-    struct direct *direct;      /* direct windows */
-    u64 direct_refusals;        /* accesses that they could not serve */
-    struct signals *signals;    /* handlers that were there before */
-    struct returns *returns;    /* stacks of return addresses */
-    struct bare bare[2];        /* links without a guard: supervisor, user */
+    u32 block_count, block_max;      /* entries with [0], room */
+    struct texit *exit;              /* direct exits of all blocks, from 1 on */
+    u32 exit_count, exit_max;        /* entries with [0], room */
+    struct tcallout *insn;           /* decoded instructions of sites that were run, a ring */
+    u32 insn_next, insn_max;         /* next to be used, entries */
+    u32 hash[1 << 16];               /* numbers of blocks by linear address and place */
+    u32 *page;                       /* by number of the RAM page: the first of its blocks, or 0 */
+    u64 page_count;                  /* entries of page */
+    u64 stops[STOP_COUNT];           /* counters */
+    struct rewritten rewritten[256]; /* by hash of the place */
+    u64 rewritten_pages;     /* by low bits of the page's number: some are read at run time */
+    struct direct *direct;   /* direct windows */
+    u64 direct_refusals;     /* accesses that they could not serve */
+    struct signals *signals; /* handlers that were there before */
+    struct returns *returns; /* stacks of return addresses */
+    struct bare bare[2];     /* links without a guard: supervisor, user */
     u64 translated_insns, translated_bytes; /* totals */
     u64 cycles;                             /* of the host's time stamp counter, spent on that */
 };
@@ -245,6 +262,13 @@ void links_consider(struct translator *t);
 void links_forget_ids(struct translator *t);
 void links_reset(struct translator *t); /* all blocks are gone */
 void links_free(struct translator *t);
+/* soft.c: [ram_offset, +size), of which block b has some, is about to be written: counts that if it
+ * is an immediate or a displacement. */
+void soft_written(struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size);
+/* Does such a write touch what the block's code was made from? Which bytes of its page these are,
+ * for the page's struct code_page. */
+bool tblock_hit(const struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size);
+void tblock_note_bytes(const struct translator *t, const struct tblock *b);
 
 /* crossing.c: instructions that cross their page. */
 struct crossing {

@@ -10,7 +10,7 @@
 static const struct insn *site_insn(struct translator *t, const struct tblock *b,
                                     struct tsite *site)
 {
-    if (t->insn[site->insn].owner == site && site != t->trap_site)
+    if (t->insn[site->insn].owner == site && site != t->trap_site && !(site->flags & SITE_SOFT))
         return &t->insn[site->insn].insn;
     site->insn = site == t->trap_site ? 0 : 1 + t->insn_next++ % (t->insn_max - 1);
     t->insn[site->insn].owner = site;

@@ -28,12 +28,15 @@ struct program {
     u8 code[LARGEST];       /* the region's contents */
     unsigned used;          /* bytes of it */
     u32 piece[MAX_PIECES];  /* where each piece starts */
+    u8 field[MAX_PIECES];   /* offset in it of an immediate of 32 bits */
+    u8 disp[MAX_PIECES];    /* that of a displacement, or the same */
     unsigned count, wanted; /* pieces made, and to be made */
     struct {
         u32 place;         /* offset of a rel32 or an absolute address in the code */
         u8 piece;          /* what it leads to */
         bool rel;          /* relative */
-        u8 add;            /* bytes behind the piece's start */
+        bool field, disp;  /* it leads to that of the piece */
+        s8 add;            /* bytes behind that */
     } fix[4 * MAX_PIECES]; /* to be filled in when all pieces are known */
     unsigned fixes;        /* entries of fix */
     struct {
@@ -60,15 +63,24 @@ static void put(struct program *p, u32 v, unsigned size)
             put(p, bytes_[n_], 1);                                                                 \
     } while (0)
 
-static void put_target(struct program *p, bool rel, unsigned add)
+static void put_target(struct program *p, bool rel)
 {
     if (p->fixes < ARRAY_LEN(p->fix)) {
         p->fix[p->fixes].place = p->used;
         p->fix[p->fixes].piece = (u8)fuzz_below(&p->f, p->wanted);
-        p->fix[p->fixes].add = (u8)add;
+        p->fix[p->fixes].add = 0;
+        p->fix[p->fixes].field = p->fix[p->fixes].disp = false;
         p->fix[p->fixes++].rel = rel;
     }
     put(p, 0, 4);
+}
+
+/* The address of what piece_modify changes, and so many bytes more. */
+static void put_field(struct program *p, int add)
+{
+    put_target(p, false);
+    p->fix[p->fixes - 1].field = true;
+    p->fix[p->fixes - 1].add = (s8)add;
 }
 
 /* dec dword [COUNTER]; jnz over; ud2 */
@@ -165,7 +177,7 @@ static void piece_jcc(struct program *p)
     put_guard(p);
     piece_alu(p);
     put(p, 0x800f | fuzz_below(&p->f, 16) << 8, 2);
-    put_target(p, true, 0);
+    put_target(p, true);
 }
 
 static void piece_jump(struct program *p)
@@ -174,15 +186,15 @@ static void piece_jump(struct program *p)
     switch (fuzz_below(&p->f, 7)) {
     case 0:
         put(p, 0xe9, 1);
-        put_target(p, true, 0);
+        put_target(p, true);
         break;
     case 1: /* call */
         put(p, 0xe8, 1);
-        put_target(p, true, 0);
+        put_target(p, true);
         break;
     case 2: /* mov eax, target; jmp or call eax */
         put(p, 0xb8, 1);
-        put_target(p, false, 0);
+        put_target(p, false);
         put(p, fuzz_percent(&p->f, 50) ? 0xe0ff : 0xd0ff, 2);
         break;
     case 3: /* and ecx, 15; jmp or call [ecx * 4 + TABLE] */
@@ -192,28 +204,29 @@ static void piece_jump(struct program *p)
         break;
     case 4: /* push target; ret */
         put(p, 0x68, 1);
-        put_target(p, false, 0);
+        put_target(p, false);
         put(p, 0xc3, 1);
         break;
     case 5: /* and ecx, 3; loop or jecxz over a jmp */
         PUT(0x83, 0xe1, 0x03);
         put(p, fuzz_percent(&p->f, 50) ? 0x05e2 : 0x05e3, 2);
         put(p, 0xe9, 1);
-        put_target(p, true, 0);
+        put_target(p, true);
         break;
     default: put(p, 0xc3, 1);
     }
 }
 
-/* Stores into the code: bytes of an immediate, which every piece starts with. */
+/* Stores into the code: bytes of the immediate that every piece starts with, the low byte of a
+ * displacement. */
 static void piece_modify(struct program *p)
 {
     bool wide = fuzz_percent(&p->f, 50);
-    switch (fuzz_below(&p->f, 4)) {
-    case 0: /* mov [target + 1], reg */
+    switch (fuzz_below(&p->f, 7)) {
+    case 0: /* mov [field], reg */
         put(p, wide ? 0x89 : 0x88, 1);
         put(p, any_reg(p) << 3 | 5, 1);
-        put_target(p, false, 1 + (wide ? 0 : fuzz_below(&p->f, 4)));
+        put_field(p, wide ? 0 : (int)fuzz_below(&p->f, 4));
         break;
     case 1: /* of the instruction that follows: mov [+7], al; mov reg, imm */
         put(p, 0xa2, 1);
@@ -221,18 +234,88 @@ static void piece_modify(struct program *p)
         put(p, 0xb8 | any_reg(p), 1);
         put(p, fuzz_value(&p->f), 4);
         break;
-    case 2: /* add dword [target + 1], imm8 */
+    case 2: /* add dword [field], imm8 */
         PUT(0x83, 0x05);
-        put_target(p, false, 1);
+        put_field(p, 0);
         put(p, fuzz_random(&p->f), 1);
         break;
-    default: /* mov edi, target + 1; mov ecx, 4; rep stosb */
+    case 3: /* add dword [field - 1], imm32 that keeps the byte before the field */
+        PUT(0x81, 0x05);
+        put_field(p, -1);
+        put(p, fuzz_random(&p->f) & ~0xffu, 4);
+        break;
+    case 4: /* mov byte [field], imm8 */
+    case 5: /* mov byte [displacement], imm8 */
+        PUT(0xc6, 0x05);
+        put_field(p, 0);
+        p->fix[p->fixes - 1].disp = fuzz_percent(&p->f, 50);
+        put(p, fuzz_random(&p->f), 1);
+        break;
+    default: /* mov edi, field; mov ecx, 4; rep stosb */
         put(p, 0xbf, 1);
-        put_target(p, false, 1);
+        put_field(p, 0);
         put(p, 0xb9, 1);
         put(p, 4, 4);
         PUT(0xfc, 0xf3, 0xaa);
     }
+}
+
+/* An instruction with what piece_modify may change, at the start of piece n. */
+static void put_first(struct program *p, unsigned n)
+{
+    unsigned op = fuzz_below(&p->f, 8) << 3, kind = fuzz_below(&p->f, 8);
+    p->field[n] = 2;
+    p->disp[n] = 0;
+    if (kind == 0) { /* alu reg, imm32 */
+        put(p, 0xc081 | op << 8 | any_reg(p) << 8, 2);
+    } else if (kind == 1) { /* test reg, imm32 */
+        put(p, 0xc0f7 | any_reg(p) << 8, 2);
+    } else if (kind < 4) { /* alu or mov dword [data], imm32 */
+        put(p, kind == 2 ? 0x0581 | op << 8 : 0x05c7, 2);
+        put(p, any_data(p), 4);
+        p->disp[n] = 2;
+        p->field[n] = 6;
+    } else { /* alu eax, imm32; push imm32; mov reg, imm32 */
+        put(p, kind == 4 ? op | 5 : kind == 5 ? 0x68 : 0xb8 | any_reg(p), 1);
+        p->field[n] = 1;
+    }
+    put(p, fuzz_value(&p->f), 4);
+    if (kind == 5)
+        put(p, 0x58 | any_reg(p), 1);
+    if (!p->disp[n])
+        p->disp[n] = p->field[n];
+}
+
+/* mov ecx, count; 1: mov [displacement of what follows], cl; that; dec ecx; jnz 1b */
+static void piece_displace(struct program *p)
+{
+    static const struct {
+        u8 bytes[4], length;
+    } op[] = {{{0x8b, 0x05}, 2},
+              {{0x01, 0x05}, 2},
+              {{0x8d, 0x80}, 2},
+              {{0xa1}, 1},
+              {{0xa2}, 1},
+              {{0x0f, 0xbe, 0x05}, 3},
+              {{0x0f, 0xab, 0x05}, 3},
+              {{0x66, 0x8d, 0x80}, 3},
+              {{0x8d, 0x84, 0x4b}, 3},
+              {{0x80, 0x05}, 2},
+              {{0x86, 0x25}, 2},
+              {{0x8d, 0x04, 0x8d}, 3}};
+    unsigned n = fuzz_below(&p->f, ARRAY_LEN(op));
+    put(p, 0xb9, 1);
+    put(p, 5 + fuzz_below(&p->f, 8), 4);
+    unsigned start = p->used;
+    PUT(0x88, 0x0d);
+    put(p, code->base + p->used + 4 + op[n].length, 4);
+    for (unsigned k = 0; k < op[n].length; k++)
+        put(p, op[n].bytes[k], 1);
+    put(p, data->base + fuzz_below(&p->f, 0x1e00), 4);
+    if (op[n].bytes[0] == 0x80)
+        put(p, fuzz_random(&p->f), 1);
+    PUT(0x49, 0x75);
+    put(p, start - (p->used + 1), 1);
 }
 
 /* Into the middle: jmp +1; mov eax, imm whose bytes are inc ebx; dec esi; nop; inc edi */
@@ -330,12 +413,11 @@ static void piece_other(struct program *p)
 static void make_piece(struct program *p)
 {
     static void (*const kind[])(struct program *) = {
-        piece_alu,    piece_byte,  piece_memory, piece_memory, piece_indexed,     piece_stack,
-        piece_jcc,    piece_jcc,   piece_jump,   piece_modify, piece_middle,      piece_fpu,
-        piece_string, piece_other, piece_other,  piece_hole,   piece_stack_beside};
+        piece_alu,    piece_byte,  piece_memory, piece_memory, piece_indexed,      piece_stack,
+        piece_jcc,    piece_jcc,   piece_jump,   piece_modify, piece_middle,       piece_fpu,
+        piece_string, piece_other, piece_other,  piece_hole,   piece_stack_beside, piece_displace};
     p->piece[p->count++] = p->used;
-    put(p, 0xb8 | any_reg(p), 1); /* mov reg, imm: what piece_modify changes */
-    put(p, fuzz_value(&p->f), 4);
+    put_first(p, p->count - 1);
     for (unsigned n = 1 + fuzz_below(&p->f, 4); n; n--)
         kind[fuzz_below(&p->f, ARRAY_LEN(kind))](p);
 }
@@ -343,7 +425,9 @@ static void make_piece(struct program *p)
 static void resolve(struct program *p)
 {
     for (unsigned n = 0; n < p->fixes; n++) {
-        u32 to = p->piece[p->fix[n].piece] + p->fix[n].add;
+        unsigned piece = p->fix[n].piece;
+        u32 in = p->fix[n].disp ? p->disp[piece] : p->fix[n].field ? p->field[piece] : 0;
+        u32 to = p->piece[piece] + in + (u32)p->fix[n].add;
         u32 v = p->fix[n].rel ? to - (p->fix[n].place + 4) : code->base + to;
         store_le32(p->code + p->fix[n].place, v);
     }

@@ -1,0 +1,172 @@
+/* Immediates and displacements that the guest keeps rewriting: translated code reads them where
+ * they are, when it runs, and a write to nothing else drops nothing (SDM vol. 3, 8.1.3). */
+/* SPDX-License-Identifier: MIT */
+#include "cpu/decode.h"
+#include "cpu/exec.h"
+#include "cpu/interp.h"
+#include "cpu/patch.h"
+#include "translate/generate.h"
+
+enum {
+    SOFT_AFTER = 4 /* blocks that a field's rewriting has cost before it is read at run time */
+};
+
+static struct rewritten *slot_of(struct translator *t, u64 place)
+{
+    return &t->rewritten[(place ^ place >> 8 ^ place >> 16) % ARRAY_LEN(t->rewritten)];
+}
+
+static u64 page_bit(u64 place)
+{
+    return BIT64(place >> PAGE_SHIFT & 63);
+}
+
+static void count(struct translator *t, u64 place, unsigned size)
+{
+    struct rewritten *r = slot_of(t, place);
+    if (r->place != place || r->size != size)
+        *r = (struct rewritten){.place = place, .size = (u8)size};
+    r->times += r->times < SOFT_AFTER;
+    t->rewritten_pages |= r->times == SOFT_AFTER ? page_bit(place) : 0;
+}
+
+void soft_written(struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size)
+{
+    u64 place = tblock_place(b);
+    if (b->crosses || b->behind || ram_offset < place || ram_offset + size > place + b->bytes)
+        return;
+    const struct tplace *map = tblock_map(t, b);
+    unsigned at = 0, n = 0, from = (unsigned)(ram_offset - place);
+    while (n < b->count && at + map[n].guest <= from)
+        at += map[n++].guest;
+    struct insn i;
+    if (n == b->count || from + size > at + map[n].guest ||
+        decode(physmem_ram(t->cpu->mem, place + at), map[n].guest, b->code_mode, &i) != DECODE_OK)
+        return;
+    i.exec = insn_exec_of(i.row);
+    struct insn_fields f = insn_fields(&i);
+    if (field_covers(f.imm, from - at, from - at + size))
+        count(t, place + at + f.imm.at, f.imm.size);
+    if (field_covers(f.disp, from - at, from - at + size))
+        count(t, place + at + f.disp.at, f.disp.size);
+}
+
+/* Its host address if code is to read it, else 0; notes that in the block's list. */
+static u64 soften(struct generator *g, unsigned n, struct insn_field f)
+{
+    u16 at = (u16)(g->s->insn[n].offset + f.at);
+    const struct rewritten *r = slot_of(g->t, g->place + at);
+    if (!f.size || r->place != g->place + at || r->size != f.size || r->times < SOFT_AFTER ||
+        g->soft_count == ARRAY_LEN(g->soft))
+        return 0;
+    g->soft[g->soft_count++] = (struct tsoft){at, f.size};
+    return (u64)(uintptr_t)physmem_ram(g->t->cpu->mem, g->place) + at;
+}
+
+void soft_begin(struct generator *g, unsigned n)
+{
+    g->imm_from = g->disp_from = 0;
+    if (likely(!(g->t->rewritten_pages & page_bit(g->place))) || g->b->crosses)
+        return;
+    const struct scanned *s = &g->s->insn[n];
+    struct insn_fields f = insn_fields(&s->insn);
+    g->disp_from = soften(g, n, f.disp);
+    if (s->verdict == VERDICT_COPY || s->verdict == VERDICT_PUSH)
+        g->imm_from = soften(g, n, f.imm);
+}
+
+void soft_load_imm(struct generator *g, const struct insn *i, unsigned size)
+{
+    static const struct host_op movsx8 = {.opcode = {0x0f, 0xbe}, .opcode_count = 2};
+    const struct host_mem m = {SCRATCH_TEST, HOST_NONE, 0, 0};
+    unsigned bytes = insn_fields(i).imm.size;
+    emit_mov64_imm(g->e, SCRATCH_TEST, g->imm_from);
+    if (bytes < size)
+        emit_op_mem(g->e, &movsx8, SCRATCH_TEST, m);
+    else
+        emit_load(g->e, bytes, SCRATCH_TEST, m);
+}
+
+/* The form with a register as its second operand. */
+static u8 register_form(insn_exec *exec)
+{
+    static const struct {
+        insn_exec *exec;
+        u8 opcode;
+    } forms[] = {{exec_mov, 0x89}, {exec_add, 0x01}, {exec_or, 0x09},  {exec_adc, 0x11},
+                 {exec_sbb, 0x19}, {exec_and, 0x21}, {exec_sub, 0x29}, {exec_xor, 0x31},
+                 {exec_cmp, 0x39}, {exec_test, 0x85}};
+    unsigned n = 0;
+    while (forms[n].exec != exec)
+        n++;
+    return forms[n].opcode;
+}
+
+void gen_soft(struct generator *g, unsigned n)
+{
+    const struct scanned *s = &g->s->insn[n];
+    const struct operand *o = &s->insn.op[0];
+    unsigned colds = g->cold_count;
+    u8 opcode = register_form(s->insn.exec);
+    if (o->kind == OPND_MEM) {
+        struct host_mem m = lower_operand(g, n, o->size, s->access & SCAN_WRITE);
+        soft_load_imm(g, &s->insn, o->size);
+        emit_sized_mem(g->e, o->size, opcode, SCRATCH_TEST, m);
+    } else {
+        bool high = o->off & 1; /* AH, DH or BH */
+        soft_load_imm(g, &s->insn, o->size);
+        emit_sized_reg(g->e, o->size, opcode, SCRATCH_TEST, high ? o->reg : host_of_gpr(o->reg));
+    }
+    cold_resume_here(g, n, colds);
+}
+
+void soft_put(struct generator *g)
+{
+    if (!g->soft_count)
+        return;
+    g->b->soft = true;
+    g->soft[g->soft_count] = (struct tsoft){0};
+    memcpy(g->e->at, g->soft, (g->soft_count + 1) * sizeof *g->soft);
+    g->e->at += (g->soft_count + 1) * sizeof *g->soft;
+}
+
+static const struct tsoft *list_of(const struct translator *t, const struct tblock *b)
+{
+    return (const struct tsoft *)(tblock_map(t, b) + b->count);
+}
+
+/* Bytes [from, end) of the block, which lie in its first page: one past the first that are not
+ * soft, or `end`; *hard: where they begin. */
+static unsigned hard_part(const struct translator *t, const struct tblock *b, unsigned from,
+                          unsigned end, unsigned *hard)
+{
+    const struct tsoft *s = b->soft ? list_of(t, b) : &(const struct tsoft){0};
+    for (; s->size && from >= s->at + (unsigned)s->size; s++)
+        ;
+    for (; s->size && from >= s->at; s++)
+        from = s->at + (unsigned)s->size;
+    *hard = from < end ? from : end;
+    return s->size && s->at < end ? s->at : end;
+}
+
+void tblock_note_bytes(const struct translator *t, const struct tblock *b)
+{
+    struct code_page *code = physmem_code(t->cpu->mem, tblock_place(b));
+    unsigned first = b->lin & ~PAGE_MASK, room = PAGE_SIZE - first, hard;
+    unsigned end = b->bytes < room ? b->bytes : room;
+    for (unsigned at = 0; at < end;) {
+        at = hard_part(t, b, at, end, &hard);
+        code_page_add(code, CODE_TRANSLATED, first + hard, at - hard);
+    }
+}
+
+bool tblock_hit(const struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size)
+{
+    u64 place = tblock_place(b), end = ram_offset + size;
+    if (ram_offset >= place + b->bytes || place >= end)
+        return false;
+    unsigned from = ram_offset > place ? (unsigned)(ram_offset - place) : 0, hard;
+    unsigned to = end - place < b->bytes ? (unsigned)(end - place) : b->bytes;
+    hard_part(t, b, from, to, &hard);
+    return hard < to;
+}
