@@ -154,11 +154,31 @@ bool breakpoint_magic(const struct cpu *cpu, const u8 *code, unsigned bytes)
            ((bytes >= 2 && !memcmp(code, xchg + 1, 2)) || (bytes >= 3 && !memcmp(code, xchg, 3)));
 }
 
+/* The first byte behind that at lin, of those in its page, at whose offset a breakpoint may be. */
+static unsigned planted_room(const struct cpu *cpu, u64 lin, unsigned bytes)
+{
+    const u64 *debugger = cpu->debugger && cpu->debugger->planted ? cpu->debugger->offset : NULL;
+    unsigned first = lin & ~PAGE_MASK, at = first + 1;
+    while (at < first + bytes && at < PAGE_SIZE) {
+        u64 set = debugger ? debugger[at / 64] : 0;
+        set |= cpu->guest_breaks ? cpu->guest_breaks[at / 64] : 0;
+        set >>= at % 64;
+        if (set) {
+            at += (unsigned)__builtin_ctzll(set);
+            return at < first + bytes ? at - first : bytes;
+        }
+        at = (at / 64 + 1) * 64;
+    }
+    return bytes;
+}
+
 unsigned breakpoint_room(const struct cpu *cpu, u64 lin, const u8 *code, unsigned bytes)
 {
     const struct debugger *d = cpu->debugger;
     if ((!d || !(d->planted || d->magic)) && !cpu->guest_breaks)
         return bytes;
+    if (!d || !d->magic)
+        return planted_room(cpu, lin, bytes);
     /* the second byte of the prefixed form looks like the other form */
     unsigned n = breakpoint_magic(cpu, code, bytes) ? 2 : 1;
     for (; n < bytes; n++)
