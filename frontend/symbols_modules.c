@@ -10,7 +10,7 @@
 #include "frontend/symbols.h"
 
 enum { MODULES_MAX = 1024, NAME_FIELD = 60, STRUCT_WORDS = 512, SYMBOLS_MAX = 1 << 16 };
-enum { STRINGS_MAX = 4 << 20, NAME_MAX_LEN = 128, LOOKED_AT = 8 };
+enum { STRINGS_MAX = 4 << 20, NAME_MAX_LEN = 128, LOOKED_AT = 8, CODE_MAX = 256 };
 
 /* Elf32_Sym; <elf.h> and our page-fault bits have names in common. */
 struct elf_symbol {
@@ -107,14 +107,47 @@ static bool add_table(struct symbols *s, struct cpu *cpu, const struct table *t)
     return true;
 }
 
+/* Is there a list of modules at this address? */
+static bool head_at(struct cpu *cpu, u32 at)
+{
+    char name[NAME_MAX_LEN];
+    u32 node, previous;
+    struct table t;
+    return read_at(cpu, at, &node, 4) && node != at && read_at(cpu, node + 4, &previous, 4) &&
+           previous == at && read_name(cpu, node + 8, name) &&
+           find_table(cpu, node + 8 + NAME_FIELD, &t);
+}
+
+/* The list's place: by its name, which kernels without CONFIG_KALLSYMS_ALL do not keep; else it is
+ * an operand of the functions that go through it. */
+static bool find_head(const struct symbols *s, struct cpu *cpu, u32 *head)
+{
+    static const char *const users[] = {"print_modules", "find_module_all",
+                                        "module_kallsyms_lookup_name", "module_get_kallsym"};
+    u8 code[CODE_MAX];
+    u64 at;
+    if (symbols_find(s, "modules", &at)) {
+        *head = (u32)at;
+        return true;
+    }
+    for (unsigned n = 0; n < ARRAY_LEN(users); n++) {
+        unsigned size = symbols_find(s, users[n], &at) ? mem_peek(cpu, at, code, CODE_MAX) : 0;
+        for (unsigned i = 0; i + 4 <= size; i++) {
+            *head = load_le32(code + i);
+            if (*head >= PAGE_SIZE && !(*head & 3) && head_at(cpu, *head))
+                return true;
+        }
+    }
+    return false;
+}
+
 unsigned symbols_add_modules(struct symbols *s, struct cpu *cpu)
 {
-    u64 head;
-    u32 node, next;
+    u32 head, node, next;
     unsigned added = 0;
-    if (!symbols_find(s, "modules", &head) || !read_at(cpu, (u32)head, &node, 4))
+    if (!find_head(s, cpu, &head) || !read_at(cpu, head, &node, 4))
         return 0;
-    for (unsigned n = 0; n < MODULES_MAX && node != (u32)head; n++, node = next) {
+    for (unsigned n = 0; n < MODULES_MAX && node != head; n++, node = next) {
         char name[NAME_MAX_LEN];
         struct table t;
         if (!read_at(cpu, node, &next, 4) || !read_name(cpu, node + 8, name))
