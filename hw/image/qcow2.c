@@ -485,6 +485,8 @@ static bool prepare_write(struct qcow2 *q, struct error *err)
         q->autoclear = 0;
         status = header_write_features(q);
     }
+    if (!status)
+        status = qcow2_find_lost(q);
     return !status || error_set(err, "%s: %s", q->path, strerror(status));
 }
 

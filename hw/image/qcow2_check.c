@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SNAPSHOT_ENTRY = 40, MAX_TABLES = 1 << 20, PERMILLE = 1000 };
+enum { SNAPSHOT_ENTRY = 40, MAX_TABLES = 1 << 20, QUICK_TABLES = 1024, PERMILLE = 1000 };
 
 /* One check on its way. */
 struct check {
@@ -19,6 +19,7 @@ struct check {
     u8 *seen;                    /* one bit a cluster: an L2 table of the L1 table at hand */
     u8 *l2;                      /* the L2 table at hand */
     u64 tables;                  /* L2 tables read, against images made to take for ever */
+    u64 most_tables;             /* as many, and no more */
     image_progress_fn *progress; /* who wants to know how far it is, or NULL */
     void *opaque;                /* its argument */
 };
@@ -95,7 +96,7 @@ static int check_l2(struct check *c, u64 l1_entry, bool active)
     c->seen[cluster / 8] |= (u8)(1u << cluster % 8);
     if (active && flag_wrong(c, l1_entry))
         damaged(c, "a wrong copied flag for the L2 table", offset);
-    if (++c->tables > MAX_TABLES)
+    if (++c->tables > c->most_tables)
         return EFBIG;
     int status = file_read(q->fd, offset, c->l2, q->cluster_size);
     for (u32 n = 0; n < 1u << q->l2_bits && !status; n++)
@@ -350,22 +351,40 @@ static int check_run(struct check *c)
     return status;
 }
 
+static int check_image(struct check *c)
+{
+    struct qcow2 *q = c->q;
+    c->expected = calloc(q->end + 1, sizeof(u32));
+    c->seen = calloc(q->end / 8 + 1, 1);
+    c->l2 = xmalloc(q->cluster_size);
+    *c->report = (struct qcow2_report){.total = div_up(q->size, q->cluster_size)};
+    int status = c->expected && c->seen ? check_run(c) : ENOMEM;
+    free(c->expected);
+    free(c->seen);
+    free(c->l2);
+    return status;
+}
+
 int qcow2_check(struct image *img, enum qcow2_repair repair, struct qcow2_report *report,
                 image_progress_fn *progress, void *opaque)
 {
-    struct qcow2 *q = qcow2_of(img);
-    struct check c = {.q = q,
+    struct check c = {.q = qcow2_of(img),
                       .report = report,
                       .repair = img->read_only ? QCOW2_REPAIR_NONE : repair,
-                      .expected = calloc(q->end + 1, sizeof(u32)),
-                      .seen = calloc(q->end / 8 + 1, 1),
-                      .l2 = xmalloc(q->cluster_size),
+                      .most_tables = MAX_TABLES,
                       .progress = progress,
                       .opaque = opaque};
-    *report = (struct qcow2_report){.total = div_up(q->size, q->cluster_size)};
-    int status = c.expected && c.seen ? check_run(&c) : ENOMEM;
-    free(c.expected);
-    free(c.seen);
-    free(c.l2);
-    return status;
+    return check_image(&c);
+}
+
+int qcow2_find_lost(struct qcow2 *q)
+{
+    struct qcow2_report report;
+    struct check c = {.q = q, .report = &report, .most_tables = QUICK_TABLES};
+    int status = check_image(&c);
+    if (status || !report.leaked || report.damaged)
+        return status == EFBIG ? 0 : status;
+    c.repair = QCOW2_REPAIR_LEAKS;
+    c.tables = 0;
+    return check_image(&c);
 }

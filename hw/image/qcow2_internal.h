@@ -153,6 +153,10 @@ bool set_meta(struct qcow2 *q, u64 first, u64 count, bool value); /* false: no m
 /* Is this the offset of a cluster inside the file? */
 bool offset_good(const struct qcow2 *q, u64 offset);
 
+/* qcow2_check.c: gives back what a writer that was killed has lost. Not where that would take long
+ * (many tables), nor where anything else is wrong. */
+int qcow2_find_lost(struct qcow2 *q);
+
 /* qcow2_table.c */
 /* The L2 table of an L1 entry for reading; *data is NULL where there is none. */
 int l2_get(struct qcow2 *q, u64 l1_index, u8 **data);

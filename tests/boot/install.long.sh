@@ -1,24 +1,22 @@
 #!/bin/sh
 # A whole installation: Debian's installer, preseeded, from a package mirror onto a qcow2 disk; then that system
 # boots, installs a package, serves a file through a forwarded port and shuts down by the power button.
-# INSTALL_KEEP names a folder for screenshots of each stage, the serial output and the disk.
 # Limit: 7200 s
 # SPDX-License-Identifier: MIT
 . "$(dirname "$0")/common"
 
-[ "${HAVE_SLIRP:-1}" = 1 ] || skip "this build has no user network"
-command -v cpio >/dev/null || skip "cpio is not installed"
+. "$(dirname "$0")/installed"
+
 images=/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
 package_file debian-installer-12-netboot-i386 $images/linux installer-linux
 kernel=$file
 package_file debian-installer-12-netboot-i386 $images/initrd.gz installer-initrd.gz
 installer=$file
 
-# The mirror that this host's own packages come from, as seen by the guest.
-export APT_CONFIG="$cache/apt/i386/apt.conf"
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' \
-    'Component: main' 2>/dev/null | grep '^http:' | head -n 1)
-[ -n "$mirror" ] || skip "no package mirror of Debian 12 is reached by http from here"
+mirror_find
+host=${mirror#http://}
+folder=/${host#*/}
+host=${host%%/*}
 fetch() # PATH FILE
 {
     /usr/lib/apt/apt-helper download-file "$mirror$1" "$2" >/dev/null 2>&1 ||
@@ -29,12 +27,6 @@ for package in bootstrap-base partman-base grub-installer; do
     fetch "$(zcat "$work/packages" | awk -v p=$package '$1 == "Package:" { this = $2 }
         $1 == "Filename:" && this == p { print $2 }')" "$work/$package"
 done
-proxy=$(apt-config dump 2>/dev/null | sed -n 's/^Acquire::http::Proxy "\(.*\)";/\1/p' |
-    sed 's/localhost\|127\.0\.0\.1/10.0.2.2/')
-unset APT_CONFIG
-host=${mirror#http://}
-folder=/${host#*/}
-host=${host%%/*}
 
 mkdir "$work/preseed"
 cat >"$work/preseed/preseed.cfg" <<END
@@ -83,20 +75,6 @@ END
 (cd "$work/preseed" && find . | cpio -o -H newc -R 0:0 --quiet) | gzip -1n >"$work/preseed.gz"
 cat "$installer" "$work/preseed.gz" >"$work/initrd.gz"
 
-# The stage is over: a picture of it, if somebody wants to look.
-picture() # NAME
-{
-    [ -z "${INSTALL_KEEP:-}" ] && return
-    monitor "screendump $INSTALL_KEEP/$1.png"
-    cp "$out" "$INSTALL_KEEP/$1.log"
-}
-[ -z "${INSTALL_KEEP:-}" ] || mkdir -p "$INSTALL_KEEP"
-
-disk=$work/disk.qcow2
-"$PRESCIENT" img create -f qcow2 "$disk" 4G || fail "img create"
-port=$((20000 + $$ % 20000))
-machine="-display none -serial stdio -monitor pty -no-reboot -m 768 -drive file=$disk,format=qcow2
-    -nic user,model=e1000,hostfwd=tcp:127.0.0.1:$port-:80"
 guest_start $machine -kernel "$kernel" -initrd "$work/initrd.gz" -append "auto=true priority=critical"
 for stage in netcfg choose-mirror download-installer partman-base bootstrap-base apt-setup-udeb pkgsel \
     grub-installer finish-install; do
@@ -106,34 +84,4 @@ done
 guest_end 600
 "$PRESCIENT" img check "$disk" || fail "the image is damaged after the installation"
 
-rm "$work/in"
-waited=0
-guest_start $machine
-guest_wait 'guest login: ' 600
-picture login
-guest_type 'root\n'
-guest_wait 'Password: ' 60
-guest_type 'secret\n'
-guest_wait 'root@guest:~# ' 120
-guest_type 'stty -echo; apt-get -q update && apt-get -q -y install busybox-static && echo in""stalled\n'
-guest_wait '^installed' 600
-guest_type 'mkdir www; head -c 5000000 /dev/urandom >www/file; echo su""m $(md5sum <www/file); busybox httpd -p 80 -h www\n'
-guest_wait '^sum [0-9a-f]' 120
-sleep 1
-/usr/lib/apt/apt-helper download-file "http://127.0.0.1:$port/file" "$work/file" >"$work/said" 2>&1 ||
-    fail "nothing through the forwarded port: $(cat "$work/said")"
-grep -aq "^sum $(md5sum <"$work/file" | cut -d' ' -f1)" "$out" ||
-    fail "what came through the forwarded port differs"
-picture used
-monitor system_powerdown
-guest_wait 'Power down' 240
-grep -aq 'Stopped target' "$out" || fail "systemd has not stopped its services"
-[ -z "${INSTALL_KEEP:-}" ] || cp "$out" "$INSTALL_KEEP/shutdown.log"
-guest_end 60
-"$PRESCIENT" img check "$disk" || fail "the image is damaged"
-if command -v qemu-img >/dev/null; then
-    qemu-img check -q "$disk" || fail "qemu-img finds the image damaged"
-    "$PRESCIENT" img convert -O raw "$disk" "$work/disk.raw" || fail "img convert"
-    qemu-img compare -q "$disk" "$work/disk.raw" || fail "the converted image differs"
-fi
-[ -z "${INSTALL_KEEP:-}" ] || cp "$disk" "$INSTALL_KEEP"
+installed_use
