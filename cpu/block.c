@@ -172,17 +172,6 @@ static bool block_overlaps(const struct block *b, u64 offset, unsigned size)
            b->ram_offset < offset + size;
 }
 
-/* Notes again what of the page is code, as some of it is no more. */
-static void page_note(struct block_cache *c, u64 ram_offset)
-{
-    struct code_page *code = physmem_code(c->cpu->mem, ram_offset);
-    if (!code)
-        return;
-    code_page_clear(code, CODE_DECODED);
-    for (struct block *b = *page_of(c, ram_offset); b; b = b->page_next[link_in(b, ram_offset)])
-        note_bytes(b, code, ram_offset);
-}
-
 static struct rewritten *rewritten_slot(struct block_cache *c, u64 ram_offset)
 {
     return &c->rewritten[(ram_offset ^ ram_offset >> 6) % ARRAY_LEN(c->rewritten)];
@@ -202,19 +191,52 @@ static void note_runs(struct block_cache *c, const struct block *b, u64 ram_offs
         *rewritten_slot(c, b->ram_offset) = (struct rewritten){b->ram_offset, b->runs};
 }
 
+/* Bytes of a page. */
+struct part {
+    unsigned from, end; /* the first, one past the last */
+};
+
+/* Makes it take in the block's bytes in that page. */
+static void part_widen(struct part *p, const struct block *b, u64 ram_offset)
+{
+    unsigned from = 0, end = b->bytes - bytes_before(b);
+    if (!link_in(b, ram_offset)) {
+        from = b->ram_offset & ~PAGE_MASK;
+        end = from + bytes_before(b);
+    }
+    p->from = from < p->from ? from : p->from;
+    p->end = end > p->end ? end : p->end;
+}
+
+/* Notes again what of that part of a page is code, as some blocks are gone. */
+static void page_note(struct block_cache *c, u64 ram_offset, struct part p)
+{
+    const u64 page = ram_offset & PAGE_MASK;
+    struct code_page *code = physmem_code(c->cpu->mem, ram_offset);
+    if (!code)
+        return;
+    code_page_remove(code, CODE_DECODED, p.from, p.end - p.from);
+    for (struct block *b = *page_of(c, ram_offset); b; b = b->page_next[link_in(b, ram_offset)])
+        if (block_overlaps(b, page + p.from, p.end - p.from))
+            note_bytes(b, code, ram_offset);
+}
+
 void block_written(struct block_cache *c, u64 ram_offset, unsigned size)
 {
     const struct code_page *code = physmem_code(c->cpu->mem, ram_offset);
-    if (!code || !code_page_has(code, CODE_DECODED, ram_offset & ~PAGE_MASK, size))
+    const unsigned at = ram_offset & ~PAGE_MASK;
+    struct part p = {at, at + size};
+    if (!code || !code_page_has(code, CODE_DECODED, at, size))
         return;
     for (struct block *b = *page_of(c, ram_offset), *next; b; b = next) {
         next = b->page_next[link_in(b, ram_offset)];
         if (!block_overlaps(b, ram_offset, size))
             continue;
+        part_widen(&p, b, ram_offset);
         note_runs(c, b, ram_offset, size);
         block_drop(c, b);
     }
-    page_note(c, ram_offset);
+    page_note(c, ram_offset, p);
 }
 
 /* Not one by one: nobody knows a block by another way than these tables, but for the running one.

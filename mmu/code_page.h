@@ -20,15 +20,34 @@ struct code_page {
     } owned[CODE_OWNERS], any;           /* of one, of all */
 };
 
+/* The bits of word `at` / 64 from bit `at` % 64 to before `end`; *next: where the next word's
+ * begin. */
+static inline u64 code_page_mask(unsigned at, unsigned end, unsigned *next)
+{
+    unsigned bit = at % 64, n = 64 - bit < end - at ? 64 - bit : end - at;
+    *next = at + n;
+    return ~0ull >> (64 - n) << bit;
+}
+
 /* [first, +size) of the page is code of this owner. */
 static inline void code_page_add(struct code_page *c, enum code_owner owner, unsigned first,
                                  unsigned size)
 {
-    for (unsigned at = first, end = first + size; at < end;) {
-        unsigned bit = at % 8, n = 8 - bit < end - at ? 8 - bit : end - at;
-        c->owned[owner].byte[at / 8] |= (u8)((BIT(n) - 1) << bit);
-        c->any.byte[at / 8] |= (u8)((BIT(n) - 1) << bit);
-        at += n;
+    for (unsigned at = first, next, end = first + size; at < end; at = next) {
+        u64 mask = code_page_mask(at, end, &next);
+        c->owned[owner].word[at / 64] |= mask;
+        c->any.word[at / 64] |= mask;
+    }
+}
+
+/* It is none. */
+static inline void code_page_remove(struct code_page *c, enum code_owner owner, unsigned first,
+                                    unsigned size)
+{
+    for (unsigned at = first, next, end = first + size; at < end; at = next) {
+        unsigned n = at / 64;
+        c->owned[owner].word[n] &= ~code_page_mask(at, end, &next);
+        c->any.word[n] = c->owned[CODE_DECODED].word[n] | c->owned[CODE_TRANSLATED].word[n];
     }
 }
 

@@ -86,31 +86,39 @@ void tblock_drop(struct translator *t, struct tblock *b)
     b->dropped = true;
 }
 
-/* Notes again what of the page is code, as some of it is no more. */
-static void page_note(struct translator *t, u64 ram_offset)
+/* Notes again which of bytes [from, end) of a page are code, as some blocks are gone. */
+static void page_note(struct translator *t, u64 page, unsigned from, unsigned end)
 {
-    struct code_page *code = physmem_code(t->cpu->mem, ram_offset);
+    struct code_page *code = physmem_code(t->cpu->mem, page << PAGE_SHIFT);
     if (!code)
         return;
-    code_page_clear(code, CODE_TRANSLATED);
-    for (u32 n = *page_of(t, ram_offset >> PAGE_SHIFT); n; n = t->block[n].page_next)
-        tblock_note_bytes(t, &t->block[n]);
+    code_page_remove(code, CODE_TRANSLATED, from, end - from);
+    for (u32 n = *page_of(t, page); n; n = t->block[n].page_next) {
+        const struct tblock *b = &t->block[n];
+        unsigned first = b->lin & ~PAGE_MASK;
+        if (first < end && from < first + b->bytes)
+            tblock_note_bytes(t, b);
+    }
 }
 
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
 {
     const struct code_page *code = physmem_code(t->cpu->mem, ram_offset);
-    if (!code || !code_page_has(code, CODE_TRANSLATED, ram_offset & ~PAGE_MASK, size))
+    unsigned from = ram_offset & ~PAGE_MASK, end = from + size;
+    if (!code || !code_page_has(code, CODE_TRANSLATED, from, size))
         return;
     for (u32 n = *page_of(t, ram_offset >> PAGE_SHIFT), next; n; n = next) {
         struct tblock *b = &t->block[n];
+        unsigned first = b->lin & ~PAGE_MASK;
         next = b->page_next;
         if (b->dropped || !tblock_hit(t, b, ram_offset, size))
             continue;
+        from = first < from ? first : from;
+        end = first + b->bytes > end ? first + b->bytes : end;
         soft_written(t, b, ram_offset, size);
         tblock_drop(t, b->behind ? b - 1 : b);
     }
-    page_note(t, ram_offset);
+    page_note(t, ram_offset >> PAGE_SHIFT, from, end < PAGE_SIZE ? end : PAGE_SIZE);
 }
 
 /* Everything, though blocks may be running: their memory is kept until tblock_reset. */

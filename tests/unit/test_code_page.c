@@ -57,6 +57,27 @@ START_TEST(owners_are_apart)
 }
 END_TEST
 
+/* What stays of two ranges when a part is removed. */
+START_TEST(a_part_is_removed)
+{
+    for (unsigned from = 50; from < 80; from++) {
+        for (unsigned size = 1; size < 140; size += 3) {
+            setup();
+            code_page_add(&page, CODE_DECODED, 60, 70);
+            code_page_add(&page, CODE_TRANSLATED, 100, 50);
+            code_page_remove(&page, CODE_DECODED, from, size);
+            for (unsigned at = 40; at < 200; at++) {
+                bool kept = at >= 60 && at < 130 && (at < from || at >= from + size);
+                bool other = at >= 100 && at < 150;
+                ck_assert_int_eq(code_page_has(&page, CODE_DECODED, at, 1), kept);
+                ck_assert_int_eq(code_page_has(&page, CODE_TRANSLATED, at, 1), other);
+                ck_assert_int_eq(code_page_free(&page, at, 1), !kept && !other);
+            }
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("code page");
@@ -65,6 +86,7 @@ int main(void)
     tcase_add_test(t, ranges_overlap_or_not);
     tcase_add_test(t, ends_of_the_page);
     tcase_add_test(t, owners_are_apart);
+    tcase_add_test(t, a_part_is_removed);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
