@@ -47,6 +47,8 @@ struct physmem {
     u64 a20_mask;            /* ANDed to the CPU's addresses */
     int fd;                  /* the memfd */
     unsigned count;          /* ranges in use */
+    physmem_entry_tap *tap;  /* is told when A and D are set, or NULL */
+    void *tap_opaque;        /* its argument */
     struct log *log;         /* oddities */
     void (*remap)(void *);   /* told of changes of the map */
     void *remap_opaque;      /* its argument */
@@ -652,9 +654,17 @@ void phys_write(struct physmem *pm, u64 pa, u64 value, unsigned size)
         *p = (u8)value;
 }
 
+void physmem_tap_entries(struct physmem *pm, physmem_entry_tap *tap, void *opaque)
+{
+    pm->tap = tap;
+    pm->tap_opaque = opaque;
+}
+
 void physmem_write_entry(struct physmem *pm, u64 pa, u64 value, unsigned size)
 {
     struct phys_page p = physmem_page(pm, pa & pm->a20_mask);
+    if (unlikely(pm->tap) && p.ram_offset != UINT64_MAX)
+        pm->tap(pm->tap_opaque, pm->ram + p.ram_offset + (pa & (PAGE_SIZE - 1)), size);
     if (!p.host_write || (pm->marks[p.ram_offset >> PAGE_SHIFT] & PAGE_ANY_CODE)) {
         phys_write(pm, pa, value, size);
         return;

@@ -118,6 +118,9 @@ void phys_write(struct physmem *pm, u64 pa, u64 value, unsigned size);
 /* Sets A and D in a page-table entry, which nobody is told of who traces page tables; 4 or 8
  * bytes. */
 void physmem_write_entry(struct physmem *pm, u64 pa, u64 value, unsigned size);
+/* tap is called before each such write to RAM, for whoever wants to undo it; NULL: no more. */
+typedef void physmem_entry_tap(void *opaque, u8 *to, unsigned size);
+void physmem_tap_entries(struct physmem *pm, physmem_entry_tap *tap, void *opaque);
 void dma_read(struct physmem *pm, u64 pa, void *buf, size_t size);
 void dma_write(struct physmem *pm, u64 pa, const void *buf, size_t size);
 

@@ -82,6 +82,8 @@ void tblock_drop(struct translator *t, struct tblock *b)
     if (b->crosses)
         crossing_drop(t, b);
     tblock_unlink(t, b);
+    if (b->lands)
+        returns_forget(t);
     targets_drop(t, b);
     b->dropped = true;
 }

@@ -45,7 +45,8 @@ static void gen_lookup(struct generator *g, bool call)
     b->lookup_end = (u16)(emit_pc(e) - tblock_code(g->t, b));
 }
 
-/* Where a predicted return lands: SCRATCH_ADDR is where the guest returns to. */
+/* Where a predicted return lands: SCRATCH_ADDR is where the guest returns to. The block may go on
+ * behind it. */
 static void gen_landing(struct generator *g, unsigned n)
 {
     struct emit *e = g->e;
@@ -54,7 +55,10 @@ static void gen_landing(struct generator *g, unsigned n)
                (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32) - (s32)lin_of(g, next)});
     emit_jrcxz_over_jmp(e);
     emit_jmp(e, g->t->lookup);
-    gen_jump_to(g, next);
+    if (n + 1 == g->s->count)
+        gen_jump_to(g, next);
+    else
+        g->b->lands = true;
 }
 
 void gen_jcc(struct generator *g, unsigned n)

@@ -63,13 +63,16 @@ struct start {
     u64 place, pa;        /* place in RAM, physical address */
 };
 
-/* Did what follows a JCC run often enough to become part of the block? */
-static bool follows(void *opaque, unsigned offset)
+/* Did what follows a branch run often enough to become part of the block? Calls do not go on where
+ * instructions are counted: what is called would see those behind the call as done. */
+static bool follows(void *opaque, enum verdict branch, unsigned offset)
 {
     const struct start *s = opaque;
     const struct translator *t = s->t;
     if (t->unchained && !t->verify)
         return false; /* somebody counts starts of blocks */
+    if (branch != VERDICT_JCC && t->counting)
+        return false;
     return !t->threshold || interp_runs_at(t->cpu, s->pa + offset) >= t->threshold / FOLLOW_PART ||
            tblock_any(t, s->lin + offset, s->place + offset);
 }

@@ -35,6 +35,7 @@ struct verify {
     bool first_pass;            /* the interpreter's run: its writes to code drop no translations */
     bool fpu;                   /* the block has FPU instructions */
     bool was_live, before_live; /* fpu.live when the state was taken last; before both runs */
+    bool walked;                /* it has set A or D of page-table entries */
     u32 held;                   /* attention that has to wait */
     u32 stop;                   /* translated code leaves at the callout of this instruction */
     u64 blocks, insns, once;    /* compared; run on the interpreter only */

@@ -243,6 +243,17 @@ static u8 judge(struct scan *s)
     return ends ? VERDICT_CALLOUT_END : VERDICT_CALLOUT;
 }
 
+/* Branches behind which the block can go on. */
+static bool goes_on(u8 verdict)
+{
+    return verdict == VERDICT_JCC || verdict == VERDICT_CALL || verdict == VERDICT_CALL_IND;
+}
+
+static bool looks_up(u8 verdict)
+{
+    return verdict == VERDICT_JMP_IND || verdict == VERDICT_CALL_IND;
+}
+
 void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode *mode, u32 ip,
                 scan_follow *follow, void *opaque)
 {
@@ -252,7 +263,7 @@ void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode
     s->code = code;
     s->cs_limit = mode->cs_limit;
     s->count = s->bytes = 0;
-    s->sse = false;
+    s->sse = s->looks_up = false;
     avail = avail < room ? avail : room;
     while (s->count < SCAN_MAX_INSNS && s->bytes < avail) {
         struct scanned *i = &s->insn[s->count];
@@ -267,11 +278,14 @@ void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode
         }
         i->insn.exec = insn_exec_of(i->insn.row);
         i->verdict = judge(s);
+        if (s->looks_up && looks_up(i->verdict))
+            break;
+        s->looks_up |= looks_up(i->verdict);
         s->sse |= i->sse;
         s->bytes += i->insn.len;
         s->count++;
         if (verdict_ends(i->verdict) &&
-            (i->verdict != VERDICT_JCC || (follow && !follow(opaque, s->bytes))))
+            (!goes_on(i->verdict) || (follow && !follow(opaque, i->verdict, s->bytes))))
             break;
     }
 }

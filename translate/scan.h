@@ -46,6 +46,7 @@ struct scan {
     unsigned bytes; /* their length */
     const u8 *code; /* what was scanned */
     bool sse;       /* one of them needs the XMM registers */
+    bool looks_up;  /* one of them looks up where it leads, but not more than one */
     struct scanned insn[SCAN_MAX_INSNS];
 };
 
@@ -59,11 +60,11 @@ static inline u32 scan_next_ip(const struct scan *s, unsigned n)
 }
 u32 scan_target_ip(const struct scan *s, unsigned n);
 
-/* Does a scan go on behind a JCC, at this offset in the block? */
-typedef bool scan_follow(void *opaque, unsigned offset);
+/* Does a scan go on behind a branch, at this offset in the block? */
+typedef bool scan_follow(void *opaque, enum verdict branch, unsigned offset);
 
 /* Scans code[0..avail), which ends at the end of the page and starts at instruction pointer ip,
- * within CS's limit. Goes on behind each JCC if follow is NULL. */
+ * within CS's limit. Goes on behind each JCC and CALL if follow is NULL. */
 void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode *mode, u32 ip,
                 scan_follow *follow, void *opaque);
 

@@ -73,6 +73,7 @@ struct tblock {
     bool dropped : 1; /* no longer what memory holds; leaves at its next callout */
     bool sse : 1;     /* needs the XMM registers in the host */
     bool ends : 1;    /* nothing is reached by falling out of it */
+    bool lands : 1;   /* goes on where calls return to */
     bool checked : 1; /* does not use the window, though its mode has one */
     bool
         crosses : 1; /* its one instruction goes on in the next page; the next record is for that */

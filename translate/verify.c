@@ -35,6 +35,13 @@ static void on_ram_write(struct mem_tap *tap, u8 *to, unsigned n)
     }
 }
 
+static void on_entry_write(void *opaque, u8 *to, unsigned size)
+{
+    struct verify *v = opaque;
+    v->walked = true;
+    on_ram_write(&v->tap, to, size);
+}
+
 static void on_device(struct mem_tap *tap)
 {
     struct verify *v = container_of(tap, struct verify, tap);
@@ -167,12 +174,17 @@ static unsigned run_interpreter(struct verify *v, const struct tblock *b, unsign
 {
     struct cpu *cpu = v->cpu;
     v->log_count = 0;
+    v->walked = false;
     v->end[0] = (struct run_end){0};
     v->first_pass = true;
     cpu->tap = &v->tap;
+    physmem_tap_entries(cpu->mem, on_entry_write, v);
     cpu->tlb = cpu->strict;
     unsigned done = interpret_path(v, b, count);
     cpu->tap = NULL;
+    physmem_tap_entries(cpu->mem, NULL, NULL);
+    if (v->walked) /* the entries' old A and D come back: nobody may have looked at them */
+        space_flush(cpu->space);
     v->first_pass = false;
     return done;
 }
