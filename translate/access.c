@@ -101,6 +101,24 @@ static void lower_segment(struct generator *g, unsigned n, unsigned seg, unsigne
     emit_lea32(g->e, SCRATCH_ADDR, (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0});
 }
 
+/* The rest of a TLB check for writing, SCRATCH_TEST is what the tag left: in line, what the stub of
+ * a miss does. */
+static struct host_mem lower_beside_code(struct generator *g, unsigned n, unsigned size)
+{
+    struct emit *e = g->e;
+    u8 *plain = emit_jrcxz(e);
+    code_tag_emit(e);
+    gen_unless_zero(g, n);
+    struct cold *miss = &g->cold[g->cold_count - 1];
+    beside_code_emit(e, size);
+    gen_unless_zero(g, n);
+    *plain = (u8)(e->at - (plain + 1));
+    emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
+    miss->fill = fill_code(g->t, size, true, true);
+    miss->filled = emit_pc(e);
+    return (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0};
+}
+
 /* Tier 1: TLB check of [SCRATCH_ADDR, +size). */
 static struct host_mem lower_checked(struct generator *g, unsigned n, unsigned size, bool write)
 {
@@ -121,10 +139,12 @@ static struct host_mem lower_checked(struct generator *g, unsigned n, unsigned s
                (struct host_mem){HOST_NONE, SCRATCH_INDEX, TLB_STRIDE_SHIFT - 3, 0});
     emit_load64(e, SCRATCH_TEST, write ? TLB_MEM(tag[ACCESS_WRITE]) : TLB_MEM(tag[ACCESS_READ]));
     emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
+    if (write && g->softens && fill_code(g->t, size, true, true))
+        return lower_beside_code(g, n, size);
     gen_unless_zero(g, n);
     struct cold *c = &g->cold[g->cold_count - 1];
     emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
-    c->fill = fill_code(g->t, size, write);
+    c->fill = fill_code(g->t, size, write, false);
     c->filled = emit_pc(e);
     return (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0};
 }

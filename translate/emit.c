@@ -302,6 +302,13 @@ u8 *emit_jmp_patchable(struct emit *e)
     return place;
 }
 
+u8 *emit_jrcxz(struct emit *e)
+{
+    emit_u8(e, 0xe3);
+    emit_u8(e, 0);
+    return e->at - 1;
+}
+
 void emit_jrcxz_over_jmp(struct emit *e)
 {
     emit_u8(e, 0xe3);

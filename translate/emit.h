@@ -105,6 +105,7 @@ u8 *emit_jcc(struct emit *e, unsigned condition,
              u64 target);                 /* returns the writable place of its rel32 */
 u8 *emit_call_patchable(struct emit *e);  /* call rel32 to the next byte; place of its rel32 */
 u8 *emit_jmp_patchable(struct emit *e);   /* jmp rel32 to the next byte; place of its rel32 */
+u8 *emit_jrcxz(struct emit *e);           /* jrcxz to the next byte; place of its rel8 */
 void emit_jrcxz_over_jmp(struct emit *e); /* jrcxz past the jmp rel32 that is emitted next */
 void emit_jmp_mem(struct emit *e, struct host_mem m);
 void emit_call_mem(struct emit *e, struct host_mem m);

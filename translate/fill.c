@@ -17,11 +17,11 @@ static const struct host_op op_pop = {.opcode = {0x8f}, .opcode_count = 1};
 static const struct host_op op_push = {.opcode = {0xff}, .opcode_count = 1};
 enum { PUSH_DIGIT = 6 };
 
-u64 fill_code(const struct translator *t, unsigned size, bool write)
+u64 fill_code(const struct translator *t, unsigned size, bool write, bool looked)
 {
     for (unsigned n = 0; n < FILL_SIZES; n++)
         if (fill_size[n] == size)
-            return t->fill.code[write][n];
+            return looked ? t->fill.miss[write][n] : t->fill.code[write][n];
     return 0;
 }
 
@@ -108,18 +108,11 @@ static void emit_fill(struct translator *t)
     emit_u8(e, 0xc3); /* ret */
 }
 
-/* SCRATCH_TEST is what the tag for writes of the entry at SCRATCH_INDEX left: if it is TLB_CODE
- * and none of the bytes is code, returns with the addend. Keeps the flags. */
-static void emit_beside_code(struct translator *t, unsigned size)
+void beside_code_emit(struct emit *e, unsigned size)
 {
     enum { BYTES = (PAGE_SIZE - 1) & ~7, BITS = 7 };
     const s32 code = (s32)offsetof(struct tlb, code) - TLB_SHIFT;
     const s32 map = (s32)offsetof(struct code_page, any);
-    struct emit *e = &t->emit;
-    emit_mov64_imm(e, SCRATCH_HOST, -TLB_CODE);
-    emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
-    emit_jrcxz_over_jmp(e);
-    u8 *miss = emit_jmp_patchable(e);
     /* the map from the first byte that has some of these bits, from the first one on */
     emit_load64(e, SCRATCH_HOST,
                 (struct host_mem){REG_TLB, SCRATCH_INDEX, TLB_POINTER_SCALE, code});
@@ -131,6 +124,22 @@ static void emit_beside_code(struct translator *t, unsigned size)
     emit_shrx(e, true, SCRATCH_HOST, SCRATCH_HOST, SCRATCH_TEST);
     emit_mov32_imm(e, SCRATCH_TEST, 64 - size);
     emit_shlx(e, true, SCRATCH_TEST, SCRATCH_HOST, SCRATCH_TEST);
+}
+
+void code_tag_emit(struct emit *e)
+{
+    emit_mov64_imm(e, SCRATCH_HOST, -TLB_CODE);
+    emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
+}
+
+/* A write to a page with code, but not to code, returns with the addend. Keeps the flags. */
+static void emit_beside_code(struct translator *t, unsigned size)
+{
+    struct emit *e = &t->emit;
+    code_tag_emit(e);
+    emit_jrcxz_over_jmp(e);
+    u8 *miss = emit_jmp_patchable(e);
+    beside_code_emit(e, size);
     emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
     emit_jrcxz_over_jmp(e);
     emit_jmp(e, t->fill.slow);
@@ -148,6 +157,7 @@ void fill_emit(struct translator *t)
         t->fill.code[write][n / 2] = emit_pc(e);
         if (write)
             emit_beside_code(t, fill_size[n / 2]);
+        t->fill.miss[write][n / 2] = emit_pc(e);
         emit_mov32_imm(e, SCRATCH_INDEX, fill_size[n / 2] | (write ? FILL_WRITE : 0));
         emit_jmp(e, t->fill.start);
     }

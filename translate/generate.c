@@ -299,6 +299,7 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     g.cold_count = g.soft_count = 0;
     g.place = ram_offset;
     g.windowed = !b->checked;
+    g.softens = soft_wanted(&g);
     gen_block(&g);
     assert(t->emit.at - start <= UINT16_MAX);
     b->size = (u16)(t->emit.at - start);

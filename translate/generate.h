@@ -45,6 +45,7 @@ struct generator {
     u64 imm_from, disp_from;
     struct tsoft soft[MAX_SOFT + 1]; /* these, of the whole block */
     unsigned soft_count;             /* entries of soft */
+    bool softens; /* there will be some: what it writes is likely to be its page */
 };
 
 /* A field of struct cpu as a host operand. */
@@ -133,8 +134,15 @@ void gen_bit_string(struct generator *g, unsigned n);
 void gen_fldcw(struct generator *g, unsigned n);
 void gen_ldmxcsr(struct generator *g, unsigned n);
 
-/* soft.c: before instruction n: sets imm_from and disp_from; the instruction with imm_from;
- * SCRATCH_TEST = its immediate of this many bytes, from there; the list behind the map. */
+/* fill.c: SCRATCH_TEST is what the tag for writes of the TLB entry at SCRATCH_INDEX left: 0 if that
+ * is TLB_CODE; then, 0 if none of [SCRATCH_ADDR, +size) is code. Both use SCRATCH_HOST. */
+void code_tag_emit(struct emit *e);
+void beside_code_emit(struct emit *e, unsigned size);
+
+/* soft.c: are some of the block's instructions to have imm_from or disp_from? Before instruction n:
+ * sets imm_from and disp_from; the instruction with imm_from; SCRATCH_TEST = its immediate of this
+ * many bytes, from there; the list behind the map. */
+bool soft_wanted(struct generator *g);
 void soft_begin(struct generator *g, unsigned n);
 void gen_soft(struct generator *g, unsigned n);
 void soft_load_imm(struct generator *g, const struct insn *i, unsigned size);

@@ -51,28 +51,55 @@ void soft_written(struct translator *t, const struct tblock *b, u64 ram_offset, 
         count(t, place + at + f.disp.at, f.disp.size);
 }
 
-/* Its host address if code is to read it, else 0; notes that in the block's list. */
-static u64 soften(struct generator *g, unsigned n, struct insn_field f)
+/* Is a field of an instruction rewritten often? */
+static bool is_soft(const struct generator *g, const struct scanned *s, struct insn_field f)
 {
-    u16 at = (u16)(g->s->insn[n].offset + f.at);
-    const struct rewritten *r = slot_of(g->t, g->place + at);
-    if (!f.size || r->place != g->place + at || r->size != f.size || r->times < SOFT_AFTER ||
-        g->soft_count == ARRAY_LEN(g->soft))
+    u64 place = g->place + s->offset + f.at;
+    const struct rewritten *r = slot_of(g->t, place);
+    return f.size && r->place == place && r->size == f.size && r->times == SOFT_AFTER;
+}
+
+/* Those of an instruction that code is to read; the others have no size. */
+static struct insn_fields soft_fields(const struct generator *g, const struct scanned *s)
+{
+    struct insn_fields f = insn_fields(&s->insn);
+    if (!is_soft(g, s, f.disp))
+        f.disp.size = 0;
+    if ((s->verdict != VERDICT_COPY && s->verdict != VERDICT_PUSH) || !is_soft(g, s, f.imm))
+        f.imm.size = 0;
+    return f;
+}
+
+bool soft_wanted(struct generator *g)
+{
+    if (likely(!(g->t->rewritten_pages & page_bit(g->place))) || g->b->crosses)
+        return false;
+    bool wanted = false;
+    for (unsigned n = 0; n < g->s->count; n++) {
+        struct insn_fields f = soft_fields(g, &g->s->insn[n]);
+        wanted |= f.imm.size || f.disp.size;
+    }
+    return wanted;
+}
+
+/* Its host address; 0 if it has no size. Notes it in the block's list. */
+static u64 soften(struct generator *g, const struct scanned *s, struct insn_field f)
+{
+    if (!f.size)
         return 0;
-    g->soft[g->soft_count++] = (struct tsoft){at, f.size};
-    return (u64)(uintptr_t)physmem_ram(g->t->cpu->mem, g->place) + at;
+    g->soft[g->soft_count++] = (struct tsoft){(u16)(s->offset + f.at), f.size};
+    return (u64)(uintptr_t)physmem_ram(g->t->cpu->mem, g->place) + s->offset + f.at;
 }
 
 void soft_begin(struct generator *g, unsigned n)
 {
-    g->imm_from = g->disp_from = 0;
-    if (likely(!(g->t->rewritten_pages & page_bit(g->place))) || g->b->crosses)
-        return;
     const struct scanned *s = &g->s->insn[n];
-    struct insn_fields f = insn_fields(&s->insn);
-    g->disp_from = soften(g, n, f.disp);
-    if (s->verdict == VERDICT_COPY || s->verdict == VERDICT_PUSH)
-        g->imm_from = soften(g, n, f.imm);
+    g->imm_from = g->disp_from = 0;
+    if (likely(!g->softens))
+        return;
+    struct insn_fields f = soft_fields(g, s);
+    g->disp_from = soften(g, s, f.disp);
+    g->imm_from = soften(g, s, f.imm);
 }
 
 void soft_load_imm(struct generator *g, const struct insn *i, unsigned size)

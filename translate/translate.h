@@ -116,6 +116,7 @@ enum { JUMP_ENTRIES = 65536 };
 enum { FILL_SIZES = 7 };
 struct fills {
     u64 code[2][FILL_SIZES]; /* after misses of reads and of writes, by size */
+    u64 miss[2][FILL_SIZES]; /* the same that do not look whether it is a write beside code */
     u64 slow, slow_end;      /* the callout of the instruction; here the call is taken back */
     u64 start;               /* what all of code do */
     u64 away, back;          /* in between, nothing of it is on the stack of return addresses */
@@ -420,10 +421,11 @@ void signal_prepare(struct translator *t);
 void signal_interrupted(struct cpu *cpu, void *context);
 void signal_leave(struct translator *t); /* t is about to go */
 
-/* fill.c: emits the stubs; the one for misses of this size, 0: none. It is called, returns with the
- * addend in SCRATCH_HOST, or goes to the callout whose site is behind the jmp behind the call. */
+/* fill.c: emits the stubs; the one for misses of this size, 0: none; looked: that of writes need
+ * not look whether it is one beside code. It is called, returns with the addend in SCRATCH_HOST, or
+ * goes to the callout whose site is behind the jmp behind the call. */
 void fill_emit(struct translator *t);
-u64 fill_code(const struct translator *t, unsigned size, bool write);
+u64 fill_code(const struct translator *t, unsigned size, bool write, bool looked);
 /* Is its return address on top of the stack at this host address? */
 bool fill_called_at(const struct translator *t, u64 pc);
 /* Called from the stubs, what: size and kind of the access. */
