@@ -72,6 +72,7 @@ void view_update(struct view *v, struct picture *p)
     if (!p->width || !p->height)
         return;
     fit_texture(v, p);
+    v->border = p->border;
     if (v->texture && p->first < p->end && p->end <= p->height)
         SDL_UpdateTexture(v->texture,
                           &(SDL_Rect){0, (int)p->first, (int)p->width, (int)(p->end - p->first)},
@@ -114,6 +115,8 @@ static SDL_Rect place_picture(const struct view *v, int width, int height)
 void view_show(struct view *v)
 {
     int width, height;
+    SDL_SetRenderDrawColor(v->renderer, (u8)(v->border >> 16), (u8)(v->border >> 8), (u8)v->border,
+                           255);
     SDL_RenderClear(v->renderer);
     if (SDL_GetRendererOutputSize(v->renderer, &width, &height) < 0)
         return;

@@ -14,6 +14,7 @@ struct view {
     unsigned width, height; /* size of texture */
     SDL_Texture *status;    /* the status line, or NULL: none was drawn yet */
     SDL_Rect place;         /* where the picture is, in the renderer's pixels */
+    u32 border;             /* colour around the picture */
     unsigned zoom;          /* size of the window in sizes of the picture, when that changes */
     bool integer;           /* enlarge by whole numbers only */
     bool full_screen;       /* covers the desktop */

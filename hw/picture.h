@@ -10,6 +10,7 @@ struct picture {
     unsigned width;  /* pixels */
     unsigned height; /* pixels */
     size_t capacity; /* pixels allocated */
+    u32 border;      /* colour of what lies around it */
     unsigned first;  /* lines drawn since whoever shows the picture set both to 0: */
     unsigned end;    /* [first, end) */
 };

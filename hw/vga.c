@@ -25,6 +25,7 @@ static void vga_reset(void *dev)
     v->dispi[DISPI_BPP] = 8;
     v->dispi[DISPI_MEMORY_64K] = VGA_MEMORY >> 16;
     v->attr_data = false;
+    v->armed = 0;
     v->misc = 0;
     v->dac_mask = 0xff;
     v->dac_state = 0;
@@ -36,10 +37,11 @@ static void vga_reset(void *dev)
 struct beam {
     u64 lines, columns; /* in all, blanking and retrace included */
     u64 y, x;           /* now */
+    u64 frames;         /* that are over */
 };
 
-/* As a function of time: characters of 8 or 9 dots by one of two crystals. */
-static struct beam beam_now(const struct vga *v)
+/* As a function of time (ns): characters of 8 or 9 dots by one of two crystals. */
+static struct beam beam_at(const struct vga *v, u64 time)
 {
     const u8 *c = v->crtc;
     u8 over = c[CRTC_OVERFLOW];
@@ -52,26 +54,56 @@ static struct beam beam_now(const struct vga *v)
         dots *= 2;
     if (vga_is_dispi(v) || b.lines < 200 || b.columns < 40) /* not a picture: as in mode 12h */
         b = (struct beam){.lines = 525, .columns = 100};
-    u64 chars = (u64)((unsigned __int128)clock_now(v->board->clock) * hz / dots / NS_PER_SEC);
+    u64 chars = (u64)((unsigned __int128)time * hz / dots / NS_PER_SEC);
     b.x = chars % b.columns;
     b.y = chars / b.columns % b.lines;
+    b.frames = chars / b.columns / b.lines;
     return b;
+}
+
+/* What is displayed of it, and the line at which vertical retrace starts; where the registers make
+ * no sense, as in mode 12h. */
+struct visible {
+    u64 lines, columns; /* displayed */
+    u64 start;          /* of vertical retrace */
+};
+
+static struct visible visible(const struct vga *v, const struct beam *b)
+{
+    struct vga_geometry g = vga_geometry(v);
+    u8 over = v->crtc[CRTC_OVERFLOW];
+    u64 start = v->crtc[CRTC_V_SYNC_START] | (over & 0x04u) << 6 | (over & 0x80u) << 2;
+    if (vga_is_dispi(v) || start < g.lines || start >= b->lines || g.columns >= b->columns)
+        return (struct visible){b->lines * 48 / 52, b->columns * 4 / 5, b->lines * 48 / 52 + 10};
+    return (struct visible){g.lines, g.columns, start};
+}
+
+/* How often vertical retrace has started until then. */
+static u64 retraces(const struct vga *v, u64 time)
+{
+    struct beam b = beam_at(v, time);
+    return b.frames + (b.y >= visible(v, &b).start);
+}
+
+/* Input status 0: the vertical interrupt, whose wire is not connected to anything, as on most PCI
+ * cards; and the monitor's sense switch. */
+static u8 status0(const struct vga *v)
+{
+    u8 end = v->crtc[CRTC_V_SYNC_END];
+    bool on = (end & SYNC_END_NOT_CLEAR) && !(end & SYNC_END_NO_INTERRUPT);
+    bool pending = on && retraces(v, clock_now(v->board->clock)) > retraces(v, v->armed);
+    return (u8)((pending ? 0x80 : 0) | 0x10);
 }
 
 /* Input status 1: display enable and vertical retrace. */
 static u8 status1(struct vga *v)
 {
-    struct beam b = beam_now(v);
-    struct vga_geometry g = vga_geometry(v);
-    u8 over = v->crtc[CRTC_OVERFLOW];
-    u64 start = v->crtc[CRTC_V_SYNC_START] | (over & 0x04u) << 6 | (over & 0x80u) << 2;
-    u64 lines = g.lines, columns = g.columns;
-    if (vga_is_dispi(v) || start < lines || start >= b.lines || columns >= b.columns)
-        lines = b.lines * 48 / 52, columns = b.columns * 4 / 5, start = lines + 10;
-    u64 sync_lines = (v->crtc[CRTC_V_SYNC_END] - start) & 15;
-    bool retrace = b.y >= start && b.y < start + (sync_lines ? sync_lines : 16);
+    struct beam b = beam_at(v, clock_now(v->board->clock));
+    struct visible see = visible(v, &b);
+    u64 sync_lines = (v->crtc[CRTC_V_SYNC_END] - see.start) & 15;
+    bool retrace = b.y >= see.start && b.y < see.start + (sync_lines ? sync_lines : 16);
     v->attr_data = false;
-    return (u8)((retrace ? 8 : 0) | (b.y >= lines || b.x >= columns ? 1 : 0));
+    return (u8)((retrace ? 8 : 0) | (b.y >= see.lines || b.x >= see.columns ? 1 : 0));
 }
 
 static u8 dac_read(struct vga *v)
@@ -107,7 +139,7 @@ static u8 vga_port_read(struct vga *v, u16 port)
     switch (port) {
     case 0x3c0: return v->attr_data ? 0 : v->attr_index;
     case 0x3c1: return (v->attr_index & 0x1f) < ATTR_COUNT ? v->attr[v->attr_index & 0x1f] : 0;
-    case 0x3c2: return 0x10;
+    case 0x3c2: return status0(v);
     case 0x3c4: return v->seq_index;
     case 0x3c5: return v->seq[v->seq_index];
     case 0x3c6: return v->dac_mask;
@@ -152,6 +184,8 @@ static void crtc_write(struct vga *v, u8 value)
             v->crtc[index] = (u8)((v->crtc[index] & ~0x10) | (value & 0x10));
         return;
     }
+    if (index == CRTC_V_SYNC_END && !(v->crtc[index] & SYNC_END_NOT_CLEAR))
+        v->armed = clock_now(v->board->clock);
     v->crtc[index] = value;
 }
 
@@ -276,6 +310,7 @@ static void vga_state(void *dev, struct state *s)
     state_u8(s, "dac_part", &v->dac_part);
     state_u8(s, "dac_state", &v->dac_state);
     state_data(s, "latch", v->latch, sizeof v->latch);
+    state_u64(s, "armed", &v->armed);
     state_u16(s, "dispi_index", &v->dispi_index);
     for (unsigned n = 0; n < DISPI_COUNT; n++) {
         char name[8] = {'d', 'i', 's', 'p', 'i', (char)('a' + n), 0};

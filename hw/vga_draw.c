@@ -147,11 +147,34 @@ static void blank_columns(const struct vga *v, const struct vga_geometry *g, u32
     }
 }
 
+/* In graphics modes blinking turns bit 3 of every dot over and back, after the planes were masked:
+ * so in mode 0Fh, where plane 3 is masked, the palette's upper half says what a dot turns into. */
+static bool blinks(const struct vga *v)
+{
+    return vga_is_text(v) || v->attr[ATTR_MODE] & ATTR_MODE_BLINK;
+}
+
+static bool in_dark_phase(const struct vga *v)
+{
+    return !vga_is_text(v) && blinks(v) && !(v->blink & 2);
+}
+
+static void toggle_intensity(struct colors *c)
+{
+    for (unsigned n = 0; n < 8; n++) {
+        u32 low = c->attr[n];
+        c->attr[n] = c->attr[n + 8];
+        c->attr[n + 8] = low;
+    }
+}
+
 /* Text and graphics of the legacy modes, scan line by scan line as the CRTC goes. */
 static void draw_lines(const struct vga *v, struct picture *p)
 {
     struct vga_geometry g = vga_geometry(v);
     struct colors c = colors_of(v);
+    if (in_dark_phase(v))
+        toggle_intensity(&c);
     unsigned half = v->crtc[CRTC_MODE] & CRTC_MODE_HALF_LINES ? 1 : 0, pan = panning(v);
     unsigned row = g.start, scan = v->crtc[CRTC_PRESET_ROW] & 0x1f, repeat = 0;
     bool blank = false;
@@ -298,17 +321,28 @@ static void draw_dispi(const struct vga *v, struct picture *p, const struct dirt
     }
 }
 
-static void draw_blank(struct picture *p)
+static void draw_blank(struct picture *p, u32 color)
 {
     picture_resize(p, 720, 400);
-    memset(p->pixels, 0, (size_t)p->width * p->height * sizeof *p->pixels);
+    for (size_t n = 0; n < (size_t)p->width * p->height; n++)
+        p->pixels[n] = color;
 }
 
-/* No picture comes out: switched off in the sequencer, the attribute controller or the CRTC. */
+/* No picture comes out: switched off in the sequencer or the CRTC. */
 static bool is_off(const struct vga *v)
 {
-    return (v->seq[SEQ_CLOCKING] & CLOCKING_OFF) || !(v->attr_index & ATTR_INDEX_ENABLE) ||
-           !v->crtc[CRTC_V_DISPLAY] || !(v->crtc[CRTC_MODE] & CRTC_MODE_SYNC);
+    return (v->seq[SEQ_CLOCKING] & CLOCKING_OFF) || !v->crtc[CRTC_V_DISPLAY] ||
+           !(v->crtc[CRTC_MODE] & CRTC_MODE_SYNC);
+}
+
+/* The legacy modes. While the palette is the CPU's, the overscan colour is everywhere. */
+static void draw_legacy(const struct vga *v, struct picture *p)
+{
+    p->border = is_off(v) ? 0 : dac_pixel(v, v->attr[ATTR_OVERSCAN]);
+    if (is_off(v) || !(v->attr_index & ATTR_INDEX_ENABLE))
+        draw_blank(p, p->border);
+    else
+        draw_lines(v, p);
 }
 
 bool vga_draw(struct vga *v, struct picture *p, bool force)
@@ -317,19 +351,17 @@ bool vga_draw(struct vga *v, struct picture *p, bool force)
     u8 blink = clock_now(v->board->clock) / BLINK_NS & 3;
     bool all = force || v->dirty || v->drawn != p;
     look_for_dirt(v, &dirt);
-    if (!all && !dirt.any && !(vga_is_text(v) && blink != v->blink))
+    if (!all && !dirt.any && !(!vga_is_dispi(v) && blinks(v) && blink != v->blink))
         return false;
     v->blink = blink;
     v->drawn = p;
     v->dirty = false;
     if (vga_is_dispi(v)) {
+        p->border = 0;
         draw_dispi(v, p, &dirt, all);
         return true;
     }
-    if (is_off(v))
-        draw_blank(p);
-    else
-        draw_lines(v, p);
+    draw_legacy(v, p);
     picture_damage(p, 0, p->height);
     return true;
 }

@@ -47,6 +47,8 @@ enum {
 };
 enum {
     MAX_SCAN_DOUBLE = 0x80,
+    SYNC_END_NOT_CLEAR = 0x10, /* clear: forgets the vertical interrupt */
+    SYNC_END_NO_INTERRUPT = 0x20,
     CURSOR_OFF = 0x20,
     UNDERLINE_DOUBLEWORD = 0x40,
     UNDERLINE_COUNT_BY_4 = 0x20,
@@ -147,6 +149,7 @@ struct vga {
     u8 dac_part;           /* next component, 0-2 */
     u8 dac_state;          /* 3C7: 3 after a read index was set, 0 after a write index */
     u8 latch[4];           /* read by the last CPU read */
+    u64 armed;             /* virtual time since which a vertical interrupt counts */
     u16 dispi_index;       /* VBE register selected */
     u16 dispi[DISPI_COUNT];
     u32 window;                  /* place in vram that A0000-AFFFF is, or WINDOW_PLANES */

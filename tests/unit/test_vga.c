@@ -254,6 +254,41 @@ START_TEST(cursor_and_blinking)
 }
 END_TEST
 
+/* As in mode 0Fh: blinking, planes 0 and 2; a dot of colour 1, one of colour 4. */
+START_TEST(graphics_blink)
+{
+    static const u8 set[][2] = {{0x10, 0x0b}, {0x12, 5}, {1, 8}, {4, 0x18}, {9, 8}, {12, 0}};
+    set_mode(&planar_mode);
+    for (unsigned n = 0; n < ARRAY_LEN(set); n++)
+        attr(set[n][0], set[n][1]);
+    seq(2, 1);
+    poke(WINDOW, 0x80, 1);
+    seq(2, 4);
+    poke(WINDOW, 0x40, 1);
+    unsigned lit = 0;
+    for (unsigned n = 0; n < 64; n++, fixture_run(&f, 16666667)) {
+        draw();
+        ck_assert_uint_eq(dot(0, 0), color(0x08));
+        lit += dot(1, 0) == color(0x18);
+    }
+    ck_assert_uint_eq(lit, 32);
+}
+END_TEST
+
+START_TEST(overscan)
+{
+    set_mode(&text_mode);
+    dac(0x85, 63, 0, 63);
+    attr(0x11, 0x85);
+    draw();
+    ck_assert_uint_eq(picture.border, 0xff00ff);
+    in(0x3da);
+    out(0x3c0, 0); /* the palette is the CPU's */
+    draw();
+    ck_assert_uint_eq(dot(0, 0), 0xff00ff);
+}
+END_TEST
+
 START_TEST(text_as_text)
 {
     set_mode(&text_mode);
@@ -517,9 +552,9 @@ START_TEST(blanking)
     ck_assert_uint_eq(dot(0, 79), 0);
     ck_assert_uint_eq(dot(0, 80), 0xffffff);
     in(0x3da);
-    out(0x3c0, 0); /* the palette is the CPU's */
+    out(0x3c0, 0); /* the palette is the CPU's: overscan, which is colour 0 here */
     draw();
-    ck_assert_uint_eq(dot(0, 0), 0);
+    ck_assert_uint_eq(dot(0, 0), 0xffffff);
 }
 END_TEST
 
@@ -558,6 +593,22 @@ START_TEST(retrace)
         blank += in(0x3da) & 1;
     ck_assert_uint_ge(blank, 240); /* 1 - 640 / 800 * 480 / 525 */
     ck_assert_uint_le(blank, 300);
+}
+END_TEST
+
+START_TEST(vertical_interrupt)
+{
+    set_mode(&text_mode);
+    fixture_run(&f, 14300000); /* more than a frame */
+    ck_assert_uint_eq(in(0x3c2) & 0x80, 0);
+    for (unsigned n = 0; n < 2; n++) {
+        crtc(0x11, 0x1e);
+        ck_assert_uint_eq(in(0x3c2) & 0x80, 0);
+        fixture_run(&f, 14300000);
+        ck_assert_uint_eq(in(0x3c2) & 0x80, 0x80);
+        crtc(0x11, n ? 0x3e : 0x0e); /* switched off, or cleared */
+        ck_assert_uint_eq(in(0x3c2) & 0x80, 0);
+    }
 }
 END_TEST
 
@@ -720,6 +771,9 @@ static void add(TCase *tc)
     tcase_add_test(tc, text_has_nine_dots);
     tcase_add_test(tc, two_fonts);
     tcase_add_test(tc, cursor_and_blinking);
+    tcase_add_test(tc, graphics_blink);
+    tcase_add_test(tc, overscan);
+    tcase_add_test(tc, vertical_interrupt);
     tcase_add_test(tc, text_as_text);
     tcase_add_test(tc, write_modes);
     tcase_add_test(tc, set_reset_rotate_and_logic);
