@@ -20,6 +20,8 @@ enum {
     STATUS_NULL = 0x40, /* the count written is not in the counting element yet */
 };
 
+enum { MOST_OWED = 60000 }; /* interrupts: a minute of those of 1 kHz */
+
 enum mode {
     TERMINAL_COUNT, /* OUT rises at the end of the count */
     ONE_SHOT,       /* GATE starts a low pulse of the count's length */
@@ -60,6 +62,8 @@ struct i8254 {
     struct clock *clock;       /* virtual time */
     struct timer timer;        /* next edge of OUT 0, or loading of counter 0 */
     s64 due;                   /* the tick for which the timer is set */
+    struct timer again;        /* gives an interrupt that is owed */
+    u64 owed;                  /* interrupts that did not come because the timer came late */
     bool load_due;             /* at that tick counter 0 is loaded, and OUT need not change */
     u16 base;                  /* first port */
     struct irq_line out0;      /* where OUT 0 goes */
@@ -192,7 +196,49 @@ static void update(struct i8254 *pit, struct counter *c)
         return;
     s64 tick = tick_now(pit);
     irq_set(&pit->out0, out_level(c, tick));
+    pit->owed = 0;
+    timer_cancel(&pit->again);
     schedule(pit, tick);
+}
+
+/* A host with other work to do lets the timer come late, by many periods perhaps. Guests that count
+ * interrupts would lose time: what is missing is given afterwards, up to four for each regular one.
+ */
+
+/* Periods that began within (from, to]. */
+static u64 periods(const struct counter *c, s64 from, s64 to)
+{
+    s64 n = c->count;
+    if ((c->mode != RATE && c->mode != SQUARE) || !c->loaded || n < 2 || from < c->start)
+        return 0;
+    return (u64)((to - c->start) / n - (from - c->start) / n);
+}
+
+static void pay_later(struct i8254 *pit, u64 now)
+{
+    u64 period = clock_ns(pit->counter[0].count, I8254_HZ);
+    timer_set(&pit->again, pit->owed ? now + period / 4 : CLOCK_NEVER);
+}
+
+static void again_due(void *opaque, u64 now)
+{
+    struct i8254 *pit = opaque;
+    if (out_level(&pit->counter[0], (s64)clock_ticks(now, I8254_HZ))) {
+        irq_set(&pit->out0, false);
+        irq_set(&pit->out0, true);
+        pit->owed--;
+    }
+    pay_later(pit, now);
+}
+
+static void note_missed(struct i8254 *pit, s64 tick, bool level, u64 now)
+{
+    u64 missed = periods(&pit->counter[0], pit->due - 1, tick);
+    missed -= missed && level;
+    if (!missed)
+        return;
+    pit->owed = pit->owed + missed < MOST_OWED ? pit->owed + missed : MOST_OWED;
+    pay_later(pit, now);
 }
 
 static void edge_due(void *opaque, u64 now)
@@ -207,6 +253,8 @@ static void edge_due(void *opaque, u64 now)
         irq_set(&pit->out0,
                 false); /* the low phase before this edge may have been too short to be seen */
     irq_set(&pit->out0, level);
+    if (!pit->load_due)
+        note_missed(pit, tick, level, now);
     schedule(pit, tick);
 }
 
@@ -461,14 +509,19 @@ static void i8254_state(void *dev, struct state *s)
     s64 now = tick_now(pit);
     for (unsigned n = 0; n < 3; n++)
         counter_state(&pit->counter[n], s, name[n], now);
-    if (state_loading(s))
-        schedule(pit, now);
+    state_u64(s, "owed", &pit->owed);
+    if (!state_loading(s))
+        return;
+    schedule(pit, now);
+    pit->owed = pit->owed < MOST_OWED ? pit->owed : MOST_OWED;
+    pay_later(pit, clock_now(pit->clock));
 }
 
 static void i8254_destroy(void *dev)
 {
     struct i8254 *pit = dev;
     timer_cancel(&pit->timer);
+    timer_cancel(&pit->again);
     free(pit);
 }
 
@@ -489,6 +542,7 @@ struct i8254 *i8254_create(struct board *b, u16 base, struct irq_line out0)
     pit->base = base;
     pit->out0 = out0;
     timer_init(&pit->timer, b->clock, edge_due, pit);
+    timer_init(&pit->again, b->clock, again_due, pit);
     board_add(b, &i8254_device, pit);
     i8254_reset(pit);
     return ioport_add(b->io, base, 4, &i8254_ports, pit, "i8254", b->err) ? pit : NULL;

@@ -62,7 +62,7 @@ echo stage: apt-get
 chroot . apt-get -q update
 echo stage: kernel
 chroot . apt-get -q -y --no-install-recommends install linux-image-686 grub-pc
-sed -i 's/^GRUB_CMDLINE_LINUX=.*/GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0 net.ifnames=0"/
+sed -i 's/^GRUB_CMDLINE_LINUX=.*/GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0 net.ifnames=0 systemd.show_status=1"/
     s/^GRUB_TIMEOUT=.*/GRUB_TIMEOUT=1/' etc/default/grub
 echo root:secret | chroot . chpasswd
 echo stage: grub

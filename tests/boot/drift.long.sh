@@ -47,7 +47,7 @@ machine() # NAME, WORDS FOR THE KERNEL
     grep -a "$3" "$out" | tail -n 1
 }
 machine tsc '' 'clocksource: Switched to clocksource'
-machine pit 'notsc nolapic hpet=disable acpi=off clocksource=jiffies nohz=off highres=off' \
+machine pit 'notsc nolapic hpet=disable acpi=off clocksource=refined-jiffies nohz=off highres=off' \
     'clocksource: Switched to clocksource'
 
 left=$seconds

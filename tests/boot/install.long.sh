@@ -68,7 +68,7 @@ d-i pkgsel/update-policy select none
 popularity-contest popularity-contest/participate boolean false
 d-i grub-installer/only_debian boolean true
 d-i grub-installer/bootdev string /dev/sda
-d-i debian-installer/add-kernel-opts string console=tty0 console=ttyS0
+d-i debian-installer/add-kernel-opts string console=tty0 console=ttyS0 systemd.show_status=1
 d-i finish-install/reboot_in_progress note
 d-i debian-installer/exit/poweroff boolean true
 END
