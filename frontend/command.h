@@ -122,6 +122,7 @@ COMMAND(fpu);
 COMMAND(set);
 COMMAND(setmem);
 COMMAND(print_stack);
+COMMAND(bt);
 COMMAND(symbol);
 COMMAND(syntax);
 COMMAND(linux_symbols);

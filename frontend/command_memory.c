@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "cpu/mem.h"
+#include "frontend/callchain.h"
 #include "frontend/command.h"
 #include "frontend/registers.h"
 
-enum { WORD_MAX = 256, MOST = 65536, CODE_LINES = 8, STACK_WORDS = 16 };
+enum { WORD_MAX = 256, MOST = 65536, CODE_LINES = 8, STACK_WORDS = 16, CALLS_MAX = 64 };
 
 /* What stands behind the slash of x/10xw. */
 struct format {
@@ -271,6 +272,41 @@ void command_print_stack(struct monitor *mon, const char *args, struct text *out
         if (size == 4 && *lines_name(mon->lines, value - 1, name, sizeof name)) /* in the call */
             text_add(out, " %s", name);
         text_add(out, "\n");
+    }
+}
+
+/* Address, name and line of a place in a chain of calls. Behind a call, the line is the call's. */
+static void show_call(struct monitor *mon, unsigned n, u64 at, bool behind, struct text *out)
+{
+    char name[128];
+    text_add(out, "#%-3u%08" PRIx64, n, at);
+    if (*symbols_name(mon->symbols, at, name, sizeof name))
+        text_add(out, " <%s>", name);
+    if (*lines_name(mon->lines, at - behind, name, sizeof name))
+        text_add(out, " %s", name);
+    text_add(out, "\n");
+}
+
+void command_bt(struct monitor *mon, const char *args, struct text *out)
+{
+    struct cpu *cpu = mon->cpu;
+    struct call call[CALLS_MAX];
+    u64 most = CALLS_MAX, offset;
+    if (args[strspn(args, " \t")] && (!arg_value(mon, &args, &most, out) || !arg_end(args, out)))
+        return;
+    if (cpu->code_mode != MODE_32) {
+        text_add(out, "frames are followed in 32-bit code only; print-stack shows the stack\n");
+        return;
+    }
+    bool entered = symbols_at(mon->symbols, code_address(cpu), &offset) && !offset;
+    unsigned count = callchain(cpu, entered, call, most < CALLS_MAX ? (unsigned)most : CALLS_MAX);
+    show_call(mon, 0, code_address(cpu), false, out);
+    for (unsigned n = 0; n < count; n++) {
+        if (call[n].kind == CALL_USER)
+            text_add(out, "    from user code:\n");
+        else if (call[n].kind == CALL_INTERRUPT)
+            text_add(out, "    by an interrupt or exception at:\n");
+        show_call(mon, n + 1, call[n].at, call[n].kind == CALL_RETURN, out);
     }
 }
 

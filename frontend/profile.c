@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "cpu/breakpoint.h"
-#include "cpu/mem.h"
+#include "frontend/callchain.h"
 #include "frontend/options.h"
 #include "translate/observe.h"
 
@@ -51,8 +51,8 @@ struct profile {
     enum where where;         /* what the last signal found */
     u32 lin;                  /* the guest instruction that it found */
     bool found;               /* the two are valid */
-    u32 *sample;              /* each: number of addresses | where << 8 | user << 16, addresses,
-                                 innermost first */
+    u32 *sample;              /* each: number of addresses | where << 8 | user << 16 | number of
+                                 the kernel's before user code's << 17, addresses, innermost first */
     size_t used, room;        /* words of sample */
     u64 samples;              /* how many */
     u64 at[WHERES];           /* of them, by enum where */
@@ -153,21 +153,17 @@ static void on_interrupted(struct hook *h, struct cpu *cpu, const void *context)
 
 /* Samples */
 
-/* The return addresses that frame pointers lead to, while each frame is above the one before. */
-static unsigned walk_stack(struct cpu *cpu, u32 *to, unsigned room)
+/* The calls that led here, to words[2] on. Returns how many, and in *kernel how many of them are
+ * the kernel's when user code's follow; else 0. */
+static unsigned take_calls(struct cpu *cpu, u32 *words, unsigned *kernel)
 {
-    u32 frame = (u32)cpu->regs[RBP], last = (u32)cpu->regs[RSP] - 1;
-    unsigned count = 0;
-    while (count < room && frame > last && frame - last < 1 << 16) {
-        u8 words[8];
-        if (mem_peek(cpu, (u32)(cpu->seg[SEG_SS].base + frame), words, 8) < 8)
-            break;
-        u32 back = load_le32(words + 4);
-        if (!back)
-            break;
-        to[count++] = (u32)(cpu->seg[SEG_CS].base + back - 1); /* in the call, not behind it */
-        last = frame;
-        frame = load_le32(words);
+    struct call call[DEPTH_MAX];
+    unsigned count = callchain(cpu, false, call, DEPTH_MAX);
+    *kernel = 0;
+    for (unsigned n = 0; n < count; n++) {
+        words[2 + n] = call[n].at - (call[n].kind == CALL_RETURN); /* in the call, not behind it */
+        if (call[n].kind == CALL_USER)
+            *kernel = n + 1;
     }
     return count;
 }
@@ -184,10 +180,10 @@ static void take_sample(void *opaque, u64 now)
     timer_set(&p->timer, now + p->period);
     words[1] = !cpu->halted && p->found && p->lin ? p->lin : (u32)here(cpu);
     p->found = false;
-    unsigned count = 1;
+    unsigned count = 1, kernel = 0;
     if (cpu->code_mode == MODE_32)
-        count += walk_stack(cpu, words + 2, DEPTH_MAX);
-    words[0] = count | (u32)where << 8 | (cpu->cpl == 3 ? BIT(16) : 0);
+        count += take_calls(cpu, words, &kernel);
+    words[0] = count | (u32)where << 8 | (cpu->cpl == 3 ? BIT(16) : 0) | kernel << 17;
     p->samples++;
     p->at[where]++;
     spot_at(&p->spots, words[1])->samples++;
@@ -343,14 +339,15 @@ void profile_show(struct profile *p, struct text *out)
 
 /* The file */
 
-/* "kernel;outer;inner;[translated]" */
+/* "kernel;outer;inner;[translated]", "user;outer;kernel;inner;[translated]" */
 static char *fold(const struct profile *p, const u32 *sample)
 {
     struct text t = {0};
     char name[NAME_SIZE];
-    text_add(&t, "%s", sample[0] >> 16 & 1 ? "user" : "kernel");
+    unsigned kernel = sample[0] >> 17;
+    text_add(&t, "%s", sample[0] >> 16 & 1 || kernel ? "user" : "kernel");
     for (unsigned n = sample[0] & 0xff; n; n--)
-        text_add(&t, ";%s", function_of(p, sample[n], name));
+        text_add(&t, "%s;%s", n == kernel ? ";kernel" : "", function_of(p, sample[n], name));
     text_add(&t, ";%s", where_names[sample[0] >> 8 & 0xff]);
     return t.data;
 }

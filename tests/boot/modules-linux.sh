@@ -9,7 +9,7 @@ kernel_file 686
 kernel=$file
 initrd_with_modules 686 $modules
 guest_start -nographic -no-reboot -m 128 -kernel "$kernel" -initrd "$file" \
-    -append 'console=ttyS0 panic=-1' -device virtio-rng-pci -monitor "unix:$work/monitor"
+    -append 'console=ttyS0 panic=-1' -device virtio-rng-pci -profile "$work/p" -monitor "unix:$work/monitor"
 guest_wait 'prescient# ' 300
 guest_type "for m in $modules; do insmod /modules/\$m.ko; done; echo in\"\"serted\n"
 guest_wait '^inserted' 30
@@ -42,9 +42,31 @@ cat >"$work/talk" <<'END'
 > wait
 > info status
 ^breakpoint [0-9]+: 0060:[0-9a-f]+ <vring_interrupt>, protected mode, 32 bit$
-> bt 40
-<vp_interrupt|<vp_vring_interrupt
-<__handle_irq_event_percpu
-> quit
+> bt
+^#0  [0-9a-f]+ <vring_interrupt>$
+<vp_(vring_)?interrupt\+
+<__handle_irq_event_percpu\+
+<asm_common_interrupt\+
+^    by an interrupt or exception at:$
+^#[0-9]+ +[0-9a-f]+ <
+> delete
+# a system call: from the kernel's function to the user code that asks for it
+> lb ksys_write cpl 0 once
+> cont
 END
 "$BUILD/tests/monitor/talk" "$work/monitor" "$work/talk" || fail "the breakpoint"
+guest_type 'echo written\n'
+cat >"$work/talk" <<'END'
+> wait
+> bt
+^#0  [0-9a-f]+ <ksys_write>$
+^#1  [0-9a-f]+ <__ia32_sys_write\+
+<do_(int80_syscall_32|fast_syscall_32)\+
+^    from user code:$
+^#[0-9]+ +[0-9a-f]{8}$
+> quit
+END
+"$BUILD/tests/monitor/talk" "$work/monitor" "$work/talk" || fail "the stack of a system call"
+guest_end 60
+# the profile has such stacks, too
+grep -qE '^user(;\[[0-9a-f]+\])+;kernel;(entry_|do_)[^ ]+;\[[a-z]+\] [0-9]+$' "$work/p" || fail "the profile's stacks"
