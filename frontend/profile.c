@@ -51,12 +51,13 @@ struct profile {
     enum where where;         /* what the last signal found */
     u32 lin;                  /* the guest instruction that it found */
     bool found;               /* the two are valid */
-    u32 *sample;              /* each: number of addresses | where << 8 | user << 16 | number of
-                                 the kernel's before user code's << 17, addresses, innermost first */
-    size_t used, room;        /* words of sample */
-    u64 samples;              /* how many */
-    u64 at[WHERES];           /* of them, by enum where */
-    struct spots spots;       /* counts */
+    /* each: number of addresses | where << 8 | user << 16 | number of the kernel's before user
+     * code's << 17, then addresses, innermost first */
+    u32 *sample;
+    size_t used, room;  /* words of sample */
+    u64 samples;        /* how many */
+    u64 at[WHERES];     /* of them, by enum where */
+    struct spots spots; /* counts */
 };
 
 /* Counts */
