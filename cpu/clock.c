@@ -21,7 +21,9 @@ void clock_free(struct clock *c)
 
 u64 clock_ticks(u64 ns, u64 hz)
 {
-    return hz == NS_PER_SEC ? ns : (u64)((unsigned __int128)ns * hz / NS_PER_SEC);
+    /* the same as (u128)ns * hz / NS_PER_SEC, by seconds and what is left */
+    return hz > UINT32_MAX ? (u64)((unsigned __int128)ns * hz / NS_PER_SEC)
+                           : ns / NS_PER_SEC * hz + ns % NS_PER_SEC * hz / NS_PER_SEC;
 }
 
 u64 clock_ns(u64 ticks, u64 hz)

@@ -116,6 +116,9 @@ void segment_forget_origins(struct cpu *cpu);
 /* MOV/POP/LxS to ES, SS, DS, FS, GS in the current mode, with all checks, faults and the accessed
  * bit. */
 void segment_load(struct cpu *cpu, enum seg_reg reg, u16 selector);
+/* The same for ES, DS, FS and GS at CPL 0 in protected mode, when nothing has to be raised or
+ * written for it; else does nothing and returns false. */
+bool segment_load_quietly(struct cpu *cpu, enum seg_reg reg, u16 selector);
 /* Checks a stack selector for privilege level cpl and reads its descriptor; raises `vector` (#GP,
  * or #TS for a stack out of a TSS), or #SS if the segment is not present. */
 void stack_segment_check(struct cpu *cpu, u16 selector, struct descriptor *d, unsigned cpl,

@@ -84,6 +84,17 @@ static void gen_check_limit(struct generator *g, unsigned n, unsigned seg, unsig
     gen_unless_zero(g, n);
 }
 
+/* FS is open in this mode, or null in a kernel. */
+static void gen_check_null(struct generator *g, unsigned n)
+{
+    static const struct host_op movzx8 = {.opcode = {0x0f, 0xb6}, .opcode_count = 2};
+    if (g->fs_known || (g->s->mode & MODE_USER))
+        return;
+    emit_op_mem(g->e, &movzx8, SCRATCH_TEST, SEG_MEM(SEG_FS, reach));
+    gen_if_zero(g, n);
+    g->fs_known = true;
+}
+
 /* SCRATCH_ADDR from an offset to the linear address. */
 static void lower_segment(struct generator *g, unsigned n, unsigned seg, unsigned width,
                           unsigned size, bool write)
@@ -97,6 +108,8 @@ static void lower_segment(struct generator *g, unsigned n, unsigned seg, unsigne
         gen_check_64k(g, n, size);
     else if (reach != REACH_OPEN)
         gen_check_limit(g, n, seg, size, write);
+    else if (seg == SEG_FS)
+        gen_check_null(g, n);
     emit_load32(g->e, SCRATCH_HOST, SEG_MEM(seg, base));
     emit_lea32(g->e, SCRATCH_ADDR, (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0});
 }

@@ -5,7 +5,7 @@
 #include "cpu/mem.h"
 #include "translate/generate.h"
 
-enum { FILL_WRITE = BIT(8), JMP_BYTES = 5, XMM_REGS = 8 };
+enum { FILL_WRITE = BIT(8), FILL_QUICK = BIT(9), JMP_BYTES = 5, XMM_REGS = 8 };
 
 static const u8 fill_size[FILL_SIZES] = {1, 2, 4, 8, 10, 16, 32};
 
@@ -161,6 +161,11 @@ void fill_emit(struct translator *t)
         emit_mov32_imm(e, SCRATCH_INDEX, fill_size[n / 2] | (write ? FILL_WRITE : 0));
         emit_jmp(e, t->fill.start);
     }
+    for (unsigned n = 0; n < QUICK_COUNT; n++) {
+        t->fill.quick[n] = emit_pc(e);
+        emit_mov32_imm(e, SCRATCH_INDEX, FILL_QUICK | n);
+        emit_jmp(e, t->fill.start);
+    }
     t->fill.end = emit_pc(e);
 }
 
@@ -174,6 +179,8 @@ bool fill_called_at(const struct translator *t, u64 pc)
 struct fill_result translate_fill(struct cpu *cpu, u32 lin, u32 what)
 {
     struct translator *t = cpu->translator;
+    if (what & FILL_QUICK)
+        return (struct fill_result){!quick_run(t, what & ~FILL_QUICK, lin), 0};
     enum access access = what & FILL_WRITE ? ACCESS_WRITE : ACCESS_READ;
     unsigned size = what & (FILL_WRITE - 1);
     const u64 id = cpu->jump_id;

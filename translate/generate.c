@@ -62,6 +62,7 @@ static void gen_copy(struct generator *g, unsigned n)
                       : lower_ea(g, &s->insn);
     if (!copy_insn(g->e, s, g->code + s->offset, o ? &m : NULL)) {
         g->e->at = start;
+        g->fs_known = false;
         g->cold_count = colds;
         gen_callout(g, n);
         return;
@@ -235,6 +236,14 @@ static void gen_entry(struct generator *g)
     assert(g->e->at == from + ENTRY_BYTES);
 }
 
+/* Instructions whose code is run from its start to its end, and that leave segments alone. */
+static bool straight(u8 verdict)
+{
+    return verdict == VERDICT_COPY || verdict == VERDICT_PUSH || verdict == VERDICT_PUSH_MEM ||
+           verdict == VERDICT_POP || verdict == VERDICT_XCHG || verdict == VERDICT_CMPXCHG8B ||
+           verdict == VERDICT_JCC;
+}
+
 static void gen_block(struct generator *g)
 {
     const struct scan *s = g->s;
@@ -246,6 +255,7 @@ static void gen_block(struct generator *g)
         unsigned next = n + 1 < s->count ? s->insn[n + 1].offset : s->bytes;
         b->fpu |= insn_info(s->insn[n].insn.row)->class == CLASS_FPU;
         gen_insn(g, n);
+        g->fs_known &= straight(s->insn[n].verdict);
         assert(g->e->at - from < HOST_CODE_MAX);
         g->map[n] = (struct tplace){.host = (u16)(g->e->at - from),
                                     .guest = (u16)(next - s->insn[n].offset),
@@ -300,6 +310,7 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     g.place = ram_offset;
     g.windowed = !b->checked;
     g.softens = soft_wanted(&g);
+    g.fs_known = false;
     gen_block(&g);
     assert(t->emit.at - start <= UINT16_MAX);
     b->size = (u16)(t->emit.at - start);

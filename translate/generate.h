@@ -39,6 +39,7 @@ struct generator {
     struct tplace map[SCAN_MAX_INSNS]; /* its instructions */
     u64 last_stub;                     /* the stub emitted last */
     bool windowed;                     /* accesses go through the direct window */
+    bool fs_known;                     /* FS was found to be open, not null */
     u64 place;                         /* of the block in the memfd */
     /* host addresses of the immediate and the displacement of the current instruction if its code
      * is to read them, else 0 */
@@ -127,8 +128,9 @@ void gen_xchg(struct generator *g, unsigned n);
 void gen_xlat(struct generator *g, unsigned n);
 void gen_salc(struct generator *g, unsigned n);
 
-/* arith.c: bit strings. */
+/* arith.c: bit strings, CMPXCHG8B. */
 void gen_bit_string(struct generator *g, unsigned n);
+void gen_cmpxchg8b(struct generator *g, unsigned n);
 
 /* control.c: control words of x87 and SSE. */
 void gen_fldcw(struct generator *g, unsigned n);

@@ -1,6 +1,6 @@
-/* Inline forms of what a kernel runs often: CLI, STI, PUSHF, POPF, loads of segment registers that
- * change nothing (SDM vol. 2, by name). What they do not cover goes to the callout before anything
- * is committed. */
+/* Inline forms of what a kernel runs often: CLI, STI, PUSHF, POPF, RDTSC, loads of segment
+ * registers (SDM vol. 2, by name). What they do not cover goes to the callout before anything is
+ * committed. */
 /* SPDX-License-Identifier: MIT */
 #include "translate/inline.h"
 
@@ -22,6 +22,8 @@ bool inline_wanted(const struct insn *i, u32 mode)
 {
     if (i->exec == exec_cli || i->exec == exec_sti)
         return !(mode & MODE_USER);
+    if (i->exec == exec_rdtsc)
+        return true;
     if (mode_code(mode) != MODE_32 || (mode & MODE_STACK16) || i->opsize != 4)
         return false;
     if (mode & MODE_USER)
@@ -156,7 +158,16 @@ static void gen_unless_unchanged(struct generator *g, unsigned n, unsigned seg)
     gen_unless_zero(g, n);
 }
 
-/* Kernels load again what is there already, at each entry and exit. */
+/* Goes on behind the quick form of the instruction, or else to its callout. */
+static void gen_quick(struct generator *g, unsigned n, unsigned what)
+{
+    struct cold *c = cold_add(g, emit_jmp_patchable(g->e));
+    c->insn = (s16)n;
+    c->fill = g->t->fill.quick[what];
+    c->filled = emit_pc(g->e);
+}
+
+/* Kernels load again what is there already, at each entry and exit; but FS, for data of the CPU. */
 static void gen_load_segment(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
@@ -167,7 +178,12 @@ static void gen_load_segment(struct generator *g, unsigned n)
         emit_load16(g->e, SCRATCH_TEST, lower_operand(g, n, 2, false));
     else
         emit_movzx16(g->e, SCRATCH_TEST, host_of_gpr(i->op[1].reg));
-    gen_unless_unchanged(g, n, seg);
+    if (seg == SEG_FS) {
+        emit_mov32(g->e, SCRATCH_ADDR, SCRATCH_TEST);
+        gen_quick(g, n, seg);
+    } else {
+        gen_unless_unchanged(g, n, seg);
+    }
     if (i->exec == exec_pop_sreg)
         gen_move_stack(g, 4);
 }
@@ -176,8 +192,9 @@ void gen_inline(struct generator *g, unsigned n)
 {
     insn_exec *exec = g->s->insn[n].insn.exec;
     unsigned colds = g->cold_count;
-    /* The instruction behind STI is to run before anything else: it has to be in the block. */
-    if (exec == exec_sti && n + 1 == g->s->count) {
+    /* The instruction behind STI is to run before anything else: it has to be in the block. RDTSC
+     * is to tell the time that counting makes. */
+    if ((exec == exec_sti && n + 1 == g->s->count) || (exec == exec_rdtsc && g->t->counting)) {
         gen_callout(g, n);
         return;
     }
@@ -185,6 +202,8 @@ void gen_inline(struct generator *g, unsigned n)
         gen_cli(g, n);
     else if (exec == exec_sti)
         gen_sti(g, n);
+    else if (exec == exec_rdtsc)
+        gen_quick(g, n, QUICK_RDTSC);
     else if (loads_segment(&g->s->insn[n].insn))
         gen_load_segment(g, n);
     else if (exec == exec_pushf)

@@ -20,13 +20,21 @@ static inline unsigned reach_often(const struct segment *s)
     return s->reach == REACH_FLAT ? REACH_OPEN : s->reach;
 }
 
+/* A kernel enters with FS null, loads it, and leaves it null again: that is one mode, with FS open,
+ * whose accesses ask whether it is (access.c). */
+static inline unsigned reach_of_kernel(const struct segment *s)
+{
+    return s->attr & DESC_P ? reach_often(s) : REACH_OPEN;
+}
+
 /* In rings of a kernel GS is what the program left there; kernels do not use it. */
 static inline u32 reach_bits(const struct cpu *cpu)
 {
     const struct segment *seg = cpu->seg;
     bool checked = cpu->cpl == 0 && (cpu->cr0 & CR0_PE);
     unsigned cs = seg[SEG_CS].read_reach, ss = seg[SEG_SS].reach, es = seg[SEG_ES].reach,
-             ds = seg[SEG_DS].reach, fs = reach_often(&seg[SEG_FS]),
+             ds = seg[SEG_DS].reach,
+             fs = checked ? reach_of_kernel(&seg[SEG_FS]) : reach_often(&seg[SEG_FS]),
              gs = checked ? seg[SEG_GS].reach & REACH_LO : reach_often(&seg[SEG_GS]);
     return reach_at(es, SEG_ES) | reach_at(cs, SEG_CS) | reach_at(ss, SEG_SS) |
            reach_at(ds, SEG_DS) | reach_at(fs, SEG_FS) | reach_at(gs, SEG_GS) |
@@ -66,6 +74,12 @@ static u32 mode_bits(const struct cpu *cpu)
     if (unlikely(!cpu_protected(cpu)) && real_segments(cpu))
         bits |= MODE_REAL;
     return bits;
+}
+
+bool translate_reach_holds(const struct translator *t)
+{
+    unsigned mode = (u32)(t->cpu->jump_id >> 32) % TMODES;
+    return ((t->mode[mode].bits ^ reach_bits(t->cpu)) & MODE_REACHES) == 0;
 }
 
 static bool mode_is(const struct tmode *a, const struct tmode *b)

@@ -18,6 +18,7 @@ enum {
     MODE_REAL = 1 << 21,   /* real or V86 mode, and ES, DS, FS, GS are as it makes them */
     MODE_XMM = 1 << 22,    /* XMM registers stay in the host */
     MODE_REACH_SHIFT = 8,  /* from here on, two bits (enum seg_reach) for each of ES to GS */
+    MODE_REACHES = 0xfff << MODE_REACH_SHIFT | MODE_EXPAND_DOWN, /* all that segments tell */
 };
 
 /* A mode. The translator numbers them; blocks and the jump table have the number. */

@@ -207,6 +207,8 @@ static u8 judge_other(const struct insn *i, insn_exec *exec, unsigned mode)
     if ((exec == exec_bt || exec == exec_bts || exec == exec_btr || exec == exec_btc) && mem &&
         i->op[1].kind == OPND_REG)
         return VERDICT_BIT_STRING;
+    if (exec == exec_cmpxchg8b)
+        return VERDICT_CMPXCHG8B;
     if (is_string(exec) && (i->rep == REP_NONE || (i->addrsize == 4 && !(mode & MODE_DF))))
         return VERDICT_STRING;
     if (exec == (mode & MODE_DF ? exec_std : exec_cld))

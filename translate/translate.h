@@ -114,9 +114,13 @@ enum { JUMP_ENTRIES = 65536 };
 
 /* fill.c: common stubs that fill the TLB. */
 enum { FILL_SIZES = 7 };
+/* quick.c: sensitive instructions that the same stubs serve: loads of a data segment register, by
+ * its number, and RDTSC. */
+enum { QUICK_RDTSC = SEG_GS + 1, QUICK_COUNT };
 struct fills {
     u64 code[2][FILL_SIZES]; /* after misses of reads and of writes, by size */
     u64 miss[2][FILL_SIZES]; /* the same that do not look whether it is a write beside code */
+    u64 quick[QUICK_COUNT];  /* instructions; the selector is in SCRATCH_ADDR */
     u64 slow, slow_end;      /* the callout of the instruction; here the call is taken back */
     u64 start;               /* what all of code do */
     u64 away, back;          /* in between, nothing of it is on the stack of return addresses */
@@ -313,6 +317,8 @@ bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct h
 /* mode.c: the number of the current mode, 0 for one that must be interpreted. May drop all blocks,
  * even while one runs. */
 unsigned translate_mode(struct translator *t);
+/* Do segments reach as far as the mode says that translated code runs in? */
+bool translate_reach_holds(const struct translator *t);
 
 /* targets.c: the jump table; what of it goes with the current space, privilege and this mode; the
  * code at lin or 0; code to be found there; a block that is to be found no more. */
@@ -434,6 +440,10 @@ struct fill_result {
     u64 addend; /* of the TLB entry */
 };
 struct fill_result translate_fill(struct cpu *cpu, u32 lin, u32 what);
+
+/* quick.c: does what QUICK_* says at CPL 0 or for everybody, if it needs no more than that; else
+ * false, and the callout does it, perhaps again. Registers that C may change are in cpu->regs. */
+bool quick_run(struct translator *t, unsigned what, u32 selector);
 
 /* vmm.c: called from the callout stub; returns the host address where to go on. */
 u64 translate_callout(struct cpu *cpu, struct tsite *site);

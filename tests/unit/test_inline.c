@@ -4,13 +4,19 @@
 #include <check.h>
 #include <string.h>
 
+#include "cpu/control.h"
 #include "tests/unit/engine_harness.h"
 
 static struct cpu *cpu;
 
-static void setup(void)
+static void setup_checked(void)
 {
-    cpu = engine_setup_translated(TRANSLATE_AUTO, H_CACHE);
+    cpu = engine_setup_translated(TRANSLATE_CHECKED, H_CACHE);
+}
+
+static void setup_direct(void)
+{
+    cpu = engine_setup_translated(TRANSLATE_DIRECT, H_CACHE);
 }
 
 static void run(const u8 *code, unsigned size)
@@ -148,10 +154,98 @@ START_TEST(loaded_again_in_vain)
 }
 END_TEST
 
-int main(void)
+/* FS is null and a segment in turn, as kernels have it: what is read through it is right each time,
+ * and null raises #GP, in a block that has read through FS before as in one that has not. */
+START_TEST(null_and_back)
 {
-    Suite *suite = suite_create("inline");
-    TCase *t = tcase_create("inline");
+    gdt_set(SEL_FREE, H_DATA, 0xfffff, TYPE_DATA_RW, 0, true);
+    mem32_set(H_DATA + 4, 0x1234);
+    cpu->rip = H_HANDLER + 16 * VEC_GP;
+    code_put((const u8[]){HLT}, 1);
+    /* mov eax, SEL_FREE; mov fs, eax; mov edx, fs:[4]; push 3; pop fs; push eax; pop fs;
+     * mov ecx, fs:[4]; xor eax, eax; mov fs, eax; mov ebx, fs:[4] */
+    cpu->regs[RBX] = 0x55;
+    RUN_CODE(0xb8, LE32(SEL_FREE), 0x8e, 0xe0, 0x64, 0x8b, 0x15, LE32(4), 0x6a, 0x03, 0x0f, 0xa1,
+             0x50, 0x0f, 0xa1, 0x64, 0x8b, 0x0d, LE32(4), 0x31, 0xc0, 0x8e, 0xe0, 0x64, 0x8b, 0x1d,
+             LE32(4), HLT);
+    ck_assert_uint_eq(cpu->regs[RDX], 0x1234);
+    ck_assert_uint_eq(cpu->regs[RCX], 0x1234);
+    ck_assert_uint_eq(cpu->regs[RBX], 0x55);
+    ck_assert_uint_eq(stack_at(1, 4), H_CODE + 32);
+    ck_assert_uint_eq(cpu->seg[SEG_FS].attr, 0);
+    /* the read alone, in the mode that it had before */
+    RUN_CODE(0x64, 0x8b, 0x1d, LE32(4), HLT);
+    ck_assert_uint_eq(stack_at(1, 4), H_CODE);
+    ck_assert_uint_eq(cpu->regs[RBX], 0x55);
+    /* mov fs, [H_DATA]; mov ebx, fs:[4] */
+    mem16_set(H_DATA, SEL_FREE);
+    RUN_CODE(0x8e, 0x25, LE32(H_DATA), 0x64, 0x8b, 0x1d, LE32(4), HLT);
+    ck_assert_uint_eq(cpu->regs[RBX], 0x1234);
+}
+END_TEST
+
+/* A segment of 4 KiB is no open one: its limit counts from its load on. */
+START_TEST(limit_of_what_was_loaded)
+{
+    gdt_set(SEL_FREE, H_DATA, 0xfff, TYPE_DATA_RW, 0, false);
+    cpu->rip = H_HANDLER + 16 * VEC_GP;
+    code_put((const u8[]){HLT}, 1);
+    mem32_set(H_DATA + 0xffc, 7);
+    /* mov eax, SEL_FREE; mov fs, eax; mov edx, fs:[0ffch]; mov ebx, fs:[0ffdh] */
+    cpu->regs[RBX] = 0x55;
+    RUN_CODE(0xb8, LE32(SEL_FREE), 0x8e, 0xe0, 0x64, 0x8b, 0x15, LE32(0xffc), 0x64, 0x8b, 0x1d,
+             LE32(0xffd), HLT);
+    ck_assert_uint_eq(cpu->regs[RDX], 7);
+    ck_assert_uint_eq(cpu->regs[RBX], 0x55);
+    ck_assert_uint_eq(stack_at(1, 4), H_CODE + 14);
+}
+END_TEST
+
+START_TEST(compare_and_exchange)
+{
+    const u32 at = _i ? H_DATA + PAGE_SIZE - 4 : H_DATA; /* across pages */
+    mem32_set(at, 1);
+    mem32_set(at + 4, 2);
+    cpu->regs[RAX] = 9, cpu->regs[RDX] = 2, cpu->regs[RBX] = 3, cpu->regs[RCX] = 4;
+    /* stc; lock cmpxchg8b [at]: differs; hlt */
+    RUN_CODE(0xf9, 0xf0, 0x0f, 0xc7, 0x0d, LE32(at), HLT);
+    ck_assert_uint_eq(cpu->regs[RAX], 1);
+    ck_assert_uint_eq(cpu->regs[RDX], 2);
+    ck_assert_uint_eq(mem32(at), 1);
+    ck_assert_uint_eq(cpu_eflags(cpu) & (FLAG_ZF | FLAG_CF), FLAG_CF);
+    /* mov edi, at; cmpxchg8b [edi] */
+    RUN_CODE(0xbf, LE32(at), 0x0f, 0xc7, 0x0f, HLT);
+    ck_assert_uint_eq(mem32(at), 3);
+    ck_assert_uint_eq(mem32(at + 4), 4);
+    ck_assert_uint_eq(cpu->regs[RCX], 4);
+    ck_assert_uint_eq(cpu_eflags(cpu) & (FLAG_ZF | FLAG_CF), FLAG_ZF | FLAG_CF);
+}
+END_TEST
+
+/* RDTSC tells virtual time, and raises #GP where CR4.TSD forbids it. */
+START_TEST(time_stamp)
+{
+    cpu->tsc_offset = 0x1234567890ull;
+    const u64 before = control_tsc(cpu);
+    RUN_CODE(0xf9, 0x0f, 0x31, HLT); /* stc; rdtsc */
+    const u64 tsc = cpu->regs[RDX] << 32 | cpu->regs[RAX];
+    ck_assert_uint_ge(tsc, before);
+    ck_assert_uint_le(tsc, control_tsc(cpu));
+    ck_assert_uint_eq(cpu_eflags(cpu) & FLAG_CF, FLAG_CF);
+    cpu->rip = H_HANDLER + 16 * VEC_GP;
+    code_put((const u8[]){HLT}, 1);
+    harness_ring3();
+    cpu->cr4 |= CR4_TSD;
+    cpu->regs[RAX] = 0x77;
+    RUN_CODE(0x90, 0x0f, 0x31, HLT);
+    ck_assert_uint_eq(cpu->regs[RAX], 0x77);
+    ck_assert_uint_eq(stack_at(1, 4), H_CODE + 1);
+}
+END_TEST
+
+static void add_tests(Suite *suite, const char *name, void (*setup)(void))
+{
+    TCase *t = tcase_create(name);
     tcase_add_checked_fixture(t, setup, engine_teardown);
     tcase_add_test(t, interrupt_flag_and_pushf);
     tcase_add_test(t, popf_sets_what_it_may);
@@ -161,7 +255,18 @@ int main(void)
     tcase_add_test(t, loaded_again);
     tcase_add_test(t, loaded_again_from_another_table);
     tcase_add_test(t, loaded_again_in_vain);
+    tcase_add_test(t, null_and_back);
+    tcase_add_test(t, limit_of_what_was_loaded);
+    tcase_add_loop_test(t, compare_and_exchange, 0, 2);
+    tcase_add_test(t, time_stamp);
     suite_add_tcase(suite, t);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("inline");
+    add_tests(suite, "checked", setup_checked);
+    add_tests(suite, "direct", setup_direct);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
