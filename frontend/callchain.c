@@ -128,7 +128,8 @@ static void add_caller(struct chain *c, bool entered)
     enum { PUSH_EBP = 0x55 };
     u8 code = 0, top[4];
     mem_peek(c->cpu, (u32)(c->cpu->seg[SEG_CS].base + c->cpu->rip), &code, 1);
-    if ((entered || code == PUSH_EBP) && read_stack(c, (u32)c->cpu->regs[RSP], top, 4))
+    if ((entered || code == PUSH_EBP) && read_stack(c, (u32)c->cpu->regs[RSP], top, 4) &&
+        behind_call(c, load_le32(top)))
         add(c, (u32)(c->cpu->seg[SEG_CS].base + load_le32(top)), CALL_RETURN);
 }
 

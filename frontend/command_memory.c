@@ -227,7 +227,7 @@ void command_set(struct monitor *mon, const char *args, struct text *out)
     name[len] = 0;
     args += strspn(args, " \t");
     if (!len || *args++ != '=') {
-        text_add(out, "set REG = VALUE\n");
+        text_add(out, "set which register? as in set eax = 5\n");
         return;
     }
     if (!arg_value(mon, &args, &value, out) || !arg_end(args, out))
@@ -325,13 +325,15 @@ void command_symbol(struct monitor *mon, const char *args, struct text *out)
     const char *text = args;
     u64 address;
     if (!arg_word(&args, word, sizeof word)) {
-        text_add(out, "which?\n");
+        text_add(out, "which name or address?\n");
         return;
     }
     size_t len = strlen(word);
     if (word[len - 1] == '*') {
         word[len - 1] = 0;
         symbols_each(mon->symbols, word, add_symbol, out);
+        if (!out->len)
+            text_add(out, "no name begins with \"%s\"\n", word);
     } else if (arg_value(mon, &text, &address, out)) {
         symbols_name(mon->symbols, address, name, sizeof name);
         text_add(out, "%08" PRIx64 " %s\n", address, *name ? name : "has no symbol");

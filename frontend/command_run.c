@@ -224,7 +224,11 @@ static bool limit(struct monitor *mon, const char **args, struct breakpoint *b, 
     } else if (arg_is(args, "cpl")) {
         if (!arg_value(mon, args, &value, out))
             return false;
-        b->cpl = (int)(value & 3);
+        if (value > 3) {
+            text_add(out, "CPL is 0 to 3\n");
+            return false;
+        }
+        b->cpl = (int)value;
     } else if (arg_is(args, "cr3")) {
         return limit_cr3(mon, args, b, out);
     } else if (arg_is(args, "ignore")) {

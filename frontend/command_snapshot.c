@@ -43,7 +43,11 @@ void command_balloon(struct monitor *mon, const char *args, struct text *out)
 void command_info_balloon(struct monitor *mon, const char *args, struct text *out)
 {
     struct virtio_balloon *b = pc_balloon(machine_pc(mon->m));
-    if (arg_end(args, out) && b)
+    if (!arg_end(args, out))
+        return;
+    if (!b)
+        text_add(out, "the machine has no balloon: start it with -device virtio-balloon-pci\n");
+    else
         text_add(out, "the guest has given back %llu MiB\n",
                  (unsigned long long)(virtio_balloon_given(b) >> MIB_SHIFT));
 }

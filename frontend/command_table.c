@@ -25,7 +25,7 @@ const struct command command_table[] = {
     {"disable", "N", "keeps breakpoint N but does not stop at it", command_disable, 0},
     {"modebp", "on|off", "stops when the CPU changes its mode", command_modebp, 0},
     {"magic-break", "on|off", "stops at XCHG BX,BX", command_magic_break, 0},
-    {"on", "exception=N[,N...]|none | triple-fault=stop|reset|exit | strict=stop|tell", "what stops the machine", command_on, 0},
+    {"on", "EVENT", "stops at exception=N[,N...]|none; triple-fault=stop|reset|exit, strict=stop|tell", command_on, 0},
     {"show", "int|call|iret|mode|off", "tells them on standard error as they happen", command_show, 0},
     {"trace", "on|off", "tells each instruction on standard error", command_trace, 0},
     /* looking */

@@ -164,7 +164,7 @@ void monitor_execute(struct monitor *mon, const char *line, bool nested, struct 
     else if (nested && c->flags & COMMAND_RUNS)
         text_add(out, "%.*s: the debugger lets the machine run, not the monitor\n",
                  (int)strcspn(c->name, "|"), c->name);
-    else
+    else if (*c->args || arg_end(args, out))
         c->run(mon, args, out);
 }
 
@@ -207,6 +207,8 @@ void command_info(struct monitor *mon, const char *args, struct text *out)
         return;
     }
     const struct command *c = command_find(info_table, word, strlen(word));
+    if (c && !*c->args && !arg_end(args, out))
+        return;
     if (c)
         c->run(mon, args, out);
     else

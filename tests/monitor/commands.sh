@@ -1,0 +1,27 @@
+#!/bin/sh
+# Every command of the monitor: those that have no test elsewhere, on both engines; and that each of the
+# tables, command and topic, is in some conversation.
+# SPDX-License-Identifier: MIT
+. "$(dirname "$0")/common"
+
+here=$SRCDIR/tests/monitor
+bad=0
+sed "s|WORK|$work|" "$here/commands.talk" >"$work/talk"
+for engine in interp checked; do
+    demo_start -engine $engine -append keys=h
+    talk "$work/talk" || bad=1
+    demo_end
+    [ "$(od -An -N 4 -c "$work/screen.png" | tr -d ' ')" = '211PNG' ] || { echo "no picture"; bad=1; }
+    rm -f "$work/screen.png"
+    [ $bad = 0 ] || { echo "with -engine $engine"; exit 1; }
+done
+
+printf 'help\ninfo\nquit\n' | "$PRESCIENT" -display none -serial null -S -monitor stdio >"$work/help" 2>/dev/null
+sed -n 's/^\((prescient) \)*\([a-z][a-z|,?_-]*\) .*/\2/p; s/^\((prescient) \)*info \([a-z,]*\) .*/info \2/p' \
+    "$work/help" | sed 's/?//; s/,$//; s/,/|/g; s/^info \(.*\)/info (\1)/' | sort -u >"$work/names"
+[ "$(wc -l <"$work/names")" -gt 45 ] || { echo "the help lists only $(wc -l <"$work/names") commands"; bad=1; }
+while read -r names; do
+    grep -qhE "^> ($names)( |/|\$)" "$here"/*.talk "$here"/*.sh "$SRCDIR"/tests/boot/*.sh ||
+        { echo "no conversation has the command $names"; bad=1; }
+done <"$work/names"
+exit $bad
