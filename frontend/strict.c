@@ -41,6 +41,7 @@ struct strict {
     unsigned told_count;          /* entries of it */
     char last[STRICT_TEXT_MAX];   /* what was told last */
     u32 local, all;               /* flushes so far, and one */
+    const char *key;              /* what strict_tell takes for its text, or NULL */
     u64 lin;                      /* instruction that strict_tell names; 0: the current one */
     struct known known[TLB_SIZE]; /* by page, what was walked */
 };
@@ -81,7 +82,7 @@ void strict_tell(struct strict *s, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    if (!remember(s, lin, text))
+    if (!remember(s, lin, s->key ? s->key : text))
         return;
     disasm_line(s->mon->disasm, lin, s->cpu->code_mode, false, false, &t);
     const char *last = strrchr(t.data, '\n') ? t.data : "";
@@ -98,11 +99,13 @@ void strict_tell(struct strict *s, const char *fmt, ...)
     debugger_found(s->cpu, lin, s->last);
 }
 
-void strict_tell_at(struct strict *s, u64 lin, const char *text)
+void strict_tell_at(struct strict *s, u64 lin, const char *key, const char *text)
 {
     s->lin = lin;
+    s->key = key;
     strict_tell(s, "%s", text);
     s->lin = 0;
+    s->key = NULL;
 }
 
 void strict_name(const struct strict *s, u64 lin, char *buf, size_t size)

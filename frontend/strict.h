@@ -16,8 +16,8 @@ void strict_free(struct strict *s); /* NULL is allowed */
 /* For its parts: tells it of the current instruction, once for each instruction and text. */
 void strict_tell(struct strict *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The same of the instruction at lin, linear. */
-void strict_tell_at(struct strict *s, u64 lin, const char *text);
+/* The same of the instruction at lin, linear; once for each instruction and key. */
+void strict_tell_at(struct strict *s, u64 lin, const char *key, const char *text);
 /* The name of a linear address, or its digits. */
 void strict_name(const struct strict *s, u64 lin, char *buf, size_t size);
 

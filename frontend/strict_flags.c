@@ -73,7 +73,7 @@ static void tell(const struct way *w, const char *name)
     else
         snprintf(text, sizeof text, "%s %s a flag that %s at %s leaves undefined", name,
                  w->forks ? "may use" : "uses", w->by, where);
-    strict_tell_at(w->s, w->lin, text);
+    strict_tell_at(w->s, w->lin, "flags", text);
 }
 
 /* Goes past an instruction. */
@@ -84,8 +84,12 @@ static void pass(struct way *w, const struct insn *i)
         tell(w, info->name);
         w->undefined &= ~info->flags_read; /* once is enough */
     }
-    w->undefined = undefined_behind(i, info, w->undefined);
-    if (info->flags_undefined) {
+    /* what does not run yet has its own turn when it does */
+    if (w->left)
+        w->undefined &= ~(info->flags_written | info->flags_undefined);
+    else
+        w->undefined = undefined_behind(i, info, w->undefined);
+    if (info->flags_undefined && !w->left) {
         w->by = info->name;
         w->by_lin = w->lin;
     }
@@ -118,7 +122,7 @@ static void follow_code(struct way *w)
     }
 }
 
-/* w->lin is behind `last`, which ends a row of instructions. */
+/* w->lin is behind `last`, a branch or whatever else ends a row of instructions. */
 static void follow(struct way *w, const struct insn *last)
 {
     const struct insn_info *info = insn_info(last->row);
@@ -142,9 +146,16 @@ void strict_flags(struct strict *s, struct cpu *cpu, u64 lin, const struct insn 
                   unsigned count)
 {
     struct way w = {.s = s, .cpu = cpu, .lin = lin, .by = ""};
-    for (unsigned n = 0; n < count; n++)
+    for (unsigned n = 0; n < count; n++) {
         pass(&w, &insn[n]);
-    w.left = true;
-    if (count)
-        follow(&w, &insn[count - 1]);
+        if (n + 1 < count && insn_info(insn[n].row)->class != CLASS_BRANCH)
+            continue;
+        /* rows go on behind conditional branches, and behind calls, to which they come back with
+         * other flags */
+        struct way beyond = w;
+        beyond.left = true;
+        follow(&beyond, &insn[n]);
+        if (leads_away(insn_info(insn[n].row)->name))
+            w.undefined = 0;
+    }
 }
