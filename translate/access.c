@@ -179,7 +179,7 @@ struct host_mem lower_linear(struct generator *g, unsigned n, unsigned size, boo
 /* Tier 2: one register and a displacement are added to the window's base as they are; what leaves
  * the 4 GiB ends in the guard zones. Other forms have to wrap first, which an addressing form of
  * 32 bits does in the same instruction. */
-static struct host_mem direct_operand(const struct insn *i)
+static struct host_mem direct_operand(const struct generator *g, const struct insn *i)
 {
     struct host_mem ea = guest_ea(i);
     bool near = ea.disp < 1 << 30 && ea.disp >= -(1 << 30);
@@ -189,6 +189,8 @@ static struct host_mem direct_operand(const struct insn *i)
     }
     if (near && ea.index == HOST_NONE && (ea.base != HOST_NONE || ea.disp >= 0))
         return (struct host_mem){REG_BASE, ea.base, 0, ea.disp};
+    if (range_small(g, i))
+        return (struct host_mem){REG_BASE, ea.index, ea.scale, ea.disp};
     ea.scale |= MEM_GS32;
     return ea;
 }
@@ -198,7 +200,7 @@ struct host_mem lower_operand(struct generator *g, unsigned n, unsigned size, bo
     const struct insn *i = &g->s->insn[n].insn;
     bool flat = mode_reach(g->s->mode, i->seg) == REACH_FLAT && !(i->seg == SEG_CS && write);
     if (g->windowed && i->addrsize == 4 && flat && !g->disp_from)
-        return direct_operand(i);
+        return direct_operand(g, i);
     lower_offset(g, i);
     return lower_access(g, n, i->seg, i->addrsize, size, write);
 }

@@ -249,6 +249,7 @@ static void gen_block(struct generator *g)
     const struct scan *s = g->s;
     struct tblock *b = g->b;
     gen_start(g);
+    range_forget(g);
     b->start = (u8)(emit_pc(g->e) - tblock_code(g->t, b));
     for (unsigned n = 0; n < s->count; n++) {
         const u8 *from = g->e->at;
@@ -256,6 +257,7 @@ static void gen_block(struct generator *g)
         b->fpu |= insn_info(s->insn[n].insn.row)->class == CLASS_FPU;
         gen_insn(g, n);
         g->fs_known &= straight(s->insn[n].verdict);
+        range_after(g, n);
         assert(g->e->at - from < HOST_CODE_MAX);
         g->map[n] = (struct tplace){.host = (u16)(g->e->at - from),
                                     .guest = (u16)(next - s->insn[n].offset),

@@ -40,6 +40,7 @@ struct generator {
     u64 last_stub;                     /* the stub emitted last */
     bool windowed;                     /* accesses go through the direct window */
     bool fs_known;                     /* FS was found to be open, not null */
+    u32 bound[16];                     /* the most that a general register can hold */
     u64 place;                         /* of the block in the memfd */
     /* host addresses of the immediate and the displacement of the current instruction if its code
      * is to read them, else 0 */
@@ -149,6 +150,12 @@ void soft_begin(struct generator *g, unsigned n);
 void gen_soft(struct generator *g, unsigned n);
 void soft_load_imm(struct generator *g, const struct insn *i, unsigned size);
 void soft_put(struct generator *g);
+
+/* range.c: upper bounds of registers: none at the start; after instruction n. Can the address
+ * [index * scale + disp] of an instruction be computed with 64 bits? */
+void range_forget(struct generator *g);
+void range_after(struct generator *g, unsigned n);
+bool range_small(const struct generator *g, const struct insn *i);
 
 /* string.c */
 void gen_string(struct generator *g, unsigned n);

@@ -1,0 +1,67 @@
+/* Upper bounds of the general registers within a block: an index that is known to be small needs no
+ * address arithmetic of 32 bits to stay in the window. */
+/* SPDX-License-Identifier: MIT */
+#include "cpu/exec.h"
+#include "translate/generate.h"
+
+/* Copied integer instructions that write no general register but their first operand. */
+static insn_exec *const plain[] = {
+    exec_add,   exec_or,  exec_adc, exec_sbb, exec_and, exec_sub,  exec_xor,   exec_cmp,
+    exec_test,  exec_inc, exec_dec, exec_neg, exec_not, exec_imul, exec_rol,   exec_ror,
+    exec_rcl,   exec_rcr, exec_shl, exec_shr, exec_sar, exec_shld, exec_shrd,  exec_bt,
+    exec_bts,   exec_btr, exec_btc, exec_bsf, exec_bsr, exec_lea,  exec_movzx, exec_movsx,
+    exec_setcc, exec_clc, exec_stc, exec_cmc, exec_nop, exec_mov,  exec_bswap, exec_cmovcc,
+};
+
+static bool is_plain(const struct scanned *s)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(plain); n++) {
+        if (s->insn.exec == plain[n])
+            return s->verdict == VERDICT_COPY;
+    }
+    return s->verdict == VERDICT_JCC || s->verdict == VERDICT_NOTHING;
+}
+
+void range_forget(struct generator *g)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(g->bound); n++)
+        g->bound[n] = UINT32_MAX;
+}
+
+/* The largest value that a plain instruction leaves in the 32-bit register that it writes. */
+static u32 bound_of(const struct generator *g, const struct insn *i)
+{
+    const struct operand *from = &i->op[1];
+    u32 old = g->bound[i->op[0].reg], imm = (u32)i->imm;
+    u32 source = from->kind == OPND_IMM && !g->imm_from ? imm
+                 : from->kind == OPND_REG               ? g->bound[from->reg]
+                                                        : UINT32_MAX;
+    if (i->exec == exec_movzx)
+        return from->size == 1 ? UINT8_MAX : UINT16_MAX;
+    if (i->exec == exec_mov)
+        return source;
+    if (i->exec == exec_and)
+        return old < source ? old : source;
+    if (i->exec == exec_shr && from->kind == OPND_IMM && !g->imm_from)
+        return old >> (imm & 31);
+    return UINT32_MAX;
+}
+
+void range_after(struct generator *g, unsigned n)
+{
+    const struct scanned *s = &g->s->insn[n];
+    const struct operand *to = &s->insn.op[0];
+    if (!is_plain(s))
+        range_forget(g);
+    else if (to->kind == OPND_REG && to->size == 4)
+        g->bound[to->reg] = bound_of(g, &s->insn);
+    else if (to->kind == OPND_REG) /* AH to BH are parts of the first four */
+        g->bound[to->reg] = g->bound[to->reg & 3] = UINT32_MAX;
+}
+
+bool range_small(const struct generator *g, const struct insn *i)
+{
+    enum { SMALL = 1 << 30 };
+    return i->base == REG_ZERO && i->index != REG_ZERO && i->disp >= 0 && i->disp < SMALL &&
+           (u64)g->bound[i->index] << i->scale < SMALL;
+}
