@@ -218,7 +218,7 @@ static bool open_library(struct editor *e)
     el_set(e->el, EL_PROMPT, get_prompt);
     el_set(e->el, EL_HIST, history, e->history);
     el_set(e->el, EL_GETCFN, get_key);
-    el_set(e->el, EL_ADDFN, "complete", "completes a word", complete);
+    el_wset(e->el, EL_ADDFN, L"complete", L"completes a word", complete); /* el_set leaks copies */
     for (unsigned n = 0; n < ARRAY_LEN(bindings); n++)
         el_set(e->el, EL_BIND, bindings[n][0], bindings[n][1], NULL);
     return true;

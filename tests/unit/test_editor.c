@@ -9,6 +9,13 @@
 
 #include "config.h"
 
+/* The terminal's description leaves a few bytes behind (libtinfo). */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libtinfo";
+}
+
 static struct editor *editor;
 static struct text shown, words, asked;
 
