@@ -50,7 +50,7 @@ void show_walk(struct monitor *mon, u64 lin, struct text *out)
     }
     struct walk_result r = walk(cpu->mem, &cpu->walk, lin, ACCESS_READ, false, false);
     text_add(out, "%08" PRIx64 ": CR3 %08" PRIx64 ", %s\n", lin, cpu->cr3,
-             is_pae ? "PAE" : "32-bit tables");
+             is_pae ? "PAE tables" : "32-bit tables");
     for (unsigned n = 0; n < r.levels && n < ARRAY_LEN(r.entry); n++) {
         const char *name = is_pae ? pae[n < 3 ? n : 2] : two[n < 2 ? n : 1];
         bool large = (r.entry[n] & ENTRY_PS) && name[1] == 'D' && name[2] == 'E';

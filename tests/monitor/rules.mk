@@ -10,10 +10,10 @@ tests/monitor/talk.o: $(srcdir)/tests/monitor/talk.c Makefile
 tests/monitor/talk: tests/monitor/talk.o
 	$(call say,LD)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $<
 
-# The kernel that the strict mode has much to tell of.
-unit-tests: tests/monitor/strict.elf
+# The kernels of tests: the strict mode has much to tell of one, the other has large pages.
+unit-tests: tests/monitor/strict.elf tests/monitor/pages.elf
 
-tests/monitor/strict.elf: $(srcdir)/tests/monitor/strict.S build.flags
+tests/monitor/%.elf: $(srcdir)/tests/monitor/%.S build.flags
 	$(call say,AS)$(CC) -m32 -E -x assembler-with-cpp -o $(@:.elf=.s) $< && \
 		$(AS) --32 -o $(@:.elf=.o) $(@:.elf=.s) && \
 		$(LD) -m elf_i386 --build-id=none -e start -Ttext 0x100000 -o $@ $(@:.elf=.o)
