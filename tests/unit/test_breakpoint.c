@@ -35,7 +35,7 @@ static void setup_interp(void)
 
 static void setup_translate(void)
 {
-    start(engine_setup_translated(TRANSLATE_AUTO, H_CACHE));
+    start(engine_setup_translated(TRANSLATE_CHECKED, H_CACHE));
 }
 
 static void code(u32 at, const char *bytes, unsigned size)

@@ -33,7 +33,7 @@ static const u8 handler[] = {0x83, 0x44, 0x24, 0x04, 5, 0x83, 0xc4, 0x04, 0xcf};
 
 static void start(bool translated)
 {
-    cpu = translated ? engine_setup_translated(TRANSLATE_AUTO, H_CACHE) : engine_setup();
+    cpu = translated ? engine_setup_translated(TRANSLATE_CHECKED, H_CACHE) : engine_setup();
     if (translated)
         translate_count(cpu);
     put_at(H_HANDLER + 16 * VEC_PF, handler, sizeof handler);

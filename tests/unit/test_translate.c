@@ -12,9 +12,14 @@ enum { FUNCTION = 0x60000, OTHER = 0x70000, PTE = 0x101000 };
 
 static struct cpu *cpu;
 
-static void setup(void)
+static void setup_auto(void)
 {
     cpu = engine_setup_translated(TRANSLATE_AUTO, H_CACHE);
+}
+
+static void setup_direct(void)
+{
+    cpu = engine_setup_translated(TRANSLATE_DIRECT, H_CACHE);
 }
 
 static void setup_checked(void)
@@ -300,28 +305,40 @@ START_TEST(a_full_cache_starts_anew)
 }
 END_TEST
 
+/* The same on each tier. */
+static void add_tier(Suite *s, const char *name, void (*setup)(void))
+{
+    const TTest *const tests[] = {
+        a_loop_counts,
+        a_store_changes_the_next_instruction,
+        dma_replaces_code,
+        remap_and_invlpg_under_translated_code,
+        invlpg_of_the_page_that_runs,
+        cr3_load_changes_a_call_target,
+        a_fault_finds_whole_state,
+        real_mode_code,
+        real_mode_segment_loads,
+        a_word_at_the_end_of_a_real_segment_faults,
+        virtual_8086_code,
+        segments_are_checked,
+        expand_down_segments_are_checked,
+        an_instruction_crosses_pages_in_a_loop,
+        divide_errors_are_precise,
+    };
+    TCase *t = tcase_create(name);
+    tcase_add_checked_fixture(t, setup, engine_teardown);
+    for (unsigned n = 0; n < ARRAY_LEN(tests); n++)
+        tcase_add_test(t, tests[n]);
+    suite_add_tcase(s, t);
+}
+
 int main(void)
 {
     Suite *s = suite_create("translate");
-    TCase *t = tcase_create("code"), *small = tcase_create("small cache");
-    TCase *checked = tcase_create("checked");
-    tcase_add_checked_fixture(t, setup, engine_teardown);
-    tcase_add_test(t, a_loop_counts);
-    tcase_add_test(t, a_store_changes_the_next_instruction);
-    tcase_add_test(t, dma_replaces_code);
-    tcase_add_test(t, remap_and_invlpg_under_translated_code);
-    tcase_add_test(t, invlpg_of_the_page_that_runs);
-    tcase_add_test(t, cr3_load_changes_a_call_target);
-    tcase_add_test(t, a_fault_finds_whole_state);
-    tcase_add_test(t, real_mode_code);
-    tcase_add_test(t, real_mode_segment_loads);
-    tcase_add_test(t, a_word_at_the_end_of_a_real_segment_faults);
-    tcase_add_test(t, virtual_8086_code);
-    tcase_add_test(t, segments_are_checked);
-    tcase_add_test(t, expand_down_segments_are_checked);
-    tcase_add_test(t, an_instruction_crosses_pages_in_a_loop);
-    tcase_add_test(t, divide_errors_are_precise);
-    suite_add_tcase(s, t);
+    TCase *checked = tcase_create("misses"), *small = tcase_create("small cache");
+    add_tier(s, "auto", setup_auto);
+    add_tier(s, "checked", setup_checked);
+    add_tier(s, "direct", setup_direct);
     tcase_add_checked_fixture(checked, setup_checked, engine_teardown);
     tcase_add_test(checked, a_miss_of_the_tlb_keeps_flags_and_sets_a_and_d);
     suite_add_tcase(s, checked);
