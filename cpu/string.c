@@ -17,7 +17,7 @@ struct string_run string_run(struct cpu *cpu, unsigned seg, u64 off, u64 mask, e
     s64 span = access == ACCESS_WRITE ? s->write_span : s->read_span;
     s64 room = span + 1 - (s64)(u32)(off - s->lo);
     u64 lin = (u32)(s->base + off);
-    struct string_run none = {NULL, 0};
+    struct string_run none = {NULL, 0, false};
     if (room <= 0)
         return none;
     u64 n = PAGE_SIZE - (lin & (PAGE_SIZE - 1));
@@ -25,7 +25,17 @@ struct string_run string_run(struct cpu *cpu, unsigned seg, u64 off, u64 mask, e
         n = (u64)room;
     if (n > mask - off)
         n = mask - off + 1;
-    return (struct string_run){lin_host(cpu, lin, 1, access), n};
+    u8 *host = lin_host(cpu, lin, 1, access);
+    const struct tlb_entry *e = tlb_entry(cpu->tlb, lin);
+    bool code = !host && access == ACCESS_WRITE && tlb_hits_code(e->tag[ACCESS_WRITE], lin, 1);
+    return (struct string_run){code ? (u8 *)(uintptr_t)(lin + e->addend) : host, n, code};
+}
+
+/* What the run to a page is about to write. */
+static inline void announce(struct cpu *cpu, const struct string_run *to, u64 bytes)
+{
+    if (unlikely(to->code))
+        physmem_before_write(cpu->mem, physmem_ram_offset(cpu->mem, to->host), (unsigned)bytes);
 }
 
 static inline u64 source(const struct cpu *cpu, const struct insn *i)
@@ -150,6 +160,7 @@ static u64 run_movs(struct cpu *cpu, const struct insn *i, unsigned size, u64 co
     u64 n = min(count, min(from.room, to.room) / size);
     if (!from.host || !to.host || !n)
         return 0;
+    announce(cpu, &to, n * size);
     if ((u64)(to.host - from.host) >= n * size) /* no byte is read after it was written */
         __builtin_memmove(to.host, from.host, n * size);
     else
@@ -166,6 +177,7 @@ static u64 run_stos(struct cpu *cpu, const struct insn *i, unsigned size, u64 co
     u64 n = min(count, to.room / size);
     if (!to.host || !n)
         return 0;
+    announce(cpu, &to, n * size);
     host_stos(to.host, cpu->regs[RAX], n, size);
     string_advance(cpu, i, RDI, n * size);
     return n;

@@ -45,8 +45,9 @@ static inline bool string_pause(struct cpu *cpu)
 
 /* A run of elements that one host pointer reaches: inside a page and the segment, no wrap. */
 struct string_run {
-    u8 *host; /* NULL: take the slow path */
-    u64 room; /* bytes from there on, when host is set; may be too few for one element */
+    u8 *host;  /* NULL: take the slow path */
+    u64 room;  /* bytes from there on, when host is set; may be too few for one element */
+    bool code; /* a page with code is to be written: physmem_before_write first */
 };
 struct string_run string_run(struct cpu *cpu, unsigned seg, u64 off, u64 mask, enum access access);
 

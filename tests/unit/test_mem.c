@@ -1,5 +1,6 @@
 /* Guest memory accesses: page crossings, wrap, faults before writes, watchpoints, marked pages. */
 /* SPDX-License-Identifier: MIT */
+#include "cpu/exec.h"
 #include "cpu/mem.h"
 
 #include <check.h>
@@ -307,6 +308,30 @@ START_TEST(writes_beside_code)
 }
 END_TEST
 
+/* A string instruction tells of what it writes once a page. */
+START_TEST(strings_over_code)
+{
+    const struct insn stos = {
+        .opsize = 4, .addrsize = 4, .rep = REP_F3, .len = 2, .op = {{.size = 4}}};
+    writes = (struct writes){.count = 0};
+    cpu->engine.code_written = code_written;
+    put_code(DATA, CODE_DECODED, 100, 200);
+    mem_write8(cpu, SEG_DS, DATA, 1); /* fills the TLB */
+    writes.count = 0;
+    cpu->regs[RAX] = 0x01020304;
+    cpu->regs[RCX] = 500;
+    cpu->regs[RDI] = DATA + 8;
+    exec_stos(cpu, &stos);
+    ck_assert_uint_eq(writes.count, 1);
+    ck_assert_uint_eq(writes.offset, DATA + 8);
+    ck_assert_uint_eq(writes.size, 2000);
+    ck_assert_uint_eq(cpu->regs[RCX], 0);
+    ck_assert_uint_eq(cpu->regs[RDI], DATA + 2008);
+    for (unsigned n = 0; n < 500; n++)
+        ck_assert_uint_eq(phys_read(pm, DATA + 8 + 4 * n, 4), 0x01020304);
+}
+END_TEST
+
 START_TEST(first_write_clears_a_clean_mark)
 {
     mem_write8(cpu, SEG_DS, DATA, 1);
@@ -381,6 +406,7 @@ int main(void)
     tcase_add_test(t, watchpoints);
     tcase_add_test(t, writes_to_code);
     tcase_add_test(t, writes_beside_code);
+    tcase_add_test(t, strings_over_code);
     tcase_add_test(t, first_write_clears_a_clean_mark);
     tcase_add_test(t, rom_and_fetch);
     tcase_add_test(t, peek_disturbs_nothing);
