@@ -221,22 +221,25 @@ static void page_note(struct block_cache *c, u64 ram_offset, struct part p)
             note_bytes(b, code, ram_offset);
 }
 
-void block_written(struct block_cache *c, u64 ram_offset, unsigned size)
+u32 block_written(struct block_cache *c, u64 ram_offset, unsigned size)
 {
     const struct code_page *code = physmem_code(c->cpu->mem, ram_offset);
     const unsigned at = ram_offset & ~PAGE_MASK;
     struct part p = {at, at + size};
+    u32 runs = 0;
     if (!code || !code_page_has(code, CODE_DECODED, at, size))
-        return;
+        return 0;
     for (struct block *b = *page_of(c, ram_offset), *next; b; b = next) {
         next = b->page_next[link_in(b, ram_offset)];
         if (!block_overlaps(b, ram_offset, size))
             continue;
         part_widen(&p, b, ram_offset);
+        runs = b->runs >= runs ? b->runs + 1 : runs;
         note_runs(c, b, ram_offset, size);
         block_drop(c, b);
     }
     page_note(c, ram_offset, p);
+    return runs;
 }
 
 /* Not one by one: nobody knows a block by another way than these tables, but for the running one.

@@ -49,8 +49,9 @@ static inline bool block_is_at(const struct block *n, const struct cpu *cpu, u64
 }
 
 /* Drops the blocks that overlap [ram_offset, +size). The instructions of a dropped block that runs
- * now are replaced so that the next one restarts from memory. */
-void block_written(struct block_cache *c, u64 ram_offset, unsigned size);
+ * now are replaced so that the next one restarts from memory. Returns 0 if there were none, else 1
+ * + the highest count of runs. */
+u32 block_written(struct block_cache *c, u64 ram_offset, unsigned size);
 void block_drop_all(struct block_cache *c);
 /* Drops the block that runs now: it ends behind its current instruction. */
 void block_abandon(struct block_cache *c, const struct block *b);

@@ -15,9 +15,14 @@ struct interp {
     struct block_cache *blocks; /* decoded code */
 };
 
+u32 interp_written(struct cpu *cpu, u64 ram_offset, unsigned size)
+{
+    return block_written(cpu->interp->blocks, ram_offset, size);
+}
+
 void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size)
 {
-    block_written(cpu->interp->blocks, ram_offset, size);
+    interp_written(cpu, ram_offset, size);
 }
 
 void interp_remapped(struct cpu *cpu)

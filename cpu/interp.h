@@ -24,6 +24,8 @@ void interp_one_block(struct cpu *cpu, u64 until);      /* or less, when icount 
  * fewer than `runs` times. */
 void interp_cold(struct cpu *cpu, u64 until, unsigned runs);
 void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size);
+/* The same; 0 if no block was dropped, else 1 + the highest count of runs of those. */
+u32 interp_written(struct cpu *cpu, u64 ram_offset, unsigned size);
 void interp_remapped(struct cpu *cpu);
 void interp_leave(struct cpu *cpu);
 

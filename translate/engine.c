@@ -131,8 +131,7 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
         tblock_drop(t, b);
         b = NULL;
     }
-    bool hot = !t->threshold && !cpu->debugger;
-    if (!b && (hot || interp_runs(cpu) >= t->threshold))
+    if (!b && (heat_expected(t, lin, place) || interp_runs(cpu) >= t->threshold))
         b = translate_at(t, lin, mode, place);
     if (!b) {
         t->stops[STOP_COLD]++;
@@ -237,7 +236,7 @@ static void translate_run(struct cpu *cpu, u64 until)
 
 static void on_code_written(struct cpu *cpu, u64 ram_offset, unsigned size)
 {
-    interp_code_written(cpu, ram_offset, size);
+    heat_note(cpu->translator, ram_offset, interp_written(cpu, ram_offset, size));
     if (!cpu->translator->verify || !cpu->translator->verify->first_pass)
         tblock_written(cpu->translator, ram_offset, size);
 }

@@ -192,6 +192,8 @@ struct translator {
     u64 page_count;                  /* entries of page */
     u64 stops[STOP_COUNT];           /* counters */
     struct rewritten rewritten[256]; /* by hash of the place */
+    u8 heat[1024];           /* by low bits of the page's number: how hot rewritten code gets */
+    u8 heat_tries;           /* counts blocks of hot pages */
     u64 rewritten_pages;     /* by low bits of the page's number: some are read at run time */
     struct direct *direct;   /* direct windows */
     u64 direct_refusals;     /* accesses that they could not serve */
@@ -275,6 +277,11 @@ void soft_written(struct translator *t, const struct tblock *b, u64 ram_offset, 
  * for the page's struct code_page. */
 bool tblock_hit(const struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size);
 void tblock_note_bytes(const struct translator *t, const struct tblock *b);
+
+/* heat.c: pages whose code is rewritten: blocks there were dropped that had run (1 + runs) times;
+ * is a block that has not run yet likely to become hot? */
+void heat_note(struct translator *t, u64 ram_offset, u32 runs);
+bool heat_expected(struct translator *t, u32 lin, u64 place);
 
 /* crossing.c: instructions that cross their page. */
 struct crossing {

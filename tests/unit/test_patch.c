@@ -220,6 +220,45 @@ START_TEST(a_displacement_is_rewritten)
 }
 END_TEST
 
+/* Writes all of FUNCTION but its last bytes, with its opcode, and calls it. */
+static void renew(u32 value, unsigned runs)
+{
+    phys_write(cpu->mem, FUNCTION, 0xb8 | value << 8, 4);
+    for (unsigned n = 0; n < runs; n++) {
+        run_from(H_CODE);
+        ck_assert_uint_eq(cpu->regs[RAX], value);
+    }
+}
+
+/* How many of 8 new functions that run once are translated. */
+static unsigned translated_at_once(void)
+{
+    unsigned count = 0;
+    for (u32 n = 0; n < 8; n++) {
+        u64 before = translated();
+        renew(100 + n, 1);
+        count += translated() != before;
+    }
+    return count;
+}
+
+/* Code that follows upon hot code in its page is not interpreted first. */
+START_TEST(new_code_of_a_hot_page)
+{
+    put_function(FUNCTION, 0);
+    put_caller();
+    for (u32 n = 0; n < 24; n++) /* the caller becomes hot */
+        renew(n, 2);
+    ck_assert_uint_eq(translated_at_once(), 0);
+    for (u32 n = 0; n < 8; n++)
+        renew(n, 40);
+    ck_assert_uint_ge(translated_at_once(), 6);
+    for (u32 n = 0; n < 200; n++) /* now and then it is looked whether that still holds */
+        renew(n, 1);
+    ck_assert_uint_eq(translated_at_once(), 0);
+}
+END_TEST
+
 /* Data and stack between the blocks, up to the last byte before code and from the first behind. */
 START_TEST(writes_beside_translated_code)
 {
@@ -259,6 +298,7 @@ int main(void)
     suite_add_tcase(s, checked);
     tcase_add_checked_fixture(automatic, setup_auto, engine_teardown);
     tcase_add_test(automatic, a_loop_rewrites_its_immediate);
+    tcase_add_test(automatic, new_code_of_a_hot_page);
     suite_add_tcase(s, automatic);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
