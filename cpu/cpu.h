@@ -270,6 +270,7 @@ struct cpu {
     u64 kept;          /* translated code: a value between two accesses of an instruction */
     u64 fill_return;   /* translated code: where to go on when the TLB has been filled */
     u64 fill_lin;      /* translated code: the linear address meanwhile */
+    u64 fill_index;    /* translated code: the index into the TLB meanwhile */
     u64 fill_flags;    /* translated code: OF in AL and the other flags in AH meanwhile */
     u64 branch_target; /* translated code: where an indirect call goes, during its push */
     u64 access_base;   /* translated code: what REG_BASE holds in the current mode */

@@ -116,20 +116,35 @@ static void lower_segment(struct generator *g, unsigned n, unsigned seg, unsigne
 
 /* The rest of a TLB check for writing, SCRATCH_TEST is what the tag left: in line, what the stub of
  * a miss does. */
-static struct host_mem lower_beside_code(struct generator *g, unsigned n, unsigned size)
+static void gen_unless_beside_code(struct generator *g, unsigned n, unsigned size)
 {
+    enum { JMP = 0xeb, CALL_AND_JMP = CALL_BYTES + 2 };
     struct emit *e = g->e;
     u8 *plain = emit_jrcxz(e);
     code_tag_emit(e);
-    gen_unless_zero(g, n);
-    struct cold *miss = &g->cold[g->cold_count - 1];
+    emit_bytes(e, (const u8[]){0xe3, CALL_AND_JMP}, 2); /* jrcxz */
+    emit_call(e, fill_code(g->t, size, true, true));
+    emit_bytes(e, (const u8[]){JMP, 0}, 2);
+    u8 *filled = e->at - 1;
     beside_code_emit(e, size);
     gen_unless_zero(g, n);
     *plain = (u8)(e->at - (plain + 1));
-    emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
-    miss->fill = fill_code(g->t, size, true, true);
-    miss->filled = emit_pc(e);
-    return (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0};
+    *filled = (u8)(e->at - (filled + 1));
+}
+
+/* A miss, SCRATCH_TEST is not zero, fills the TLB and goes on; or it ends in the callout, by the
+ * same return address. */
+static void gen_unless_filled(struct generator *g, unsigned n, unsigned size, bool write)
+{
+    const u64 fill = fill_code(g->t, size, write, false);
+    if (!fill) {
+        gen_unless_zero(g, n);
+    } else if (write && g->softens) {
+        gen_unless_beside_code(g, n, size);
+    } else {
+        emit_jrcxz_over_jmp(g->e);
+        emit_call(g->e, fill);
+    }
 }
 
 /* Tier 1: TLB check of [SCRATCH_ADDR, +size). */
@@ -152,13 +167,8 @@ static struct host_mem lower_checked(struct generator *g, unsigned n, unsigned s
                (struct host_mem){HOST_NONE, SCRATCH_INDEX, TLB_STRIDE_SHIFT - 3, 0});
     emit_load64(e, SCRATCH_TEST, write ? TLB_MEM(tag[ACCESS_WRITE]) : TLB_MEM(tag[ACCESS_READ]));
     emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
-    if (write && g->softens && fill_code(g->t, size, true, true))
-        return lower_beside_code(g, n, size);
-    gen_unless_zero(g, n);
-    struct cold *c = &g->cold[g->cold_count - 1];
+    gen_unless_filled(g, n, size, write);
     emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
-    c->fill = fill_code(g->t, size, write, false);
-    c->filled = emit_pc(e);
     return (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0};
 }
 

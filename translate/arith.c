@@ -8,7 +8,7 @@
 void gen_bit_string(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count, size = i->op[0].size, index = host_of_gpr(i->op[1].reg);
+    unsigned size = i->op[0].size, index = host_of_gpr(i->op[1].reg);
     bool write = i->exec != exec_bt;
     struct emit *e = g->e;
     lower_offset(g, i);
@@ -30,16 +30,13 @@ void gen_bit_string(struct generator *g, unsigned n)
     emit_op_reg(e, &op, index, SCRATCH_INDEX);
     if (write)
         emit_store(e, size, m, SCRATCH_INDEX);
-    cold_resume_here(g, n, colds);
 }
 
 /* ECX is an operand that is not named. */
 void gen_cmpxchg8b(struct generator *g, unsigned n)
 {
     static const struct host_op op = {.opcode = {0x0f, 0xc7}, .opcode_count = 2};
-    unsigned colds = g->cold_count;
     struct host_mem m = lower_operand(g, n, 8, true);
     emit_mov32(g->e, HOST_RCX, HOST_OF_ECX);
     emit_op_mem(g->e, &op, 1, m);
-    cold_resume_here(g, n, colds);
 }

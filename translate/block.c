@@ -138,9 +138,8 @@ void tblock_reset(struct translator *t)
     tblock_drop_all(t);
     t->block_count = t->exit_count = 1;
     links_reset(t);
-    for (u32 n = 0; n < t->insn_max && n <= t->insn_next; n++)
-        t->insn[n].owner = NULL;
-    t->insn_next = 0;
+    for (u32 n = 0; n < CALLOUTS; n++)
+        t->callouts[n].pc = 0;
     t->emit.at = t->rw + t->stubs_end;
     t->reset_wanted = false;
     returns_forget(t);
@@ -160,29 +159,4 @@ struct tblock *tblock_at_pc(const struct translator *t, u64 pc)
             return b;
     }
     return NULL;
-}
-
-struct tpoint tblock_point(const struct translator *t, const struct tblock *b, unsigned n)
-{
-    const struct tplace *map = tblock_map(t, b);
-    struct tpoint at = {b->start, 0};
-    for (unsigned i = 0; i < n; i++) {
-        at.host += map[i].host;
-        at.guest += map[i].guest;
-    }
-    return at;
-}
-
-int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset)
-{
-    const struct tplace *map = tblock_map(t, b);
-    u64 end = b->start;
-    if (offset < end)
-        return -1;
-    for (unsigned n = 0; n < b->count; n++) {
-        end += map[n].host;
-        if (offset < end)
-            return (int)n;
-    }
-    return -1;
 }

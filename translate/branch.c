@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "translate/generate.h"
 
+#include <assert.h>
+
 /* Linear address of an instruction pointer. */
 static u32 lin_of(const struct generator *g, u32 ip)
 {
@@ -34,15 +36,17 @@ static void gen_lookup(struct generator *g, bool call)
     b->lookup = (u16)(emit_pc(e) - tblock_code(g->t, b));
     lookup_emit(e);
     emit_jrcxz_over_jmp(e);
-    struct cold *miss = cold_add(g, emit_jmp_patchable(e));
     struct host_mem to = {SCRATCH_HOST, HOST_NONE, 0, offsetof(struct tjump, code)};
-    if (call)
+    if (call) {
+        emit_call(e, g->t->exit_call);
+        u8 *at = e->at;
         emit_call_mem(e, to);
-    else
+        assert(e->at == at + CALL_MEM_BYTES);
+    } else {
+        emit_jmp(e, g->t->exit_addr);
         emit_jmp_mem(e, to);
-    miss->landing = call ? emit_pc(e) : 0;
-    miss->lookup = true;
-    b->lookup_end = (u16)(emit_pc(e) - tblock_code(g->t, b));
+    }
+    assert(emit_pc(e) - tblock_code(g->t, b) - b->lookup == g->t->lookup_end - g->t->lookup);
 }
 
 /* Where a predicted return lands: SCRATCH_ADDR is where the guest returns to. The block may go on

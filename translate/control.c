@@ -25,21 +25,17 @@ static void gen_check_bits(struct generator *g, unsigned n, unsigned size, struc
 void gen_fldcw(struct generator *g, unsigned n)
 {
     static const struct host_op op = {.opcode = {0xd9}, .opcode_count = 1};
-    unsigned colds = g->cold_count;
     struct host_mem m = lower_operand(g, n, 2, false);
     gen_check_bits(g, n, 2, m, SW_FLAGS, 0);
     emit_op_mem(g->e, &op, 5, m);
-    cold_resume_here(g, n, colds);
 }
 
 void gen_ldmxcsr(struct generator *g, unsigned n)
 {
     static const struct host_op op = {.opcode = {0x0f, 0xae}, .opcode_count = 2};
-    unsigned colds = g->cold_count;
     struct host_mem m = lower_operand(g, n, 4, false);
     gen_check_bits(g, n, 4, m, MXCSR_MASKS, ~(u32)MXCSR_VALID);
     emit_load32(g->e, SCRATCH_TEST, m);
     emit_store32(g->e, CPU_MEM(fpu.mxcsr), SCRATCH_TEST);
     emit_op_mem(g->e, &op, 2, m);
-    cold_resume_here(g, n, colds);
 }

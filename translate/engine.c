@@ -25,7 +25,6 @@ enum {
     BYTES_OF_BLOCK = 64,  /* of code cache for each record of a block; most blocks take more, */
     BYTES_OF_EXIT = 32,   /* and for each of an exit */
     COLD_BYTES = 6 << 20, /* memory for interpreted blocks */
-    CALLOUTS = 8192,      /* decoded instructions that callouts keep */
 };
 
 void translate_set_mode(struct translator *t, unsigned mode)
@@ -142,24 +141,18 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
     return b;
 }
 
-static struct texit *exit_taken(struct translator *t, const struct tsite *rx_site)
+static u64 exit_ip(const struct translator *t, const struct texit *x)
 {
-    const struct tsite *site = (const struct tsite *)((const u8 *)rx_site - t->emit.delta);
-    return &t->exit[t->block[site->block].exits + site->which];
-}
-
-static u64 exit_ip(const struct tblock *from, const struct texit *x)
-{
-    return from->ip + (x->target - from->lin);
+    return (u32)(x->target - t->cpu->seg[SEG_CS].base);
 }
 
 /* Links the exit that was just taken, when its target has been translated. */
-static void follow_exit(struct translator *t, const struct tsite *rx_site)
+static void follow_exit(struct translator *t, u64 pc)
 {
-    struct texit *x = exit_taken(t, rx_site);
+    struct texit *x = texit_at(t, pc);
     struct tblock *from = &t->block[x->from];
     t->stops[STOP_EXIT]++;
-    t->cpu->rip = exit_ip(from, x);
+    t->cpu->rip = exit_ip(t, x);
     if (from->dropped || x->to || t->unchained)
         return;
     translate_set_mode(t, from->mode);
@@ -171,10 +164,10 @@ static void follow_exit(struct translator *t, const struct tsite *rx_site)
         tblock_link(t, x, to);
 }
 
-static const struct tsite *enter(struct translator *t, u64 code, u64 until)
+/* 0, or the return address of a direct exit. */
+static u64 enter(struct translator *t, u64 code, u64 until)
 {
-    const struct tsite *(*stub)(struct cpu *, u64) =
-        (const struct tsite *(*)(struct cpu *, u64))(uintptr_t)t->enter;
+    u64 (*stub)(struct cpu *, u64) = (u64(*)(struct cpu *, u64))(uintptr_t)t->enter;
     t->cpu->xmm_absent = 1;
     t->cpu->xmm_wanted = (t->mode[t->mode_now].bits & MODE_XMM) != 0;
     interp_leave(t->cpu);
@@ -185,20 +178,20 @@ static const struct tsite *enter(struct translator *t, u64 code, u64 until)
 
 void translate_run_one(struct translator *t, struct tblock *b)
 {
-    const struct tsite *site = enter(t, tblock_code(t, b), UINT64_MAX);
-    if (site)
-        t->cpu->rip = exit_ip(b, exit_taken(t, site));
+    u64 pc = enter(t, tblock_code(t, b), UINT64_MAX);
+    if (pc)
+        t->cpu->rip = exit_ip(t, texit_at(t, pc));
     count_leave(t);
 }
 
 static void run_translated(struct translator *t, u64 code, u64 until)
 {
     const u64 icount = t->cpu->icount;
-    const struct tsite *site = enter(t, code, until);
+    u64 pc = enter(t, code, until);
     if (t->counting)
         count_leave(t); /* first, as looking for the exit's target may raise a fault */
-    if (site)
-        follow_exit(t, site);
+    if (pc)
+        follow_exit(t, pc);
     if (t->counting && t->cpu->icount == icount) /* fewer are wanted than the block has */
         interp_one_block(t->cpu, until);
 }
@@ -322,7 +315,6 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     t->threshold = tier == TRANSLATE_AUTO ? HOT_RUNS : 0;
     t->eager = tier == TRANSLATE_DIRECT;
     t->block_max = (u32)(cache_size / BYTES_OF_BLOCK);
-    t->insn_max = CALLOUTS;
     cpu->translator = t;
     interp_limit(cpu, COLD_BYTES);
     if (!map_cache(t, err)) {
@@ -335,7 +327,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     t->exit_max = (u32)(cache_size / BYTES_OF_EXIT);
     t->exit = xcalloc(t->exit_max, sizeof *t->exit);
     t->block_count = t->exit_count = 1;
-    t->insn = xcalloc(t->insn_max, sizeof *t->insn);
+    t->callouts = xcalloc(CALLOUTS, sizeof *t->callouts);
     targets_new(t);
     stubs_emit(t);
     if (!returns_new(t, err)) {
@@ -392,7 +384,7 @@ void translate_free(struct cpu *cpu)
     free(t->block);
     free(t->exit);
     links_free(t);
-    free(t->insn);
+    free(t->callouts);
     free(t->jump);
     free(t->page);
     free(t);

@@ -5,7 +5,7 @@
 #include "cpu/mem.h"
 #include "translate/generate.h"
 
-enum { FILL_WRITE = BIT(8), FILL_QUICK = BIT(9), JMP_BYTES = 5, XMM_REGS = 8 };
+enum { FILL_WRITE = BIT(8), FILL_QUICK = BIT(9), XMM_REGS = 8 };
 
 static const u8 fill_size[FILL_SIZES] = {1, 2, 4, 8, 10, 16, 32};
 
@@ -40,6 +40,7 @@ static void emit_save(struct emit *e)
     for (unsigned n = 0; n < ARRAY_LEN(volatile_reg); n++)
         emit_op_mem(e, &op_store64, volatile_reg[n], reg_mem(volatile_reg[n]));
     emit_op_mem(e, &op_store64, SCRATCH_ADDR, CPU_MEM(fill_lin));
+    emit_op_mem(e, &op_store64, SCRATCH_INDEX, CPU_MEM(fill_index));
     emit_bytes(e, (const u8[]){0x9f, 0x0f, 0x90, 0xc0}, 4); /* lahf; seto al */
     emit_op_mem(e, &op_store64, HOST_RAX, CPU_MEM(fill_flags));
 }
@@ -52,20 +53,10 @@ static void emit_restore(struct emit *e)
     for (unsigned n = 0; n < ARRAY_LEN(volatile_reg); n++)
         emit_load64(e, volatile_reg[n], reg_mem(volatile_reg[n]));
     emit_load64(e, SCRATCH_ADDR, CPU_MEM(fill_lin));
+    emit_load64(e, SCRATCH_INDEX, CPU_MEM(fill_index));
     emit_load64(e, REG_BASE, CPU_MEM(access_base));
     emit_load64(e, HOST_RSP, CPU_MEM(return_sp));
     emit_op_mem(e, &op_push, PUSH_DIGIT, CPU_MEM(fill_return));
-}
-
-/* Takes the call back and goes to the callout, whose site follows the jmp behind the call. */
-static void emit_slow(struct translator *t)
-{
-    struct emit *e = &t->emit;
-    t->fill.slow = emit_pc(e);
-    emit_bytes(e, (const u8[]){0x41, 0x58}, 2); /* pop r8 */
-    t->fill.slow_end = emit_pc(e);
-    emit_lea64(e, SCRATCH_ADDR, (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, JMP_BYTES});
-    emit_jmp(e, t->callout);
 }
 
 /* XMM registers, which C may use, to struct cpu or back if they are in the host. */
@@ -82,12 +73,12 @@ static void emit_xmm_if_present(struct emit *e, bool store)
     emit_patch(skip, e->delta, emit_pc(e));
 }
 
-/* SCRATCH_INDEX says what has missed. */
+/* SCRATCH_TEST says what has missed. */
 static void emit_fill(struct translator *t)
 {
-    static const u8 arguments[] = {0x4c, 0x89, 0xff,                    /* mov rdi, r15 */
-                                   0x44, 0x89, 0xc6, 0x44, 0x89, 0xca}; /* mov esi, r8d; edx, r9d */
-    static const u8 results[] = {0x48, 0x89, 0xc1, 0x49, 0x89, 0xd2};   /* mov rcx, rax; r10, rdx */
+    static const u8 arguments[] = {0x4c, 0x89, 0xff,              /* mov rdi, r15 */
+                                   0x44, 0x89, 0xc6, 0x89, 0xca}; /* mov esi, r8d; edx, ecx */
+    static const u8 result[] = {0x48, 0x89, 0xc1};                /* mov rcx, rax */
     struct emit *e = &t->emit;
     t->fill.start = emit_pc(e);
     t->fill.away = emit_pc(e);
@@ -96,15 +87,15 @@ static void emit_fill(struct translator *t)
     emit_xmm_if_present(e, true);
     emit_mov64_imm(e, HOST_RAX, (u64)(uintptr_t)translate_fill);
     emit_bytes(e, (const u8[]){0xff, 0xd0}, 2); /* call rax */
-    emit_bytes(e, results, sizeof results);
+    emit_bytes(e, result, sizeof result);
     emit_xmm_if_present(e, false);
     emit_restore(e);
     t->fill.back = emit_pc(e);
     emit_jrcxz_over_jmp(e);
-    emit_jmp(e, t->fill.slow);
+    emit_jmp(e, t->callout);
     emit_load32(e, SCRATCH_TEST, CPU_MEM(poll));
     emit_jrcxz_over_jmp(e);
-    emit_jmp(e, t->fill.slow);
+    emit_jmp(e, t->callout);
     emit_u8(e, 0xc3); /* ret */
 }
 
@@ -132,7 +123,7 @@ void code_tag_emit(struct emit *e)
     emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
 }
 
-/* A write to a page with code, but not to code, returns with the addend. Keeps the flags. */
+/* A write to a page with code, but not to code, returns at once. Keeps the flags. */
 static void emit_beside_code(struct translator *t, unsigned size)
 {
     struct emit *e = &t->emit;
@@ -140,9 +131,8 @@ static void emit_beside_code(struct translator *t, unsigned size)
     emit_jrcxz_over_jmp(e);
     u8 *miss = emit_jmp_patchable(e);
     beside_code_emit(e, size);
-    emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
     emit_jrcxz_over_jmp(e);
-    emit_jmp(e, t->fill.slow);
+    emit_jmp(e, t->callout);
     emit_u8(e, 0xc3); /* ret */
     emit_patch(miss, e->delta, emit_pc(e));
 }
@@ -150,7 +140,6 @@ static void emit_beside_code(struct translator *t, unsigned size)
 void fill_emit(struct translator *t)
 {
     struct emit *e = &t->emit;
-    emit_slow(t);
     emit_fill(t);
     for (unsigned n = 0; n < 2 * FILL_SIZES; n++) {
         bool write = n % 2;
@@ -158,12 +147,12 @@ void fill_emit(struct translator *t)
         if (write)
             emit_beside_code(t, fill_size[n / 2]);
         t->fill.miss[write][n / 2] = emit_pc(e);
-        emit_mov32_imm(e, SCRATCH_INDEX, fill_size[n / 2] | (write ? FILL_WRITE : 0));
+        emit_mov32_imm(e, SCRATCH_TEST, fill_size[n / 2] | (write ? FILL_WRITE : 0));
         emit_jmp(e, t->fill.start);
     }
     for (unsigned n = 0; n < QUICK_COUNT; n++) {
         t->fill.quick[n] = emit_pc(e);
-        emit_mov32_imm(e, SCRATCH_INDEX, FILL_QUICK | n);
+        emit_mov32_imm(e, SCRATCH_TEST, FILL_QUICK | n);
         emit_jmp(e, t->fill.start);
     }
     t->fill.end = emit_pc(e);
@@ -172,15 +161,14 @@ void fill_emit(struct translator *t)
 bool fill_called_at(const struct translator *t, u64 pc)
 {
     const struct fills *f = &t->fill;
-    return (pc >= f->slow && pc < f->slow_end) || (pc >= f->start && pc <= f->away) ||
-           (pc >= f->back && pc < f->end);
+    return (pc >= f->start && pc <= f->away) || (pc >= f->back && pc < f->end);
 }
 
-struct fill_result translate_fill(struct cpu *cpu, u32 lin, u32 what)
+u64 translate_fill(struct cpu *cpu, u32 lin, u32 what)
 {
     struct translator *t = cpu->translator;
     if (what & FILL_QUICK)
-        return (struct fill_result){!quick_run(t, what & ~FILL_QUICK, lin), 0};
+        return !quick_run(t, what & ~FILL_QUICK, lin);
     enum access access = what & FILL_WRITE ? ACCESS_WRITE : ACCESS_READ;
     unsigned size = what & (FILL_WRITE - 1);
     const u64 id = cpu->jump_id;
@@ -189,5 +177,5 @@ struct fill_result translate_fill(struct cpu *cpu, u32 lin, u32 what)
                       (access == ACCESS_WRITE && mem_beside_code(cpu, e, lin, size)));
     bool good = hits && cpu->jump_id == id;
     t->stops[STOP_FILL] += good;
-    return (struct fill_result){!good, good ? e->addend : 0};
+    return !good;
 }

@@ -7,43 +7,60 @@
 #include <string.h>
 
 #include "cpu/decode.h"
-#include "cpu/exec.h"
 #include "translate/inline.h"
 
 struct cold *cold_add(struct generator *g, u8 *place)
 {
+    assert(g->cold_count < MAX_COLD);
     struct cold *c = &g->cold[g->cold_count++];
-    *c = (struct cold){.place = place, .insn = -1, .exit = -1};
+    *c = (struct cold){.place = place, .exit = -1};
     return c;
 }
 
-void gen_unless_zero(struct generator *g, unsigned n)
+/* The address in SCRATCH_ADDR tells which instruction it is. For what goes on elsewhere, where a
+ * return would not be predicted. */
+enum { LEA_AND_JMP = 7 + 5 };
+static void emit_callout_jump(struct generator *g)
 {
-    emit_jrcxz_over_jmp(g->e);
-    cold_add(g, emit_jmp_patchable(g->e))->insn = (s16)n;
+    emit_bytes(g->e, (const u8[]){0x4c, 0x8d, 0x05, 5, 0, 0, 0}, 7); /* lea r8, [behind the jmp] */
+    emit_jmp(g->e, g->t->trap);
 }
 
-void gen_if_zero(struct generator *g, unsigned n)
+/* Here the return address does. */
+static void emit_callout_call(struct generator *g)
 {
-    static const u8 to_jmp[] = {0xe3, 0x02, 0xeb, 0x05}; /* jrcxz +2; jmp +5 */
-    emit_bytes(g->e, to_jmp, sizeof to_jmp);
-    cold_add(g, emit_jmp_patchable(g->e))->insn = (s16)n;
-}
-
-/* After instruction n is complete: its misses come back here. */
-void cold_resume_here(struct generator *g, unsigned n, unsigned first_cold)
-{
-    for (unsigned c = first_cold; c < g->cold_count; c++) {
-        if (g->cold[c].insn == (s16)n)
-            g->cold[c].resume = emit_pc(g->e);
-    }
+    emit_call(g->e, g->t->callout);
 }
 
 void gen_callout(struct generator *g, unsigned n)
 {
-    struct cold *c = cold_add(g, emit_jmp_patchable(g->e));
-    c->insn = (s16)n;
-    c->resume = emit_pc(g->e);
+    assert(n == g->now);
+    if (verdict_ends(g->s->insn[n].verdict))
+        emit_callout_jump(g);
+    else
+        emit_callout_call(g);
+}
+
+void gen_unless_zero(struct generator *g, unsigned n)
+{
+    assert(n == g->now);
+    emit_jrcxz_over_jmp(g->e);
+    emit_callout_call(g);
+}
+
+void gen_unless_zero_often(struct generator *g, unsigned n)
+{
+    assert(n == g->now);
+    emit_bytes(g->e, (const u8[]){0xe3, LEA_AND_JMP}, 2); /* jrcxz */
+    emit_callout_jump(g);
+}
+
+void gen_if_zero(struct generator *g, unsigned n)
+{
+    static const u8 to_call[] = {0xe3, 0x02, 0xeb, CALL_BYTES}; /* jrcxz +2; jmp +5 */
+    assert(n == g->now);
+    emit_bytes(g->e, to_call, sizeof to_call);
+    emit_callout_call(g);
 }
 
 static void gen_copy(struct generator *g, unsigned n)
@@ -52,7 +69,6 @@ static void gen_copy(struct generator *g, unsigned n)
     const struct operand *o = scan_mem_operand(&s->insn);
     struct host_mem m;
     u8 *start = g->e->at;
-    unsigned colds = g->cold_count;
     if (g->imm_from) {
         gen_soft(g, n);
         return;
@@ -63,11 +79,8 @@ static void gen_copy(struct generator *g, unsigned n)
     if (!copy_insn(g->e, s, g->code + s->offset, o ? &m : NULL)) {
         g->e->at = start;
         g->fs_known = false;
-        g->cold_count = colds;
         gen_callout(g, n);
-        return;
     }
-    cold_resume_here(g, n, colds);
 }
 
 static void gen_nothing(struct generator *g, unsigned n)
@@ -83,67 +96,8 @@ static void gen_insn(struct generator *g, unsigned n)
 #undef VERDICT
     };
     soft_begin(g, n);
+    g->now = n;
     generators[g->s->insn[n].verdict](g, n);
-}
-
-static void emit_site(struct generator *g, struct tsite site)
-{
-    u8 bytes[sizeof site];
-    site.block = g->t->block_count;
-    memcpy(bytes, &site, sizeof site);
-    emit_bytes(g->e, bytes, sizeof bytes);
-}
-
-/* Loads, stores and the like that were not copied leave segments, modes and the FPU alone. */
-static bool callout_may_change_mode(const struct scanned *s)
-{
-    u8 class = insn_info(s->insn.row)->class;
-    insn_exec *exec = s->insn.exec;
-    if (s->verdict == VERDICT_INLINE || s->verdict == VERDICT_FLDCW ||
-        s->verdict == VERDICT_LDMXCSR || exec == exec_cld || exec == exec_std)
-        return true;
-    if (exec == exec_rdtsc || exec == exec_cpuid)
-        return false;
-    return s->verdict == VERDICT_CALLOUT && class != CLASS_COPY && class != CLASS_MEM &&
-           class != CLASS_STRING;
-}
-
-/* lea r8, [site]; jmp stub; the site follows. No call, which would upset the host's prediction of
- * returns. */
-static void emit_to_site(struct emit *e, u64 stub)
-{
-    enum { JMP_BYTES = 5 };
-    emit_bytes(e, (const u8[]){0x4c, 0x8d, 0x05, JMP_BYTES, 0, 0, 0}, 7);
-    emit_jmp(e, stub);
-}
-
-/* The callout of an instruction: the block goes on behind it, or ends. */
-static void emit_callout(struct generator *g, const struct cold *c)
-{
-    const struct scanned *s = &g->s->insn[c->insn];
-    bool end = verdict_ends(s->verdict);
-    if (c->fill) {
-        emit_call(g->e, c->fill);
-        emit_jmp(g->e, c->filled);
-    } else {
-        emit_to_site(g->e, g->t->callout);
-    }
-    emit_site(g,
-              (struct tsite){.resume = end ? 0 : (u32)(c->resume - (u64)(uintptr_t)g->t->rx),
-                             .offset = s->offset,
-                             .which = (u8)c->insn,
-                             .flags = (u8)((g->b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) |
-                                           (callout_may_change_mode(s) ? SITE_MODE : 0) |
-                                           (s->verdict == VERDICT_INTERPRET ? SITE_INTERPRET : 0) |
-                                           (g->soft_count ? SITE_SOFT : 0))});
-}
-
-/* Jumps of one instruction that go on at the same place share their stub. */
-static bool cold_shares(const struct generator *g, unsigned n)
-{
-    const struct cold *c = &g->cold[n];
-    return n && c->insn >= 0 && !c->fill && !c[-1].fill && c[-1].insn == c->insn &&
-           c[-1].resume == c->resume;
 }
 
 /* mov ecx, jump id; lea ecx, [rcx - the id it was linked under]; jrcxz over the next jmp; jmp to
@@ -166,50 +120,24 @@ static void emit_guard(struct generator *g, struct texit *x)
     emit_jmp(e, g->t->lookup);
 }
 
-static void emit_exit(struct generator *g, const struct cold *c, u64 stub)
+static void emit_exit(struct generator *g, const struct cold *c)
 {
     const struct translator *t = g->t;
     struct texit *x = &t->exit[g->b->exits + (unsigned)c->exit];
     *x = (struct texit){.from = tblock_number(t, g->b),
                         .target = c->target,
                         .place = (u32)(c->place - t->rw),
-                        .stub = (u32)(stub - (u64)(uintptr_t)t->rx)};
-    emit_to_site(g->e, t->exit_site);
-    emit_site(g, (struct tsite){.which = (u8)c->exit});
+                        .stub = (u32)(emit_pc(g->e) - (u64)(uintptr_t)t->rx)};
+    emit_call(g->e, t->exit_taken);
     if ((c->target ^ g->b->lin) & PAGE_MASK)
         emit_guard(g, x);
 }
 
-/* A look-up that failed: leaves; an indirect call pushes its landing all the same, so that the
- * stack of return addresses stays in step. */
-static void emit_miss(struct generator *g, const struct cold *c)
+static void emit_cold(struct generator *g, const struct cold *c)
 {
-    static const u8 lea_rcx_rip[] = {0x48, 0x8d, 0x0d}, push_rcx = 0x51;
-    struct emit *e = g->e;
-    if (c->landing) {
-        emit_bytes(e, lea_rcx_rip, sizeof lea_rcx_rip);
-        emit_u32(e, (u32)(c->landing - (emit_pc(e) + 4)));
-        emit_u8(e, push_rcx);
-    }
-    emit_jmp(e, g->t->exit_addr);
-}
-
-/* The common stubs end with a jump to the resume address; exits tell which one they are. */
-static void emit_cold(struct generator *g, unsigned n)
-{
-    const struct cold *c = &g->cold[n];
-    bool shares = cold_shares(g, n);
-    u64 stub = shares ? g->last_stub : emit_pc(g->e);
-    g->last_stub = stub;
-    emit_patch(c->place, g->e->delta, stub);
-    if (shares)
-        return;
-    if (c->insn >= 0) {
-        emit_callout(g, c);
-    } else if (c->exit >= 0) {
-        emit_exit(g, c, stub);
-    } else if (c->lookup) {
-        emit_miss(g, c);
+    emit_patch(c->place, g->e->delta, emit_pc(g->e));
+    if (c->exit >= 0) {
+        emit_exit(g, c);
     } else {
         emit_mov32_imm(g->e, SCRATCH_ADDR, c->target);
         emit_jmp(g->e, g->t->exit_addr);
@@ -260,13 +188,13 @@ static void gen_block(struct generator *g)
         range_after(g, n);
         assert(g->e->at - from < HOST_CODE_MAX);
         g->map[n] = (struct tplace){.host = (u16)(g->e->at - from),
-                                    .guest = (u16)(next - s->insn[n].offset),
+                                    .guest = (u8)(next - s->insn[n].offset),
                                     .string = s->insn[n].verdict == VERDICT_STRING};
     }
     if (!b->ends)
         gen_jump_to(g, scan_next_ip(s, b->count - 1));
     for (unsigned n = 0; n < g->cold_count; n++)
-        emit_cold(g, n);
+        emit_cold(g, &g->cold[n]);
     if (b->crosses)
         gen_entry(g);
 }
@@ -274,9 +202,9 @@ static void gen_block(struct generator *g)
 /* The size of the block's code is known: its map. */
 static void put_map(struct generator *g)
 {
-    struct tplace *map = tblock_map(g->t, g->b);
-    memcpy(map, g->map, g->b->count * sizeof *map);
-    g->e->at = (u8 *)(map + g->b->count);
+    g->e->at = tblock_map(g->t, g->b);
+    for (unsigned n = 0; n < g->b->count; n++)
+        g->e->at = map_put(g->e->at, g->map[n]);
     soft_put(g);
 }
 
@@ -290,10 +218,9 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     u8 *start = t->emit.at;
     const bool window = s->mode & MODE_WINDOW;
     *b = (struct tblock){.lin = lin,
-                         .ip = s->ip,
                          .page = (u32)(ram_offset >> PAGE_SHIFT),
                          .code = (u32)(start - t->rw),
-                         .code_mode = mode_code(s->mode),
+                         .user = (s->mode & MODE_USER) != 0,
                          .mode = (u16)mode,
                          .bytes = (u16)s->bytes,
                          .count = (u8)s->count,

@@ -7,24 +7,18 @@
 #include "translate/translate.h"
 
 enum {
-    MAX_COLD = 6 * SCAN_MAX_INSNS,
     MAX_EXITS = SCAN_MAX_INSNS + 1,
+    MAX_COLD = MAX_EXITS + 2,
     HOST_CODE_MAX = 2048 /* bytes of one instruction */
 };
 
 enum { MAX_SOFT = 2 * SCAN_MAX_INSNS };
 
-/* A jump in the hot code that waits for its stub at the end of the block. */
+/* A branch in the hot code that waits for its stub at the end of the block. */
 struct cold {
-    u8 *place;   /* rel32 in the writable view */
-    u64 resume;  /* executable address where the stub goes on; 0 for exits */
-    u32 target;  /* exits: linear address */
-    s16 insn;    /* index of the instruction, -1 for exits */
-    u64 fill;    /* misses of the TLB: the common stub that fills it, 0: none */
-    u64 filled;  /* where the access goes on then */
-    u64 landing; /* misses of an indirect call's look-up: the return address to push */
-    bool lookup; /* a look-up failed: SCRATCH_ADDR is where to go on */
-    s8 exit;     /* exits: index among the block's, -1: not linkable */
+    u8 *place;  /* rel32 in the writable view */
+    u32 target; /* linear address */
+    s8 exit;    /* index among the block's exits, -1: not linkable */
 };
 
 /* A block being generated. */
@@ -37,7 +31,7 @@ struct generator {
     struct cold cold[MAX_COLD];        /* waiting stubs */
     unsigned cold_count;               /* entries of cold */
     struct tplace map[SCAN_MAX_INSNS]; /* its instructions */
-    u64 last_stub;                     /* the stub emitted last */
+    unsigned now;                      /* the instruction whose code is being emitted */
     bool windowed;                     /* accesses go through the direct window */
     bool fs_known;                     /* FS was found to be open, not null */
     u32 bound[16];                     /* the most that a general register can hold */
@@ -76,14 +70,14 @@ enum { TLB_STRIDE_SHIFT = 5, TLB_POINTER_SCALE = 3 - (TLB_STRIDE_SHIFT - 3) };
                        (s32)(offsetof(struct cpu, origin) + (n) * sizeof(struct segment_origin) +  \
                              offsetof(struct segment_origin, field))})
 
-/* generate.c: a jump at `place` that gets a stub; jumps to the callout of instruction n unless
- * SCRATCH_TEST is zero, or if it is; stubs of instruction n made since first_cold go on here; the
- * instruction as a call of the interpreter's function. */
+/* generate.c: a branch at `place` that gets a stub; the callout of instruction n, whose code is
+ * being emitted: always, unless SCRATCH_TEST is zero, or if it is. It does the whole instruction.
+ */
 struct cold *cold_add(struct generator *g, u8 *place);
-void gen_unless_zero(struct generator *g, unsigned n);
-void gen_if_zero(struct generator *g, unsigned n);
-void cold_resume_here(struct generator *g, unsigned n, unsigned first_cold);
 void gen_callout(struct generator *g, unsigned n);
+void gen_unless_zero(struct generator *g, unsigned n);
+void gen_unless_zero_often(struct generator *g, unsigned n); /* the same where it often is not */
+void gen_if_zero(struct generator *g, unsigned n);
 
 /* access.c: memory operands. All keep the flags and may use the scratch registers; a miss goes to
  * the callout of instruction n, which must not have committed anything before.

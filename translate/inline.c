@@ -4,6 +4,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "translate/inline.h"
 
+#include <assert.h>
+
 #include "cpu/exec.h"
 
 /* Bits of EFLAGS that POPF may change, but inline only to what they are. */
@@ -98,12 +100,19 @@ static void gen_pushf(struct generator *g, unsigned n)
     gen_move_stack(g, -4);
 }
 
+/* Goes to the callout unless ZF is set. */
+static void gen_unless_z(struct generator *g, unsigned n)
+{
+    emit_bytes(g->e, (const u8[]){0x74, 0x05}, 2); /* jz over the call */
+    gen_callout(g, n);
+}
+
 /* A test of ecx with a mask, and a jump to the callout when one of its bits is set. */
 static void gen_unless_clear(struct generator *g, unsigned n, u32 mask)
 {
     emit_bytes(g->e, (const u8[]){0xf7, 0xc1}, 2); /* test ecx, mask */
     emit_u32(g->e, mask);
-    cold_add(g, emit_jcc(g->e, 5 /* nz */, emit_pc(g->e)))->insn = (s16)n;
+    gen_unless_z(g, n);
 }
 
 /* Flags are dead here: all of the arithmetic ones are popped. The popped value is kept in r9. */
@@ -133,7 +142,7 @@ static void gen_popf(struct generator *g, unsigned n)
     u8 *same = emit_jcc(e, 4 /* z */, emit_pc(e));
     emit_op_mem(e, &group1, 7 /* cmp */, CPU_MEM(attention));
     emit_u8(e, 0);
-    cold_add(g, emit_jcc(e, 5 /* nz */, emit_pc(e)))->insn = (s16)n;
+    gen_unless_z(g, n);
     emit_op_mem(e, &xor_store, SCRATCH_TEST, CPU_MEM(eflags));
     emit_patch(same, e->delta, emit_pc(e));
     emit_bytes(e, set_flags, sizeof set_flags);
@@ -148,23 +157,21 @@ static void gen_unless_unchanged(struct generator *g, unsigned n, unsigned seg)
     emit_load32(e, SCRATCH_INDEX, ORIGIN_MEM(seg, selector));
     emit_not64(e, SCRATCH_INDEX);
     emit_lea32(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_INDEX, 0, 1});
-    gen_unless_zero(g, n);
+    gen_unless_zero_often(g, n);
     gen_need_cpl0(g, n);
     emit_load32(e, SCRATCH_ADDR, ORIGIN_MEM(seg, lin));
     emit_load64(e, SCRATCH_TEST, lower_linear(g, n, 8, false));
     emit_load64(e, SCRATCH_INDEX, ORIGIN_MEM(seg, descriptor));
     emit_not64(e, SCRATCH_INDEX);
     emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_INDEX, 0, 1});
-    gen_unless_zero(g, n);
+    gen_unless_zero_often(g, n);
 }
 
 /* Goes on behind the quick form of the instruction, or else to its callout. */
 static void gen_quick(struct generator *g, unsigned n, unsigned what)
 {
-    struct cold *c = cold_add(g, emit_jmp_patchable(g->e));
-    c->insn = (s16)n;
-    c->fill = g->t->fill.quick[what];
-    c->filled = emit_pc(g->e);
+    assert(n == g->now);
+    emit_call(g->e, g->t->fill.quick[what]);
 }
 
 /* Kernels load again what is there already, at each entry and exit; but FS, for data of the CPU. */
@@ -191,7 +198,6 @@ static void gen_load_segment(struct generator *g, unsigned n)
 void gen_inline(struct generator *g, unsigned n)
 {
     insn_exec *exec = g->s->insn[n].insn.exec;
-    unsigned colds = g->cold_count;
     /* The instruction behind STI is to run before anything else: it has to be in the block. RDTSC
      * is to tell the time that counting makes. */
     if ((exec == exec_sti && n + 1 == g->s->count) || (exec == exec_rdtsc && g->t->counting)) {
@@ -210,5 +216,4 @@ void gen_inline(struct generator *g, unsigned n)
         gen_pushf(g, n);
     else
         gen_popf(g, n);
-    cold_resume_here(g, n, colds);
 }

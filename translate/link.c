@@ -16,7 +16,7 @@ static struct bare *bare_of(struct translator *t, bool user)
 /* Of the mode that it was translated for. */
 static bool is_user(const struct translator *t, const struct texit *x)
 {
-    return t->mode[t->block[x->from].mode].bits & MODE_USER;
+    return t->block[x->from].user;
 }
 
 static u32 id_now(const struct translator *t)
@@ -53,6 +53,16 @@ static void go_bare(struct translator *t, struct bare *bare, struct texit *x)
     }
     bare->exit[bare->count++] = (u32)(x - t->exit);
     x->listed = 1;
+}
+
+struct texit *texit_at(const struct translator *t, u64 pc)
+{
+    const struct tblock *b = tblock_at_pc(t, pc - 1);
+    const u32 stub = (u32)(pc - CALL_BYTES - (u64)(uintptr_t)t->rx);
+    struct texit *x = &t->exit[b->exits];
+    while (x->stub != stub)
+        x++;
+    return x;
 }
 
 void tblock_link(struct translator *t, struct texit *x, struct tblock *to)

@@ -16,12 +16,10 @@ void gen_sreg_store(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
     struct host_mem selector = SEG_MEM(i->op[1].reg, selector);
-    unsigned colds = g->cold_count;
     if (i->op[0].kind == OPND_MEM) {
         struct host_mem m = lower_operand(g, n, 2, true);
         emit_load16(g->e, SCRATCH_TEST, selector);
         emit_store16(g->e, m, SCRATCH_TEST);
-        cold_resume_here(g, n, colds);
         return;
     }
     emit_load16(g->e, SCRATCH_TEST, selector);
@@ -44,13 +42,11 @@ void gen_set_real(struct generator *g, unsigned seg)
 void gen_sreg_load(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count;
     if (i->op[1].kind == OPND_MEM)
         emit_load16(g->e, SCRATCH_TEST, lower_operand(g, n, 2, false));
     else
         emit_movzx16(g->e, SCRATCH_TEST, host_of_gpr(i->op[1].reg));
     gen_set_real(g, i->op[0].reg);
-    cold_resume_here(g, n, colds);
 }
 
 static unsigned far_segment(const struct insn *i)
@@ -65,14 +61,13 @@ static unsigned far_segment(const struct insn *i)
 void gen_far_load(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count, size = i->opsize;
+    unsigned size = i->opsize;
     struct host_mem m = lower_operand(g, n, size + 2, false), selector = m;
     selector.disp += (s32)size;
     emit_load(g->e, size, SCRATCH_INDEX, m);
     emit_load16(g->e, SCRATCH_TEST, selector);
     emit_mov(g->e, size, host_of_gpr(i->op[0].reg), SCRATCH_INDEX);
     gen_set_real(g, far_segment(i));
-    cold_resume_here(g, n, colds);
 }
 
 /* XCHG with memory locks the bus of a host, for a long time across cache lines; one CPU needs no
@@ -80,25 +75,22 @@ void gen_far_load(struct generator *g, unsigned n)
 void gen_xchg(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count, size = i->op[0].size, reg = host_of_gpr(i->op[1].reg);
+    unsigned size = i->op[0].size, reg = host_of_gpr(i->op[1].reg);
     struct host_mem m = lower_operand(g, n, size, true);
     emit_load(g->e, size, SCRATCH_INDEX, m);
     emit_store(g->e, size, m, reg);
     emit_mov(g->e, size, reg, SCRATCH_INDEX);
-    cold_resume_here(g, n, colds);
 }
 
 void gen_xlat(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count;
     struct emit *e = g->e;
     emit_movzx8(e, SCRATCH_TEST, HOST_RAX);
     emit_lea32(e, SCRATCH_ADDR, (struct host_mem){HOST_RBX, SCRATCH_TEST, 0, 0});
     if (i->addrsize == 2)
         emit_movzx16(e, SCRATCH_ADDR, SCRATCH_ADDR);
     emit_load_part(e, 1, HOST_RAX, lower_access(g, n, i->seg, i->addrsize, 1, false));
-    cold_resume_here(g, n, colds);
 }
 
 void gen_salc(struct generator *g, unsigned n)

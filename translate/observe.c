@@ -17,14 +17,14 @@ void observe_block(const struct translator *t, const struct tblock *b, struct ob
 {
     const u8 *code = tblock_bytes(t, b, o->crossing);
     struct scan s;
-    scan_block(&s, code, b->bytes, &t->mode[b->mode], b->ip, NULL, NULL);
+    scan_block(&s, code, b->bytes, &t->mode[b->mode], tblock_ip(t, b), NULL, NULL);
     for (unsigned n = 0; n <= b->count; n++) {
         struct tpoint at = tblock_point(t, b, n);
         insn[n] = (struct observed_insn){(u16)at.guest, (u16)at.host,
                                          n < s.count ? verdicts[s.insn[n].verdict] : ""};
     }
     o->lin = b->lin;
-    o->code_mode = b->code_mode;
+    o->code_mode = tblock_code_mode(t, b);
     o->code = code;
     o->bytes = b->bytes;
     o->count = b->count;
@@ -81,20 +81,21 @@ static const char *verdict_of(const struct translator *t, const struct tblock *b
     u8 buf[INSN_MAX_LEN];
     const u8 *code = tblock_bytes(t, b, buf) + offset;
     struct scan s;
-    scan_block(&s, code, tblock_map(t, b)[n].guest, &t->mode[b->mode], b->ip + offset, NULL, NULL);
+    scan_block(&s, code, tblock_insn(t, b, n).guest, &t->mode[b->mode], tblock_ip(t, b) + offset,
+               NULL, NULL);
     return verdicts[s.insn[0].verdict];
 }
 
-u64 observe_callout(struct cpu *cpu, struct tsite *rx_site)
+u64 observe_callout(struct cpu *cpu, u64 pc)
 {
     const struct translator *t = cpu->translator;
-    const struct tsite *site = (const struct tsite *)((const u8 *)rx_site - t->emit.delta);
-    const struct tblock *b = &t->block[site->block];
-    const char *verdict = verdict_of(t, b, site->which);
+    const struct tblock *b = tblock_at_pc(t, pc - 1);
+    unsigned n = (unsigned)tblock_insn_at(t, b, pc - 1 - tblock_code(t, b));
+    const char *verdict = verdict_of(t, b, n);
     for (const struct observer *w = t->observer; w; w = w->next)
         if (w->callout)
-            w->callout(w->opaque, b->lin + site->offset, verdict);
-    return translate_callout(cpu, rx_site);
+            w->callout(w->opaque, b->lin + tblock_point(t, b, n).guest, verdict);
+    return translate_callout(cpu, pc);
 }
 
 void translate_observe(struct cpu *cpu, struct observer *observer)

@@ -6,11 +6,63 @@
 
 typedef unsigned long long ull;
 
-/* Bytes beside the code cache: what was allocated for blocks and tables. */
-static u64 metadata_bytes(const struct translator *t)
+/* Bytes of tables whose size does not hang on what was translated. */
+static u64 table_bytes(const struct translator *t)
 {
-    return translate_records(t) + sizeof *t + 2 * JUMP_ENTRIES * sizeof *t->jump +
-           t->insn_max * sizeof *t->insn + t->page_count * sizeof *t->page;
+    return sizeof *t + 2 * JUMP_ENTRIES * sizeof *t->jump + CALLOUTS * sizeof *t->callouts +
+           t->page_count * sizeof *t->page;
+}
+
+/* Where the bytes of all blocks since the cache was emptied are. */
+struct block_sizes {
+    u64 guest;   /* the guest's code */
+    u64 checked; /* host code of instructions, of blocks that check their accesses, */
+    u64 direct;  /* and of those that use a window */
+    u64 starts;  /* what blocks begin with */
+    u64 cold;    /* stubs and guards of exits, behind the instructions */
+    u64 maps;    /* maps */
+};
+
+static struct block_sizes block_sizes(const struct translator *t)
+{
+    struct block_sizes s = {0};
+    for (u32 n = 1; n < t->block_count; n++) {
+        const struct tblock *b = &t->block[n];
+        const u32 end = tblock_point(t, b, b->count).host;
+        if (b->behind)
+            continue;
+        s.guest += b->bytes;
+        *(b->checked ? &s.checked : &s.direct) += end - b->start;
+        s.starts += b->start;
+        s.cold += b->size - end;
+        s.maps += (u64)(tblock_map_end(t, b) - tblock_map(t, b));
+    }
+    return s;
+}
+
+static void report_sizes(const struct translator *t, FILE *out)
+{
+    const struct block_sizes s = block_sizes(t);
+    const struct {
+        u64 bytes;
+        const char *what;
+    } line[] = {
+        {s.direct, "for instructions that use a window"},
+        {s.checked, "for instructions that check their accesses"},
+        {s.starts, "for what blocks begin with"},
+        {s.cold, "for exits and guards behind the instructions"},
+        {s.maps, "for maps from host to guest code"},
+        {(u64)t->exit_count * sizeof *t->exit, "for records of exits"},
+        {(u64)t->block_count * sizeof *t->block, "for records of blocks"},
+    };
+    u64 sum = 0;
+    for (unsigned n = 0; n < ARRAY_LEN(line); n++)
+        sum += line[n].bytes;
+    fprintf(out, "%12llu  bytes of guest code in these blocks; they take %llu:\n", (ull)s.guest,
+            (ull)sum);
+    for (unsigned n = 0; n < ARRAY_LEN(line); n++)
+        fprintf(out, "%12llu  bytes %s\n", (ull)line[n].bytes, line[n].what);
+    fprintf(out, "%12llu  bytes of tables of a fixed size\n", (ull)table_bytes(t));
 }
 
 static void report_spaces(const struct cpu *cpu, FILE *out)
@@ -70,7 +122,7 @@ void translate_report(const struct cpu *cpu, FILE *out)
     fprintf(out, "%12u  blocks since the cache was emptied, %u of them dropped\n", count,
             count - live);
     fprintf(out, "%12llu  bytes of host code, of %zu\n", (ull)(t->emit.at - t->rw), t->size);
-    fprintf(out, "%12llu  bytes of metadata\n", (ull)metadata_bytes(t));
+    report_sizes(t, out);
     for (unsigned n = 0; n < STOP_COUNT; n++)
         fprintf(out, "%12llu  %s\n", (ull)t->stops[n], text[n]);
     report_spaces(cpu, out);

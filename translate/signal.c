@@ -18,6 +18,16 @@ struct signals {
 /* The translator whose code runs on this thread: a signal handler has no argument to find it by. */
 static _Thread_local struct translator *running;
 
+static bool within(u64 pc, u64 start, u64 end)
+{
+    return pc - start < end - start;
+}
+
+static bool in_cache(const struct translator *t, u64 pc)
+{
+    return within(pc, (u64)(uintptr_t)t->rx, (u64)(uintptr_t)(t->rx + t->size));
+}
+
 /* Where in its code string instruction n of block b is, if it goes through the window. */
 static u64 string_at(const struct translator *t, const struct tblock *b, unsigned n,
                      struct string_use *u)
@@ -26,7 +36,7 @@ static u64 string_at(const struct translator *t, const struct tblock *b, unsigne
     u32 offset = tblock_point(t, b, n).guest;
     u8 buf[INSN_MAX_LEN];
     const u8 *code = tblock_bytes(t, b, buf) + offset;
-    decode(code, b->bytes - offset, b->code_mode, &i);
+    decode(code, b->bytes - offset, tblock_code_mode(t, b), &i);
     i.exec = insn_exec_of(i.row);
     *u = string_use(&i);
     return tblock_code(t, b) + tblock_point(t, b, n + 1).host - u->tail - u->length;
@@ -49,7 +59,7 @@ static void unwind_string(const struct translator *t, greg_t *regs, const struct
 static bool repeating(const struct translator *t, const struct tblock *b, int n, u64 pc)
 {
     struct string_use u;
-    if (n < 0 || n >= b->count || !tblock_map(t, b)[n].string)
+    if (n < 0 || n >= b->count || !tblock_insn(t, b, (unsigned)n).string)
         return false;
     u64 at = string_at(t, b, (unsigned)n, &u);
     return u.repeats && pc <= at && pc >= at - u.head;
@@ -58,16 +68,9 @@ static bool repeating(const struct translator *t, const struct tblock *b, int n,
 /* Goes on with the callout of instruction n of block b. */
 static void to_callout(struct translator *t, greg_t *regs, const struct tblock *b, unsigned n)
 {
-    if (tblock_map(t, b)[n].string)
+    if (tblock_insn(t, b, n).string)
         unwind_string(t, regs, b, n);
-    bool end = n + 1 == b->count && b->ends;
-    *t->trap_site =
-        (struct tsite){.block = tblock_number(t, b),
-                       .resume = b->code + tblock_point(t, b, n + 1).host,
-                       .offset = (u16)tblock_point(t, b, n).guest,
-                       .which = (u8)n,
-                       .flags = (u8)((b->sse ? SITE_SSE : 0) | (end ? SITE_END : 0) | SITE_MODE)};
-    regs[REG_R8] = (greg_t)(uintptr_t)((u8 *)t->trap_site + t->emit.delta);
+    regs[REG_R8] = (greg_t)(tblock_code(t, b) + tblock_point(t, b, n).host + 1);
     regs[REG_RIP] = (greg_t)t->trap;
 }
 
@@ -91,7 +94,7 @@ static void on_trap(int sig, siginfo_t *info, void *context)
     u64 pc = (u64)regs[REG_RIP], address = (u64)(uintptr_t)info->si_addr;
     struct tblock *b = t ? tblock_at_pc(t, pc) : NULL;
     int n = b ? tblock_insn_at(t, b, pc - tblock_code(t, b)) : -1;
-    if (b && sig == SIGSEGV && returns_overflow(t, address)) {
+    if (t && sig == SIGSEGV && in_cache(t, pc) && returns_overflow(t, address)) {
         regs[REG_RSP] = (greg_t)returns_base(t);
         return;
     }
@@ -104,17 +107,12 @@ static void on_trap(int sig, siginfo_t *info, void *context)
     to_callout(t, regs, b, (unsigned)n);
 }
 
-static bool within(u64 pc, u64 start, u64 end)
-{
-    return pc - start < end - start;
-}
-
 /* Back to the start of what must see that something has changed; all of these begin anew without
  * harm. */
 static void restart(const struct translator *t, const struct tblock *b, greg_t *regs)
 {
     u64 pc = (u64)regs[REG_RIP], code = tblock_code(t, b);
-    if (within(pc, code + b->lookup, code + b->lookup_end))
+    if (b->lookup && within(pc, code + b->lookup, code + b->lookup + (t->lookup_end - t->lookup)))
         regs[REG_RIP] = (greg_t)(code + b->lookup);
     for (unsigned n = 0; n < b->exit_count; n++) {
         const struct texit *x = &t->exit[b->exits + n];
@@ -132,19 +130,23 @@ void signal_interrupted(struct cpu *cpu, void *context)
     greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
     struct translator *t = cpu->translator;
     u64 pc = (u64)regs[REG_RIP];
-    if (running != t || !within(pc, (u64)(uintptr_t)t->rx, (u64)(uintptr_t)(t->rx + t->size)))
+    if (running != t || !in_cache(t, pc))
         return;
     if (within(pc, t->resume, t->resume_end))
         regs[REG_RIP] = (greg_t)t->resume;
+    if (within(pc, t->back, t->back_end)) {
+        regs[REG_RSP] += pc + 1 == t->back_end ? (greg_t)sizeof(u64) : 0; /* it was pushed */
+        regs[REG_RIP] = (greg_t)t->back;
+    }
     if (within(pc, t->lookup, t->lookup_end)) {
         regs[REG_RIP] = (greg_t)t->lookup;
         cpu->jump_id = no_id;
     }
     u64 *sp = (u64 *)regs[REG_RSP], *base = (u64 *)returns_base(t);
-    bool called = fill_called_at(t, pc);
+    bool called = fill_called_at(t, pc) || pc == t->callout;
     if (called)
         pc = *sp;
-    struct tblock *b = tblock_at_pc(t, pc);
+    struct tblock *b = tblock_at_pc(t, pc - called);
     if (!b)
         return;
     cpu->jump_id = no_id;

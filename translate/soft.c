@@ -35,13 +35,14 @@ void soft_written(struct translator *t, const struct tblock *b, u64 ram_offset, 
     u64 place = tblock_place(b);
     if (b->crosses || b->behind || ram_offset < place || ram_offset + size > place + b->bytes)
         return;
-    const struct tplace *map = tblock_map(t, b);
-    unsigned at = 0, n = 0, from = (unsigned)(ram_offset - place);
-    while (n < b->count && at + map[n].guest <= from)
-        at += map[n++].guest;
+    unsigned at = 0, length = 0, from = (unsigned)(ram_offset - place);
+    for (unsigned n = 0; n < b->count && at + length <= from; n++) {
+        at += length;
+        length = tblock_insn(t, b, n).guest;
+    }
     struct insn i;
-    if (n == b->count || from + size > at + map[n].guest ||
-        decode(physmem_ram(t->cpu->mem, place + at), map[n].guest, b->code_mode, &i) != DECODE_OK)
+    if (from + size > at + length || decode(physmem_ram(t->cpu->mem, place + at), length,
+                                            tblock_code_mode(t, b), &i) != DECODE_OK)
         return;
     i.exec = insn_exec_of(i.row);
     struct insn_fields f = insn_fields(&i);
@@ -133,7 +134,6 @@ void gen_soft(struct generator *g, unsigned n)
 {
     const struct scanned *s = &g->s->insn[n];
     const struct operand *o = &s->insn.op[0];
-    unsigned colds = g->cold_count;
     u8 opcode = register_form(s->insn.exec);
     if (o->kind == OPND_MEM) {
         struct host_mem m = lower_operand(g, n, o->size, s->access & SCAN_WRITE);
@@ -144,7 +144,6 @@ void gen_soft(struct generator *g, unsigned n)
         soft_load_imm(g, &s->insn, o->size);
         emit_sized_reg(g->e, o->size, opcode, SCRATCH_TEST, high ? o->reg : host_of_gpr(o->reg));
     }
-    cold_resume_here(g, n, colds);
 }
 
 void soft_put(struct generator *g)
@@ -159,7 +158,7 @@ void soft_put(struct generator *g)
 
 static const struct tsoft *list_of(const struct translator *t, const struct tblock *b)
 {
-    return (const struct tsoft *)(tblock_map(t, b) + b->count);
+    return (const struct tsoft *)tblock_map_end(t, b);
 }
 
 /* Bytes [from, end) of the block, which lie in its first page: one past the first that are not

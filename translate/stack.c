@@ -22,7 +22,7 @@ void gen_move_stack(struct generator *g, s32 by)
 void gen_push(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count, size = i->opsize;
+    unsigned size = i->opsize;
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -(s32)size, size, true);
     if (g->imm_from)
         soft_load_imm(g, i, size);
@@ -35,45 +35,40 @@ void gen_push(struct generator *g, unsigned n)
     else
         emit_store32_imm(g->e, m, (u32)i->imm);
     gen_move_stack(g, -(s32)size);
-    cold_resume_here(g, n, colds);
 }
 
 void gen_push_mem(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count, size = i->opsize;
+    unsigned size = i->opsize;
     emit_load(g->e, size, SCRATCH_INDEX, lower_operand(g, n, size, false));
     emit_store32(g->e, SPILL_MEM, SCRATCH_INDEX);
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -(s32)size, size, true);
     emit_load32(g->e, SCRATCH_INDEX, SPILL_MEM);
     emit_store(g->e, size, m, SCRATCH_INDEX);
     gen_move_stack(g, -(s32)size);
-    cold_resume_here(g, n, colds);
 }
 
 void gen_pop_sreg(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count;
     emit_load16(g->e, SCRATCH_ADDR, lower_stack(g, n, HOST_OF_ESP, 0, i->opsize, false));
     gen_move_stack(g, i->opsize);
     emit_mov32(g->e, SCRATCH_TEST, SCRATCH_ADDR);
     gen_set_real(g, i->op[0].reg);
-    cold_resume_here(g, n, colds);
 }
 
 /* The scan refuses addresses by ESP, which would have to be the new one. */
 void gen_pop_mem(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count, size = i->opsize;
+    unsigned size = i->opsize;
     emit_load(g->e, size, SCRATCH_INDEX, lower_stack(g, n, HOST_OF_ESP, 0, size, false));
     emit_store32(g->e, SPILL_MEM, SCRATCH_INDEX);
     struct host_mem m = lower_operand(g, n, size, true);
     emit_load32(g->e, SCRATCH_INDEX, SPILL_MEM);
     emit_store(g->e, size, m, SCRATCH_INDEX);
     gen_move_stack(g, (s32)size);
-    cold_resume_here(g, n, colds);
 }
 
 /* Place of a register in the frame of PUSHA and POPA, whose lowest one is m. */
@@ -85,32 +80,30 @@ static struct host_mem frame_slot(struct host_mem m, unsigned reg, unsigned size
 
 void gen_pusha(struct generator *g, unsigned n)
 {
-    unsigned colds = g->cold_count, size = g->s->insn[n].insn.opsize;
+    unsigned size = g->s->insn[n].insn.opsize;
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -8 * (s32)size, 8 * size, true);
     for (unsigned reg = RAX; reg <= RDI; reg++)
         emit_store(g->e, size, frame_slot(m, reg, size), host_of_gpr(reg));
     gen_move_stack(g, -8 * (s32)size);
-    cold_resume_here(g, n, colds);
 }
 
 /* Registers that are loaded when a later load misses the window are loaded again. */
 void gen_popa(struct generator *g, unsigned n)
 {
-    unsigned colds = g->cold_count, size = g->s->insn[n].insn.opsize;
+    unsigned size = g->s->insn[n].insn.opsize;
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, 0, 8 * size, false);
     for (unsigned reg = RAX; reg <= RDI; reg++) {
         if (reg != RSP)
             emit_load_part(g->e, size, host_of_gpr(reg), frame_slot(m, reg, size));
     }
     gen_move_stack(g, 8 * (s32)size);
-    cold_resume_here(g, n, colds);
 }
 
 /* The new top of the stack must be writable; a window would have to be written for that. */
 void gen_enter(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count, size = i->opsize, room = (u16)i->imm;
+    unsigned size = i->opsize, room = (u16)i->imm;
     if (g->windowed) {
         gen_callout(g, n);
         return;
@@ -121,26 +114,23 @@ void gen_enter(struct generator *g, unsigned n)
     gen_move_stack(g, -(s32)size);
     emit_mov(g->e, size, HOST_RBP, HOST_OF_ESP);
     gen_move_stack(g, -(s32)room);
-    cold_resume_here(g, n, colds);
 }
 
 /* Only 16 bits are written, whatever the operand size. */
 void gen_push_sreg(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count;
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -(s32)i->opsize, 2, true);
     emit_load16(g->e, SCRATCH_TEST, SEG_MEM(i->op[0].reg, selector));
     emit_store16(g->e, m, SCRATCH_TEST);
     gen_move_stack(g, -(s32)i->opsize);
-    cold_resume_here(g, n, colds);
 }
 
 /* The load comes first, as it may miss the window. */
 void gen_pop(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count, to = host_of_gpr(i->op[0].reg);
+    unsigned to = host_of_gpr(i->op[0].reg);
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, 0, i->opsize, false);
     if (to == HOST_OF_ESP) {
         emit_load(g->e, i->opsize, SCRATCH_ADDR, m);
@@ -150,16 +140,13 @@ void gen_pop(struct generator *g, unsigned n)
         emit_load_part(g->e, i->opsize, to, m);
         gen_move_stack(g, i->opsize);
     }
-    cold_resume_here(g, n, colds);
 }
 
 void gen_leave(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    unsigned colds = g->cold_count;
     struct host_mem m = lower_stack(g, n, HOST_RBP, 0, i->opsize, false);
     emit_load(g->e, i->opsize, SCRATCH_ADDR, m);
     gen_stack_from(g, HOST_RBP, i->opsize);
     emit_mov(g->e, i->opsize, HOST_RBP, SCRATCH_ADDR);
-    cold_resume_here(g, n, colds);
 }

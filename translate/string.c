@@ -152,7 +152,6 @@ void gen_string(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
     struct string_use u = string_use(i);
-    unsigned colds = g->cold_count;
     bool direct = g->windowed && i->addrsize == 4 && !(g->s->mode & MODE_DF) &&
                   (!u.source || flat(g, i->seg)) && (!u.destination || flat(g, SEG_ES));
     if (direct) {
@@ -161,6 +160,5 @@ void gen_string(struct generator *g, unsigned n)
         gen_callout(g, n);
     } else {
         gen_element(g, n, i, u);
-        cold_resume_here(g, n, colds);
     }
 }

@@ -85,7 +85,8 @@ static void emit_load_state(struct emit *e)
         emit_load64(e, guest_reg[n], reg_mem(n));
 }
 
-static const u8 jmp_r8[] = {0x41, 0xff, 0xe0}, mov_rax_r8[] = {0x4c, 0x89, 0xc0};
+static const u8 jmp_r8[] = {0x41, 0xff, 0xe0}, mov_rax_r8[] = {0x4c, 0x89, 0xc0},
+                pop_r8[] = {0x41, 0x58};
 
 static void emit_enter(struct emit *e)
 {
@@ -101,17 +102,23 @@ static void emit_enter(struct emit *e)
     emit_load64(e, HOST_RSP, CPU_MEM(return_sp));
 }
 
-/* To SCRATCH_ADDR with all registers loaded. A signal here goes back to the load. Code that counts
- * looks for attention at the start of a block only. */
+/* Leaves if attention is wanted. Code that counts looks for it at the start of a block only. */
+static void emit_poll(struct translator *t)
+{
+    struct emit *e = &t->emit;
+    if (t->counting)
+        return;
+    emit_load32(e, SCRATCH_TEST, CPU_MEM(poll));
+    emit_jrcxz_over_jmp(e);
+    emit_jmp(e, t->leave);
+}
+
+/* To SCRATCH_ADDR with all registers loaded. A signal here goes back to the load. */
 static void emit_resume(struct translator *t)
 {
     struct emit *e = &t->emit;
     t->resume = emit_pc(e);
-    if (!t->counting) {
-        emit_load32(e, SCRATCH_TEST, CPU_MEM(poll));
-        emit_jrcxz_over_jmp(e);
-        emit_jmp(e, t->leave);
-    }
+    emit_poll(t);
     emit_bytes(e, jmp_r8, sizeof jmp_r8);
     t->resume_end = emit_pc(e);
 }
@@ -131,10 +138,10 @@ static void emit_epilogue(struct emit *e)
     emit_bytes(e, epilogue, sizeof epilogue);
 }
 
-static void emit_callout_stub(struct translator *t)
+/* For the instruction that SCRATCH_ADDR tells. */
+static void emit_callout(struct translator *t)
 {
     struct emit *e = &t->emit;
-    t->trap = emit_pc(e);
     emit_leave_stack(e);
     emit_save_state(e);
     emit_bytes(e, (const u8[]){0x4c, 0x89, 0xff, 0x4c, 0x89, 0xc6},
@@ -145,7 +152,23 @@ static void emit_callout_stub(struct translator *t)
     emit_load_xmm_if_wanted(e);
     emit_load_state(e);
     emit_load64(e, HOST_RSP, CPU_MEM(return_sp));
+}
+
+/* Called ones end with a return, so that the host's prediction of returns stays in step; most often
+ * it is right as well. */
+static void emit_callouts(struct translator *t)
+{
+    struct emit *e = &t->emit;
+    t->trap = emit_pc(e);
+    emit_callout(t);
     emit_jmp(e, t->resume);
+    t->callout = emit_pc(e);
+    emit_bytes(e, pop_r8, sizeof pop_r8);
+    emit_callout(t);
+    t->back = emit_pc(e);
+    emit_poll(t);
+    emit_bytes(e, (const u8[]){0x41, 0x50, 0xc3}, 3); /* push r8; ret */
+    t->back_end = emit_pc(e);
 }
 
 void lookup_emit(struct emit *e)
@@ -175,30 +198,42 @@ static void emit_lookup_stub(struct translator *t)
     t->lookup_end = emit_pc(e);
 }
 
-void stubs_emit(struct translator *t)
+/* Ways back to C. */
+static void emit_exits(struct translator *t)
 {
+    static const u8 behind_call[] = {
+        0x59, 0x48,           0x8d,
+        0x49, CALL_MEM_BYTES, 0x51}; /* pop rcx; lea rcx, [rcx + bytes]; push rcx */
+    static const struct host_op sub = {.opcode = {0x2b}, .opcode_count = 1};
     struct emit *e = &t->emit;
-    e->at = t->rw;
-    t->exit_site = emit_pc(e);
+    t->exit_taken = emit_pc(e);
+    emit_bytes(e, pop_r8, sizeof pop_r8);
     emit_leave_stack(e);
     emit_save_state(e);
     emit_bytes(e, mov_rax_r8, sizeof mov_rax_r8);
     emit_epilogue(e);
+    t->exit_call = emit_pc(e);
+    emit_bytes(e, behind_call, sizeof behind_call);
     t->exit_addr = emit_pc(e);
     emit_leave_stack(e);
     emit_save_state(e);
-    static const struct host_op sub = {.opcode = {0x2b}, .opcode_count = 1};
     emit_op_mem(e, &sub, SCRATCH_ADDR, CPU_MEM(seg[SEG_CS].base));
     emit_op_mem(e, &op_store64, SCRATCH_ADDR, CPU_MEM(rip));
     t->leave = emit_pc(e);
     emit_load64(e, HOST_RSP, CPU_MEM(host_sp));
     emit_bytes(e, (const u8[]){0x31, 0xc0}, 2); /* xor eax, eax */
     emit_epilogue(e);
+}
+
+void stubs_emit(struct translator *t)
+{
+    struct emit *e = &t->emit;
+    e->at = t->rw;
+    emit_exits(t);
     t->enter = emit_pc(e);
     emit_enter(e);
     emit_resume(t);
-    t->callout = emit_pc(e);
-    emit_callout_stub(t);
+    emit_callouts(t);
     emit_lookup_stub(t);
     t->load_xmm = emit_pc(e);
     emit_load_xmm(e);
@@ -206,10 +241,6 @@ void stubs_emit(struct translator *t)
                 CPU_MEM(xmm_absent));
     emit_u32(e, 0);
     emit_u8(e, 0xc3);
-    while ((uintptr_t)e->at % 4)
-        emit_u8(e, 0xcc);
-    t->trap_site = (struct tsite *)e->at;
-    emit_bytes(e, (const u8[sizeof(struct tsite)]){0}, sizeof(struct tsite));
     fill_emit(t);
     t->stubs_end = (size_t)(e->at - t->rw);
 }

@@ -6,13 +6,17 @@
 
 #include "translate/translate.h"
 
-enum { CLASSES = 32 };
-
 /* Which part of the table a space uses at this privilege: supervisor code by its group, user code
  * by the space itself. */
 static unsigned class_of(const struct cpu *cpu)
 {
     return cpu->cpl == 3 ? cpu->space->number : SPACE_MAX + cpu->space->group;
+}
+
+/* The class of bit 0 of tblock.classes: code is either the supervisor's or the user's. */
+static unsigned first_class(const struct tblock *b)
+{
+    return b->user ? 0 : SPACE_MAX;
 }
 
 static struct tjump *first_of(const struct translator *t, unsigned class, unsigned mode)
@@ -53,13 +57,13 @@ void target_add(struct translator *t, u32 lin, struct tblock *b)
 {
     t->cpu->jump_table[lin % JUMP_ENTRIES] =
         (struct tjump){-(t->cpu->jump_id + lin), tblock_code(t, b)};
-    b->classes |= BIT(class_of(t->cpu));
+    b->classes |= (u16)BIT(class_of(t->cpu) - first_class(b));
 }
 
 void targets_drop(struct translator *t, struct tblock *b)
 {
     for (u32 left = b->classes; left; left &= left - 1) {
-        unsigned class = (unsigned)__builtin_ctz(left);
+        unsigned class = first_class(b) + (unsigned)__builtin_ctz(left);
         struct tjump *j = &first_of(t, class, b->mode)[b->lin % JUMP_ENTRIES];
         if (j->code == tblock_code(t, b))
             j->tag = 1;

@@ -14,8 +14,9 @@ struct signals;
 struct verify;
 struct observer;
 
-/* A direct exit of a block: a jmp or jcc whose rel32 is patched. Places are offsets in the code
- * cache. */
+/* A direct exit of a block: a jmp, jcc or call whose rel32 is patched. While it is not linked it
+ * leads to a stub, a call of translator.exit_taken whose return address tells which exit it is.
+ * Places are offsets in the code cache. */
 struct texit {
     u32 from;        /* number of the block whose it is */
     u32 target;      /* linear address */
@@ -28,18 +29,11 @@ struct texit {
     u32 next_in;     /* number of the next exit that is linked to the same block, or 0 */
 };
 
-/* A guest instruction in the map of its block. */
-struct tplace {
-    u16 host : 11;  /* bytes of host code */
-    u16 guest : 4;  /* of guest code */
-    u16 string : 1; /* it is a string instruction */
-};
-
 /* Bytes of a block that its code reads when it runs: writes to them do not drop it. */
 struct tsoft {
     u16 at;   /* offset of the first; ascending */
     u16 size; /* how many; 0 ends the list */
-};
+} __attribute__((packed));
 
 /* An immediate or a displacement that is being rewritten. */
 struct rewritten {
@@ -51,26 +45,24 @@ struct rewritten {
 /* Records of blocks are an array, in the order of the code in the cache. Number 0 is none. */
 struct tblock {
     u32 lin;          /* linear address of the first byte */
-    u32 ip;           /* instruction pointer of the first byte */
     u32 page;         /* RAM page, by number */
     u32 code;         /* offset of its code in the cache; its map follows it, then its tsofts */
     u32 hash_next;    /* number of the next with the same hash */
     u32 page_next;    /* of the next of the same RAM page */
     u32 in;           /* exits of others that are linked here: number of the first, or 0 */
     u32 exits;        /* number of its first direct exit, */
-    u32 classes;      /* where targets.c has put it */
+    u16 classes;      /* where targets.c has put it */
     u16 mode;         /* number of the mode it is for */
     u16 bytes;        /* length of the guest code */
     u16 size;         /* length of the host code, cold stubs included */
     u16 lookup;       /* offset of its look-up of a branch target, 0: none */
-    u16 lookup_end;   /* one past it */
     u8 start;         /* offset of the first instruction's code: what blocks begin with is before */
     u8 count;         /* instructions */
     u8 exit_count;    /* and how many there are */
     u8 slow;          /* accesses that its window could not serve */
-    u8 code_mode;     /* enum code_mode it was decoded in */
     bool fpu : 1;     /* has x87, MMX or SSE instructions */
     bool dropped : 1; /* no longer what memory holds; leaves at its next callout */
+    bool user : 1;    /* code at CPL 3 */
     bool sse : 1;     /* needs the XMM registers in the host */
     bool ends : 1;    /* nothing is reached by falling out of it */
     bool lands : 1;   /* goes on where calls return to */
@@ -81,28 +73,24 @@ struct tblock {
     bool soft : 1;   /* there is a list of struct tsoft behind its map */
 };
 
-/* What follows the jump to a callout stub in the code, in the writable view filled at translation.
- */
-struct tsite {
-    u32 block;  /* index into translator.block */
-    u32 resume; /* offset in the code cache where to go on */
-    u32 insn;   /* index into translator.insn, if it is the owner there; [0] is the trap's */
-    u16 offset; /* of the instruction in the block */
-    u8 flags;   /* SITE_* */
-    u8 which;   /* exit stubs: which of block's exits; callouts: which of its instructions */
-} __attribute__((packed));
-enum {
-    SITE_SSE = 1,       /* what follows needs the XMM registers in the host */
-    SITE_END = 2,       /* the block ends with it */
-    SITE_MODE = 4,      /* the instruction may change the mode */
-    SITE_INTERPRET = 8, /* the interpreter fetches and decodes it, too */
-    SITE_SOFT = 16,     /* the instruction may be another one each time */
-};
-
-/* The decoded instruction of a site. */
+/* An instruction that was served by a callout. They are kept by what tells them from others: the
+ * return address of the call of the stub, or one past a byte of the instruction's code. */
 struct tcallout {
-    const struct tsite *owner; /* whose it is; another one when it was needed again */
-    struct insn insn;          /* with exec */
+    u32 pc;           /* that, as an offset in the code cache; 0: none */
+    u32 block;        /* number of its block */
+    u32 resume;       /* offset in the code cache where to go on */
+    u32 ip;           /* instruction pointer */
+    u8 flags;         /* CALLOUT_* */
+    u8 which;         /* which of the block's instructions */
+    struct insn insn; /* with exec */
+};
+enum {
+    CALLOUT_SSE = 1,       /* what follows needs the XMM registers in the host */
+    CALLOUT_END = 2,       /* the block does not go on behind it */
+    CALLOUT_MODE = 4,      /* the instruction may change the mode */
+    CALLOUT_INTERPRET = 8, /* the interpreter fetches and decodes it, too */
+    CALLOUT_SOFT = 16,     /* the instruction may be another one each time */
+    CALLOUTS = 2048,       /* entries of their table, a power of two */
 };
 
 /* Inline cache of branch targets, by low 16 bits of the linear address. */
@@ -121,7 +109,6 @@ struct fills {
     u64 code[2][FILL_SIZES]; /* after misses of reads and of writes, by size */
     u64 miss[2][FILL_SIZES]; /* the same that do not look whether it is a write beside code */
     u64 quick[QUICK_COUNT];  /* instructions; the selector is in SCRATCH_ADDR */
-    u64 slow, slow_end;      /* the callout of the instruction; here the call is taken back */
     u64 start;               /* what all of code do */
     u64 away, back;          /* in between, nothing of it is on the stack of return addresses */
     u64 end;                 /* one past the last */
@@ -139,6 +126,9 @@ enum translate_stop {
  * by the jump table, which holds only as long as the page behind is where it was. */
 enum { ENTRY_BYTES = 11 };
 
+/* Of call rel32; of the call through the jump table. */
+enum { CALL_BYTES = 5, CALL_MEM_BYTES = 4 };
+
 /* Exits to other pages that pass their guards by, of supervisor or of user code. */
 struct bare {
     u32 space;       /* jump id without the mode that code of this privilege ran under last */
@@ -149,27 +139,28 @@ struct bare {
 };
 
 struct translator {
-    struct cpu *cpu;           /* whose code it is */
-    u8 *rw;                    /* code cache, writable view */
-    u8 *rx;                    /* the same memory, executable view */
-    size_t size;               /* its bytes */
-    struct emit emit;          /* where the next block goes */
-    size_t stubs_end;          /* offset of the first byte behind the common stubs */
-    u64 enter;                 /* common stub: load the guest's registers and jump */
-    u64 callout;               /* common stub: run the interpreter's function of a site */
-    u64 trap;                  /* the same of trap_site: where a host signal goes on */
-    struct tsite *trap_site;   /* in the writable view: the instruction that trapped */
-    u64 exit_site;             /* common stub: leave, by a direct exit */
-    u64 exit_addr;             /* common stub: leave, going on at SCRATCH_ADDR */
-    u64 lookup, lookup_end;    /* common stub: go to SCRATCH_ADDR by the jump table, or leave */
-    u64 underflow;             /* common stub: a return that was not predicted */
-    u64 resume, resume_end;    /* common stub: from C to SCRATCH_ADDR, unless attention is wanted */
-    struct fills fill;         /* common stubs: misses of the TLB */
-    u64 load_xmm;              /* common stub: XMM registers into the host */
-    u64 leave;                 /* common stub: back to C; the guest's registers are saved */
-    bool counting;             /* blocks count their instructions */
-    u64 count_end;             /* while translated code runs: icount at which its budget is 0 */
-    struct verify *verify;     /* blocks are checked against the interpreter, or NULL */
+    struct cpu *cpu;        /* whose code it is */
+    u8 *rw;                 /* code cache, writable view */
+    u8 *rx;                 /* the same memory, executable view */
+    size_t size;            /* its bytes */
+    struct emit emit;       /* where the next block goes */
+    size_t stubs_end;       /* offset of the first byte behind the common stubs */
+    u64 enter;              /* common stub: load the guest's registers and jump */
+    u64 callout;            /* common stub, called: run the interpreter's function */
+    u64 trap;               /* the same for the return address in SCRATCH_ADDR, by a jump */
+    u64 exit_taken;         /* common stub, called: leave, by a direct exit */
+    u64 exit_call;          /* exit_addr, called before a call of CALL_MEM_BYTES for which it is */
+    u64 exit_addr;          /* common stub: leave, going on at SCRATCH_ADDR */
+    u64 lookup, lookup_end; /* common stub: go to SCRATCH_ADDR by the jump table, or leave */
+    u64 underflow;          /* common stub: a return that was not predicted */
+    u64 resume, resume_end; /* common stub: from C to SCRATCH_ADDR, unless attention is wanted */
+    u64 back, back_end;     /* the same after a call; it ends with a one-byte return */
+    struct fills fill;      /* common stubs: misses of the TLB */
+    u64 load_xmm;           /* common stub: XMM registers into the host */
+    u64 leave;              /* common stub: back to C; the guest's registers are saved */
+    bool counting;          /* blocks count their instructions */
+    u64 count_end;          /* while translated code runs: icount at which its budget is 0 */
+    struct verify *verify;  /* blocks are checked against the interpreter, or NULL */
     struct observer *observer; /* logs and profiles, a list */
     bool tells_callouts;       /* one of them hears of callouts */
     bool unchained;            /* every block leaves to the dispatcher */
@@ -185,8 +176,7 @@ struct translator {
     u32 block_count, block_max;      /* entries with [0], room */
     struct texit *exit;              /* direct exits of all blocks, from 1 on */
     u32 exit_count, exit_max;        /* entries with [0], room */
-    struct tcallout *insn;           /* decoded instructions of sites that were run, a ring */
-    u32 insn_next, insn_max;         /* next to be used, entries */
+    struct tcallout *callouts;       /* those that were run, by hash */
     u32 hash[1 << 16];               /* numbers of blocks by linear address and place */
     u32 *page;                       /* by number of the RAM page: the first of its blocks, or 0 */
     u64 page_count;                  /* entries of page */
@@ -225,17 +215,33 @@ static inline u64 tblock_place(const struct tblock *b)
     return (u64)b->page << PAGE_SHIFT | (b->lin & ~PAGE_MASK);
 }
 
-/* Its map, of `count` entries. */
-static inline struct tplace *tblock_map(const struct translator *t, const struct tblock *b)
+/* Its map: map.c. */
+static inline u8 *tblock_map(const struct translator *t, const struct tblock *b)
 {
-    return (struct tplace *)(t->rw + ((b->code + b->size + 1u) & ~1u));
+    return t->rw + b->code + b->size;
 }
 
-/* block.c */
-struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset);
-/* Is there a block of any mode? */
-bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset);
-void tblock_insert(struct translator *t, struct tblock *b);
+/* Instruction pointer of its first byte. */
+static inline u32 tblock_ip(const struct translator *t, const struct tblock *b)
+{
+    return b->lin - t->mode[b->mode].cs_base;
+}
+
+/* How its code is read. */
+static inline enum code_mode tblock_code_mode(const struct translator *t, const struct tblock *b)
+{
+    return mode_code(t->mode[b->mode].bits);
+}
+
+/* map.c: a guest instruction in the map of its block. */
+struct tplace {
+    u16 host;    /* bytes of host code */
+    u8 guest;    /* of guest code */
+    bool string; /* it is a string instruction */
+};
+u8 *map_put(u8 *at, struct tplace p); /* returns the end; at most 3 bytes */
+struct tplace tblock_insn(const struct translator *t, const struct tblock *b, unsigned n);
+const u8 *tblock_map_end(const struct translator *t, const struct tblock *b);
 /* Where instruction n of a block, or its end, is: bytes behind its host and guest code. */
 struct tpoint {
     u32 host;  /* bytes behind its code */
@@ -244,6 +250,12 @@ struct tpoint {
 struct tpoint tblock_point(const struct translator *t, const struct tblock *b, unsigned n);
 /* The instruction at an offset in its host code, or -1. */
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset);
+
+/* block.c */
+struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset);
+/* Is there a block of any mode? */
+bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset);
+void tblock_insert(struct translator *t, struct tblock *b);
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size);
 void tblock_drop_all(
     struct translator *t); /* drops everything; blocks may run on to their next callout */
@@ -257,7 +269,8 @@ struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
 void tblock_insert_page(struct translator *t, struct tblock *b);
 void tblock_remove_page(struct translator *t, const struct tblock *b);
 
-/* link.c */
+/* link.c: the exit whose call of translator.exit_taken has this return address. */
+struct texit *texit_at(const struct translator *t, u64 pc);
 void tblock_link(struct translator *t, struct texit *x, struct tblock *to);
 /* Its exits lead out again; nothing leads to it either. */
 void tblock_unlink_exits(struct translator *t, struct tblock *b);
@@ -315,7 +328,7 @@ void lookup_emit(struct emit *e);
 /* Guard of an exit to another page: size, and its two parts that tblock_link fills in. */
 enum { GUARD_ID = 9, GUARD_JUMP = 21, GUARD_SIZE = 25 };
 /* Size of the stub of an exit, which the guard follows. */
-enum { EXIT_STUB_BYTES = 12 + sizeof(struct tsite) };
+enum { EXIT_STUB_BYTES = CALL_BYTES };
 
 /* copy.c: the same instruction on host registers; code is its guest bytes. False if it must be a
  * callout. */
@@ -401,7 +414,7 @@ struct observed_insn;
 void observe_translated(const struct translator *t, const struct tblock *b);
 void observe_runs(const struct translator *t, u32 lin);
 /* translate_callout for those whose observers hear of it. */
-u64 observe_callout(struct cpu *cpu, struct tsite *rx_site);
+u64 observe_callout(struct cpu *cpu, u64 pc);
 void observe_block(const struct translator *t, const struct tblock *b, struct observed_insn *insn,
                    struct observed *o);
 /* returns.c: the stack of return addresses that goes with the current jump id. */
@@ -435,24 +448,21 @@ void signal_interrupted(struct cpu *cpu, void *context);
 void signal_leave(struct translator *t); /* t is about to go */
 
 /* fill.c: emits the stubs; the one for misses of this size, 0: none; looked: that of writes need
- * not look whether it is one beside code. It is called, returns with the addend in SCRATCH_HOST, or
- * goes to the callout whose site is behind the jmp behind the call. */
+ * not look whether it is one beside code. It is called, and returns with the TLB filled, or goes to
+ * the callout with the same return address. Keeps SCRATCH_ADDR and SCRATCH_INDEX. */
 void fill_emit(struct translator *t);
 u64 fill_code(const struct translator *t, unsigned size, bool write, bool looked);
 /* Is its return address on top of the stack at this host address? */
 bool fill_called_at(const struct translator *t, u64 pc);
-/* Called from the stubs, what: size and kind of the access. */
-struct fill_result {
-    u64 failed; /* not 0: the callout is due */
-    u64 addend; /* of the TLB entry */
-};
-struct fill_result translate_fill(struct cpu *cpu, u32 lin, u32 what);
+/* Called from the stubs, what: size and kind of the access; not 0: the callout is due. */
+u64 translate_fill(struct cpu *cpu, u32 lin, u32 what);
 
 /* quick.c: does what QUICK_* says at CPL 0 or for everybody, if it needs no more than that; else
  * false, and the callout does it, perhaps again. Registers that C may change are in cpu->regs. */
 bool quick_run(struct translator *t, unsigned what, u32 selector);
 
-/* vmm.c: called from the callout stub; returns the host address where to go on. */
-u64 translate_callout(struct cpu *cpu, struct tsite *site);
+/* vmm.c: called from the callout stub, pc as in struct tcallout; returns the host address where to
+ * go on. */
+u64 translate_callout(struct cpu *cpu, u64 pc);
 
 #endif

@@ -149,7 +149,7 @@ static unsigned straight(const struct verify *v, const struct tblock *b, unsigne
     for (unsigned n = from; n < count; n++) {
         u32 offset = tblock_point(v->t, b, n).guest;
         struct insn i;
-        decode(code + offset, b->bytes - offset, b->code_mode, &i);
+        decode(code + offset, b->bytes - offset, tblock_code_mode(v->t, b), &i);
         if (insn_info(i.row)->class == CLASS_BRANCH)
             return n + 1 - from;
     }
@@ -165,7 +165,7 @@ static unsigned interpret_path(struct verify *v, const struct tblock *b, unsigne
         got = interpret(v, part, &v->end[0]);
         done += got;
     } while (got == part && done < count &&
-             v->cpu->rip == b->ip + tblock_point(v->t, b, done).guest);
+             v->cpu->rip == tblock_ip(v->t, b) + tblock_point(v->t, b, done).guest);
     return done;
 }
 

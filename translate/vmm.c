@@ -1,25 +1,65 @@
 /* The software VMM: what translated code calls for sensitive instructions, misses and everything
  * rare. The work is done by the interpreter's functions. */
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
+
 #include "cpu/decode.h"
+#include "cpu/exec.h"
 #include "cpu/interp.h"
 #include "translate/lockstep.h"
 
-/* The decoded instruction of a site; the guest's bytes are unchanged, else the block would be gone.
- */
-static const struct insn *site_insn(struct translator *t, const struct tblock *b,
-                                    struct tsite *site)
+/* Loads, stores and the like that were not copied leave segments, modes and the FPU alone. */
+static bool may_change_mode(const struct scanned *s)
 {
-    if (t->insn[site->insn].owner == site && site != t->trap_site && !(site->flags & SITE_SOFT))
-        return &t->insn[site->insn].insn;
-    site->insn = site == t->trap_site ? 0 : 1 + t->insn_next++ % (t->insn_max - 1);
-    t->insn[site->insn].owner = site;
-    struct insn *i = &t->insn[site->insn].insn;
+    u8 class = insn_info(s->insn.row)->class;
+    insn_exec *exec = s->insn.exec;
+    if (s->verdict == VERDICT_INLINE || s->verdict == VERDICT_FLDCW ||
+        s->verdict == VERDICT_LDMXCSR || exec == exec_cld || exec == exec_std)
+        return true;
+    if (exec == exec_rdtsc || exec == exec_cpuid)
+        return false;
+    return s->verdict == VERDICT_CALLOUT && class != CLASS_COPY && class != CLASS_MEM &&
+           class != CLASS_STRING;
+}
+
+static u8 callout_flags(const struct tblock *b, const struct scanned *s)
+{
+    return (u8)((b->sse ? CALLOUT_SSE : 0) | (verdict_ends(s->verdict) ? CALLOUT_END : 0) |
+                (may_change_mode(s) ? CALLOUT_MODE : 0) |
+                (s->verdict == VERDICT_INTERPRET ? CALLOUT_INTERPRET : 0) |
+                (b->soft ? CALLOUT_SOFT : 0));
+}
+
+/* The guest's bytes are unchanged, else the block would be gone. */
+static void callout_find(struct translator *t, struct tcallout *c, u64 pc)
+{
+    const struct tblock *b = tblock_at_pc(t, pc - 1);
+    int n = b ? tblock_insn_at(t, b, pc - 1 - tblock_code(t, b)) : -1;
+    assert(n >= 0);
+    struct tpoint at = tblock_point(t, b, (unsigned)n), next = tblock_point(t, b, (unsigned)n + 1);
     u8 buf[INSN_MAX_LEN];
-    const u8 *code = tblock_bytes(t, b, buf) + site->offset;
-    decode(code, b->bytes - site->offset, b->code_mode, i);
-    i->exec = insn_exec_of(i->row);
-    return i;
+    const u32 ip = tblock_ip(t, b) + at.guest;
+    struct scan s;
+    scan_block(&s, tblock_bytes(t, b, buf) + at.guest, next.guest - at.guest, &t->mode[b->mode], ip,
+               NULL, NULL);
+    *c = (struct tcallout){
+        .pc = (u32)(pc - (u64)(uintptr_t)t->rx),
+        .block = tblock_number(t, b),
+        .resume = b->code + next.host,
+        .ip = ip,
+        .flags = callout_flags(b, &s.insn[0]),
+        .which = (u8)n,
+        .insn = s.insn[0].insn,
+    };
+}
+
+static const struct tcallout *callout_at(struct translator *t, u64 pc)
+{
+    const u32 at = (u32)(pc - (u64)(uintptr_t)t->rx);
+    struct tcallout *c = &t->callouts[(at * 0x9e3779b1u >> 16) % CALLOUTS];
+    if (unlikely(c->pc != at || c->flags & CALLOUT_SOFT))
+        callout_find(t, c, pc);
+    return c;
 }
 
 /* Back to the dispatcher, counted. */
@@ -29,9 +69,8 @@ static u64 leave(struct translator *t, enum translate_stop why)
     return t->leave;
 }
 
-/* Where to go on after the instruction; the leave stub when something wants the dispatcher. Sites
- * that need not look at the mode pass the block's own. */
-static u64 next_code(struct translator *t, const struct tblock *b, const struct tsite *site,
+/* Where to go on after the instruction; the leave stub when something wants the dispatcher. */
+static u64 next_code(struct translator *t, const struct tblock *b, const struct tcallout *c,
                      u64 expected)
 {
     struct cpu *cpu = t->cpu;
@@ -39,8 +78,10 @@ static u64 next_code(struct translator *t, const struct tblock *b, const struct 
         return leave(t, STOP_ATTENTION);
     if (b->dropped)
         return leave(t, STOP_DROPPED);
-    unsigned mode = site->flags & (SITE_END | SITE_MODE) ? translate_mode(t) : b->mode;
-    if (site->flags & SITE_END || mode != b->mode) {
+    unsigned mode = c->flags & (CALLOUT_END | CALLOUT_MODE) ? translate_mode(t) : b->mode;
+    if (unlikely(b->dropped)) /* to number the modes anew */
+        return leave(t, STOP_DROPPED);
+    if (c->flags & CALLOUT_END || mode != b->mode) {
         u64 code = mode ? translate_peek(t, mode) : 0;
         cpu->xmm_wanted = (t->mode[mode].bits & MODE_XMM) != 0;
         return code ? code : leave(t, STOP_SENSITIVE);
@@ -49,51 +90,50 @@ static u64 next_code(struct translator *t, const struct tblock *b, const struct 
         return leave(t, STOP_SENSITIVE);
     if (unlikely(!direct_holds(t, b)))
         return leave(t, STOP_WINDOW);
-    cpu->xmm_wanted = site->flags & SITE_SSE;
+    cpu->xmm_wanted = c->flags & CALLOUT_SSE;
     if (t->counting)
-        count_resume(t, b, site->which);
-    return (u64)(uintptr_t)t->rx + site->resume;
+        count_resume(t, b, c->which);
+    return (u64)(uintptr_t)t->rx + c->resume;
 }
 
 /* One instruction that the interpreter fetches by itself, with a block of its own. */
-static u64 interpret(struct translator *t, const struct tblock *b, const struct tsite *site)
+static u64 interpret(struct translator *t, const struct tblock *b, const struct tcallout *c)
 {
     struct cpu *cpu = t->cpu;
     t->stops[STOP_CROSSING]++;
-    cpu->rip = b->ip;
+    cpu->rip = c->ip;
     if (t->counting)
         count_suspend(t, b, 0);
     interp_one_block(cpu, t->counting ? t->count_end : UINT64_MAX);
     interp_leave(cpu);
     if (t->counting)
         count_again(t);
-    return next_code(t, b, site, 0);
+    return next_code(t, b, c, 0);
 }
 
-u64 translate_callout(struct cpu *cpu, struct tsite *rx_site)
+u64 translate_callout(struct cpu *cpu, u64 pc)
 {
     struct translator *t = cpu->translator;
-    struct tsite *site = (struct tsite *)((u8 *)rx_site - t->emit.delta);
-    struct tblock *b = &t->block[site->block];
-    if (t->verify && site->which >= t->verify->stop) {
-        count_suspend(t, b, site->which);
-        cpu->rip = b->ip + site->offset;
+    const struct tcallout *c = callout_at(t, pc);
+    struct tblock *b = &t->block[c->block];
+    if (t->verify && c->which >= t->verify->stop) {
+        count_suspend(t, b, c->which);
+        cpu->rip = c->ip;
         return t->leave;
     }
     cpu->xmm_wanted = 0;
-    if (site->flags & SITE_INTERPRET)
-        return interpret(t, b, site);
-    const struct insn *i = site_insn(t, b, site);
-    u64 expected = (u32)(b->ip + site->offset + i->len);
+    if (c->flags & CALLOUT_INTERPRET)
+        return interpret(t, b, c);
+    u64 expected = (u32)(c->ip + c->insn.len);
     cpu->rip = expected;
-    cpu->cur = i;
+    cpu->cur = &c->insn;
     if (t->counting)
-        count_suspend(t, b, site->which);
-    i->exec(cpu, i);
+        count_suspend(t, b, c->which);
+    c->insn.exec(cpu, &c->insn);
     cpu->cur = NULL;
     if (t->counting)
         count_done(t);
     if (cpu->window_fault)
         direct_fill(t, b);
-    return next_code(t, b, site, expected);
+    return next_code(t, b, c, expected);
 }

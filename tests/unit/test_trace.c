@@ -72,7 +72,7 @@ START_TEST(a_filter_leaves_out_the_rest)
     ck_assert_ptr_null(strstr(text, "00010000"));
     ck_assert_ptr_null(strstr(text, "v=06"));
     ck_assert_ptr_nonnull(strstr(text, "00020060  f4"));
-    ck_assert_ptr_nonnull(strstr(text, "bytes of metadata"));
+    ck_assert_ptr_nonnull(strstr(text, "bytes for records of blocks"));
 }
 END_TEST
 
