@@ -16,6 +16,13 @@ for engine in interp checked; do
     [ $bad = 0 ] || { echo "with -engine $engine"; exit 1; }
 done
 
+# nobody but this host can reach monitor and gdb
+for where in "-monitor tcp:0.0.0.0:4444" "-gdb tcp:192.0.2.1:1234"; do
+    timeout 60 "$PRESCIENT" -display none -serial null -S $where >"$work/out" 2>&1 </dev/null &&
+        { echo "$where is taken"; bad=1; }
+    grep -q 'only 127.0.0.1, which other hosts cannot reach' "$work/out" || { cat "$work/out"; bad=1; }
+done
+
 printf 'help\ninfo\nquit\n' | "$PRESCIENT" -display none -serial null -S -monitor stdio >"$work/help" 2>/dev/null
 sed -n 's/^\((prescient) \)*\([a-z][a-z|,?_-]*\) .*/\2/p; s/^\((prescient) \)*info \([a-z,]*\) .*/info \2/p' \
     "$work/help" | sed 's/?//; s/,$//; s/,/|/g; s/^info \(.*\)/info (\1)/' | sort -u >"$work/names"
