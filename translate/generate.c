@@ -124,9 +124,9 @@ static void emit_exit(struct generator *g, const struct cold *c)
 {
     const struct translator *t = g->t;
     struct texit *x = &t->exit[g->b->exits + (unsigned)c->exit];
-    *x = (struct texit){.from = tblock_number(t, g->b),
+    *x = (struct texit){.from = tblock_number(t, g->b) & (BIT(24) - 1),
                         .target = c->target,
-                        .place = (u32)(c->place - t->rw),
+                        .ahead = (u16)(g->e->at - c->place),
                         .stub = (u32)(emit_pc(g->e) - (u64)(uintptr_t)t->rx)};
     emit_call(g->e, t->exit_taken);
     if ((c->target ^ g->b->lin) & PAGE_MASK)

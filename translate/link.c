@@ -31,7 +31,7 @@ static u8 *guard_of(const struct translator *t, const struct texit *x)
 
 static void jump_to(struct translator *t, const struct texit *x, u64 code)
 {
-    emit_patch(t->rw + x->place, t->emit.delta, code);
+    emit_patch(t->rw + x->stub - x->ahead, t->emit.delta, code);
 }
 
 static void guard_set(struct translator *t, const struct texit *x, u32 id, u64 code)
@@ -69,7 +69,7 @@ void tblock_link(struct translator *t, struct texit *x, struct tblock *to)
 {
     bool enter = to->crosses && !x->guarded;
     u64 code = enter ? tblock_code_end(t, to) - ENTRY_BYTES : tblock_code(t, to);
-    x->to = tblock_number(t, to);
+    x->to = tblock_number(t, to) & (BIT(24) - 1);
     x->next_in = to->in;
     to->in = (u32)(x - t->exit);
     if (!x->guarded) {

@@ -18,16 +18,16 @@ struct observer;
  * leads to a stub, a call of translator.exit_taken whose return address tells which exit it is.
  * Places are offsets in the code cache. */
 struct texit {
-    u32 from;        /* number of the block whose it is */
+    u64 from : 24;   /* number of the block whose it is */
+    u64 to : 24;     /* number of the block that it is linked to, or 0 */
+    u64 ahead : 16;  /* bytes from its rel32 to its stub */
     u32 target;      /* linear address */
-    u32 place;       /* of the rel32; 0: no such exit */
     u32 stub : 29;   /* where the rel32 points while it is not linked */
     u32 guarded : 1; /* to another page: behind the stub is what checks the jump id first */
     u32 bare : 1;    /* passes its guard by */
     u32 listed : 1;  /* in struct bare */
-    u32 to;          /* number of the block that it is linked to, or 0 */
     u32 next_in;     /* number of the next exit that is linked to the same block, or 0 */
-};
+} __attribute__((packed, aligned(4)));
 
 /* Bytes of a block that its code reads when it runs: writes to them do not drop it. */
 struct tsoft {
