@@ -59,10 +59,12 @@ static void gen_landing(struct generator *g, unsigned n)
                (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32) - (s32)lin_of(g, next)});
     emit_jrcxz_over_jmp(e);
     emit_jmp(e, g->t->lookup);
-    if (n + 1 == g->s->count)
+    if (n + 1 == g->s->count) {
         gen_jump_to(g, next);
-    else
-        g->b->lands = true;
+        return;
+    }
+    g->b->lands = true;
+    gen_load_xmm(g); /* what was called may have left them in struct cpu */
 }
 
 void gen_jcc(struct generator *g, unsigned n)

@@ -144,16 +144,21 @@ static void emit_cold(struct generator *g, const struct cold *c)
     }
 }
 
+void gen_load_xmm(struct generator *g)
+{
+    if (!g->s->sse || g->s->mode & MODE_XMM)
+        return;
+    emit_load32(g->e, SCRATCH_TEST, CPU_MEM(xmm_absent));
+    emit_jrcxz_over_jmp(g->e); /* jumps over the call, which is as long as a jmp */
+    emit_call(g->e, g->t->load_xmm);
+}
+
 /* What blocks begin with. */
 static void gen_start(struct generator *g)
 {
     if (g->t->counting)
         count_emit(g);
-    if (g->s->sse && !(g->s->mode & MODE_XMM)) {
-        emit_load32(g->e, SCRATCH_TEST, CPU_MEM(xmm_absent));
-        emit_jrcxz_over_jmp(g->e); /* jumps over the call, which is as long as a jmp */
-        emit_call(g->e, g->t->load_xmm);
-    }
+    gen_load_xmm(g);
 }
 
 static void gen_entry(struct generator *g)

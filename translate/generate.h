@@ -75,6 +75,8 @@ enum { TLB_STRIDE_SHIFT = 5, TLB_POINTER_SCALE = 3 - (TLB_STRIDE_SHIFT - 3) };
  */
 struct cold *cold_add(struct generator *g, u8 *place);
 void gen_callout(struct generator *g, unsigned n);
+/* A block that uses the XMM registers: loads them if they are not in the host. */
+void gen_load_xmm(struct generator *g);
 void gen_unless_zero(struct generator *g, unsigned n);
 void gen_unless_zero_often(struct generator *g, unsigned n); /* the same where it often is not */
 void gen_if_zero(struct generator *g, unsigned n);
