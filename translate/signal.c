@@ -138,12 +138,13 @@ void signal_interrupted(struct cpu *cpu, void *context)
         regs[REG_RSP] += pc + 1 == t->back_end ? (greg_t)sizeof(u64) : 0; /* it was pushed */
         regs[REG_RIP] = (greg_t)t->back;
     }
-    if (within(pc, t->lookup, t->lookup_end)) {
-        regs[REG_RIP] = (greg_t)t->lookup;
+    if (within(pc, t->underflow, t->lookup_end)) {
+        regs[REG_RIP] = (greg_t)(pc < t->lookup ? t->underflow : t->lookup);
         cpu->jump_id = no_id;
     }
     u64 *sp = (u64 *)regs[REG_RSP], *base = (u64 *)returns_base(t);
-    bool called = fill_called_at(t, pc) || pc == t->callout;
+    bool called =
+        fill_called_at(t, pc) || pc == t->callout || within(pc, t->load_xmm, t->load_xmm_end);
     if (called)
         pc = *sp;
     struct tblock *b = tblock_at_pc(t, pc - called);

@@ -241,6 +241,7 @@ void stubs_emit(struct translator *t)
                 CPU_MEM(xmm_absent));
     emit_u32(e, 0);
     emit_u8(e, 0xc3);
+    t->load_xmm_end = emit_pc(e);
     fill_emit(t);
     t->stubs_end = (size_t)(e->at - t->rw);
 }

@@ -156,14 +156,14 @@ struct translator {
     u64 resume, resume_end; /* common stub: from C to SCRATCH_ADDR, unless attention is wanted */
     u64 back, back_end;     /* the same after a call; it ends with a one-byte return */
     struct fills fill;      /* common stubs: misses of the TLB */
-    u64 load_xmm;           /* common stub: XMM registers into the host */
-    u64 leave;              /* common stub: back to C; the guest's registers are saved */
-    bool counting;          /* blocks count their instructions */
-    u64 count_end;          /* while translated code runs: icount at which its budget is 0 */
-    struct verify *verify;  /* blocks are checked against the interpreter, or NULL */
-    struct observer *observer; /* logs and profiles, a list */
-    bool tells_callouts;       /* one of them hears of callouts */
-    bool unchained;            /* every block leaves to the dispatcher */
+    u64 load_xmm, load_xmm_end; /* common stub: XMM registers into the host */
+    u64 leave;                  /* common stub: back to C; the guest's registers are saved */
+    bool counting;              /* blocks count their instructions */
+    u64 count_end;              /* while translated code runs: icount at which its budget is 0 */
+    struct verify *verify;      /* blocks are checked against the interpreter, or NULL */
+    struct observer *observer;  /* logs and profiles, a list */
+    bool tells_callouts;        /* one of them hears of callouts */
+    bool unchained;             /* every block leaves to the dispatcher */
     bool reset_wanted;         /* every block was dropped: start anew before the next translation */
     unsigned threshold;        /* interpreted runs before a block is translated */
     bool eager;                /* exits are bare at once */

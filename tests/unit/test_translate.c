@@ -275,6 +275,24 @@ START_TEST(a_miss_of_the_tlb_keeps_flags_and_sets_a_and_d)
 }
 END_TEST
 
+/* An instruction begins on the last byte of its page and of its segment; the page behind is absent.
+ * The limit comes first (SDM vol. 3, 6.9: segment limit faults before page faults). */
+START_TEST(a_segment_ends_with_its_page)
+{
+    harness_paging();
+    gdt_set(SEL_FREE, FUNCTION, PAGE_SIZE - 1, TYPE_CODE_R, 0, true);
+    PUT_AT(FUNCTION + PAGE_SIZE - 1, 0xb8);
+    page_set(FUNCTION + PAGE_SIZE, 0);
+    mem32_set(H_HANDLER + 16 * VEC_PF, HLT);
+    mem32_set(H_HANDLER + 16 * VEC_GP, HLT);
+    PUT_AT(H_CODE, 0xea, 0xff, 0x0f, 0, 0, SEL_FREE, 0); /* jmp SEL_FREE:fff */
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->rip, H_HANDLER + 16 * VEC_GP + 1);
+    ck_assert_uint_eq(cpu->cr2, 0);
+    ck_assert_uint_eq(stack_at(1, 4), 0xfff);
+}
+END_TEST
+
 START_TEST(divide_errors_are_precise)
 {
     /* mov eax, 80000000h; cdq; mov ecx, -1; idiv ecx: the handler is HLT */
@@ -323,6 +341,7 @@ static void add_tier(Suite *s, const char *name, void (*setup)(void))
         segments_are_checked,
         expand_down_segments_are_checked,
         an_instruction_crosses_pages_in_a_loop,
+        a_segment_ends_with_its_page,
         divide_errors_are_precise,
     };
     TCase *t = tcase_create(name);
