@@ -280,10 +280,23 @@ static void exec_beyond_limit(struct cpu *cpu, const struct insn *i)
     cpu_raise_error(cpu, VEC_GP, 0, "the instruction is beyond CS's limit");
 }
 
+/* What the decoder found wrong; of an unknown opcode it knows no operands. */
+static const char *invalid_why(const struct insn *i)
+{
+    if (i->prefixes & PREFIX_LOCK && i->op[0].kind != OPND_NONE)
+        return "LOCK before an instruction or an operand that it does not go with";
+    for (unsigned n = 0; n < 2; n++) {
+        if (i->op[n].kind == OPND_SREG)
+            return "MOV to CS, or of a segment register that does not exist";
+        if (i->op[n].kind == OPND_CR)
+            return "a control register that does not exist";
+    }
+    return "not an instruction";
+}
+
 static void exec_invalid(struct cpu *cpu, const struct insn *i)
 {
-    (void)i;
-    cpu_raise(cpu, VEC_UD, "not an instruction");
+    cpu_raise(cpu, VEC_UD, invalid_why(i));
 }
 
 /* Decodes one instruction of `avail` bytes into the block; false if the bytes do not suffice. */

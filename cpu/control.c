@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/control.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "cpu/cpuid.h"
@@ -138,19 +139,12 @@ static void raise_if(struct cpu *cpu, const char *why)
         cpu_raise_error(cpu, VEC_GP, 0, why);
 }
 
-static _Noreturn void no_such_register(struct cpu *cpu)
-{
-    cpu_raise(cpu, VEC_UD, "a control register that does not exist");
-}
-
+/* The decoder has refused control registers that do not exist. */
 void exec_mov_cr_load(struct cpu *cpu, const struct insn *i)
 {
-    unsigned n = i->op[0].reg;
-    if (n != 0 && n != 2 && n != 3 && n != 4)
-        no_such_register(cpu);
     require_cpl0(cpu, "MOV to a control register outside ring 0");
     u64 value = reg_read(cpu, &i->op[1]);
-    switch (n) {
+    switch (i->op[0].reg) {
     case 0: raise_if(cpu, control_write_cr0(cpu, value)); break;
     case 2: cpu->cr2 = value; break;
     case 3: raise_if(cpu, control_write_cr3(cpu, value)); break;
@@ -161,11 +155,9 @@ void exec_mov_cr_load(struct cpu *cpu, const struct insn *i)
 void exec_mov_cr_store(struct cpu *cpu, const struct insn *i)
 {
     const u64 value[5] = {cpu->cr0, 0, cpu->cr2, cpu->cr3, cpu->cr4};
-    unsigned n = i->op[1].reg;
-    if (n == 1 || n >= ARRAY_LEN(value))
-        no_such_register(cpu);
     require_cpl0(cpu, "MOV from a control register outside ring 0");
-    reg_write(cpu, &i->op[0], value[n]);
+    assert(i->op[1].reg < ARRAY_LEN(value));
+    reg_write(cpu, &i->op[0], value[i->op[1].reg]);
 }
 
 void exec_clts(struct cpu *cpu, const struct insn *i)

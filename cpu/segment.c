@@ -217,11 +217,10 @@ static void inhibit_after_ss(struct cpu *cpu)
     cpu->inhibit_debug = true;
 }
 
+/* The decoder has refused CS here, and registers that do not exist. */
 void exec_mov_sreg_load(struct cpu *cpu, const struct insn *i)
 {
     unsigned reg = i->op[0].reg;
-    if (reg == SEG_CS || reg > SEG_GS)
-        cpu_raise(cpu, VEC_UD, "MOV to CS or to no segment register");
     segment_load(cpu, reg, (u16)opnd_read(cpu, i, 1));
     if (reg == SEG_SS)
         inhibit_after_ss(cpu);
@@ -238,10 +237,7 @@ static void store_selector(struct cpu *cpu, const struct insn *i, u16 selector)
 
 void exec_mov_sreg_store(struct cpu *cpu, const struct insn *i)
 {
-    unsigned reg = i->op[1].reg;
-    if (reg > SEG_GS)
-        cpu_raise(cpu, VEC_UD, "MOV from no segment register");
-    store_selector(cpu, i, cpu->seg[reg].selector);
+    store_selector(cpu, i, cpu->seg[i->op[1].reg].selector);
 }
 
 /* With a 32-bit operand size only 16 bits are written, as current processors do (vol. 2, PUSH). */
