@@ -218,11 +218,17 @@ static u32 fault_flags(const struct cpu *cpu, const struct fault *fault, bool in
     return flags | FLAG_RF;
 }
 
+/* NULL for bytes in which the decoder found none: row 0, without the operands that this one has. */
+static const char *mnemonic(const struct insn *i)
+{
+    return i->row || i->op[0].kind != OPND_NONE ? insn_info(i->row)->name : NULL;
+}
+
 void exception_deliver(struct cpu *cpu)
 {
     bool in_insn = cpu->cur;
     if (in_insn) {
-        cpu->fault.by = insn_info(cpu->cur->row)->name;
+        cpu->fault.by = mnemonic(cpu->cur);
         cpu->rip = cpu->rip - cpu->cur->len;
         if (cpu->code_mode != MODE_64)
             cpu->rip = (u32)cpu->rip;
