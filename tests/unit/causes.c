@@ -1,4 +1,4 @@
-/* Exception causes: code that faults on the interpreter with the explainer on, and the line that
+/* Exception causes: code that faults, on each engine, with the explainer on, and the line that
  * comes of it on standard error. */
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/causes.h"
@@ -108,7 +108,7 @@ static void story(struct cpu *cpu, char *to)
     cpu->log->quiet = false;
     cpu->explain = true;
     for (unsigned n = 0; n < 8 && !cpu->halted && !cpu->shutdown; n++)
-        interp_run(cpu, 16);
+        interp_run(cpu, 1000);
     dup2(error, STDERR_FILENO);
     close(error);
     rewind(file);
@@ -181,20 +181,37 @@ void cause_check(const struct cause *c)
                   explain_name(c->vector), (u32)c->error, c->by ? c->by : "nothing", c->text);
 }
 
-static void setup(void)
+static void setup_interpreter(void)
 {
     engine_setup();
+}
+
+static void setup_checked(void)
+{
+    engine_setup_translated(TRANSLATE_CHECKED, H_CACHE);
+}
+
+static void setup_direct(void)
+{
+    engine_setup_translated(TRANSLATE_DIRECT, H_CACHE);
 }
 
 int causes_main(const char *name, const TTest *const *tables, const unsigned *lengths,
                 unsigned count)
 {
+    static const struct {
+        const char *name;    /* of the engine */
+        void (*setup)(void); /* fixture with it */
+    } engines[] = {
+        {"interpreter", setup_interpreter}, {"checked", setup_checked}, {"direct", setup_direct}};
     Suite *s = suite_create(name);
-    TCase *t = tcase_create(name);
-    tcase_add_checked_fixture(t, setup, engine_teardown);
-    for (unsigned n = 0; n < count; n++)
-        tcase_add_loop_test(t, tables[n], 0, (int)lengths[n]);
-    suite_add_tcase(s, t);
+    for (unsigned e = 0; e < ARRAY_LEN(engines); e++) {
+        TCase *t = tcase_create(engines[e].name);
+        tcase_add_checked_fixture(t, engines[e].setup, engine_teardown);
+        for (unsigned n = 0; n < count; n++)
+            tcase_add_loop_test(t, tables[n], 0, (int)lengths[n]);
+        suite_add_tcase(s, t);
+    }
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
     int failed = srunner_ntests_failed(r);

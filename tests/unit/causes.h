@@ -1,5 +1,5 @@
-/* Tables of exception causes: each row is code that faults on the interpreter, and what the
- * explainer must say of it. */
+/* Tables of exception causes: each row is code that faults, and what the explainer must say of
+ * it, whichever engine runs the code. */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_UNIT_CAUSES_H
 #define TESTS_UNIT_CAUSES_H
@@ -79,7 +79,7 @@ void mode_v86_iopl3(void); /* IOPL 3 */
 
 /* Runs the row and checks the line that the explainer writes. */
 void cause_check(const struct cause *c);
-/* A program of such tables: one loop test for each. */
+/* A program of such tables: one loop test for each, on each engine. */
 int causes_main(const char *name, const TTest *const *tables, const unsigned *lengths,
                 unsigned count);
 

@@ -1,6 +1,7 @@
 /* Causes of exceptions: IDT gates, double faults, virtual-8086 interrupts, task switches, debug
  * exceptions (SDM vol. 3, chapters 6, 7, 17 and 20). */
 /* SPDX-License-Identifier: MIT */
+#include "cpu/control.h"
 #include "cpu/debug.h"
 #include "cpu/segment.h"
 #include "tests/unit/causes.h"
@@ -361,6 +362,13 @@ static void breakpoint_set(struct cpu *cpu)
     debug_update(cpu);
 }
 
+/* Breakpoint 0 is on, for writes of a byte of data. */
+static void watchpoint_set(struct cpu *cpu)
+{
+    control_write_dr(cpu, 0, H_DATA);
+    control_write_dr(cpu, 7, 0x402 | BREAK_WRITE << 16);
+}
+
 static void general_detect(struct cpu *cpu)
 {
     cpu->dr[7] |= DR7_GD;
@@ -368,6 +376,7 @@ static void general_detect(struct cpu *cpu)
 
 static const struct cause debug[] = {
     {.text = "a debug trap", NULL, VEC_DB, NO_ERROR, {0x90}, .flags = FLAG_TF},
+    {.text = "a debug trap", NULL, VEC_DB, NO_ERROR, {0xa2, 0, 0, 5, 0}, .prepare = watchpoint_set},
     {.text = "an instruction breakpoint",
      NULL,
      VEC_DB,
