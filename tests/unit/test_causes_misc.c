@@ -12,7 +12,7 @@
         0x0f, 0x22, 0xc0 | (n) << 3                                                                \
     } /* mov crn, eax */
 
-enum { LARGE = 0x200000, PDPT = 0x110000, PAGE_DIRECTORY = 0x111000 };
+enum { LARGE = 0x200000, PDPT = 0x110000, PAGE_DIRECTORY = 0x111000, BAD_PDPT = 0x112000 };
 
 static const struct cause fetches[] = {
     {.text = "the instruction is longer than 15 bytes",
@@ -244,6 +244,13 @@ static void pdpt_use(struct cpu *cpu)
     ck_assert_ptr_null(control_write_cr3(cpu, PDPT));
 }
 
+/* PAE paging is on, and BAD_PDPT is for the row to load. */
+static void pdpt_load(struct cpu *cpu)
+{
+    large_page(cpu, 0, 0);
+    mem32_set(BAD_PDPT, PAGE_DIRECTORY | 3);
+}
+
 static const struct cause controls[] = {
     {.text = "a control register that does not exist", "mov", VEC_UD, NO_ERROR, MOV_CR(1)},
     {.text = "a control register that does not exist", "mov", VEC_UD, NO_ERROR, {0x0f, 0x20, 0xe8}},
@@ -277,6 +284,22 @@ static const struct cause controls[] = {
      .cr4 = CR4_PAE,
      .poke = {{PDPT, PAGE_DIRECTORY | 3}},
      .prepare = pdpt_use},
+    {.text = "a page-directory-pointer entry with reserved bits set",
+     "mov",
+     VEC_GP,
+     0,
+     MOV_CR(3),
+     .eax = BAD_PDPT,
+     .prepare = pdpt_load},
+    /* of the new task, in which no instruction has run */
+    {.text = "a page-directory-pointer entry with reserved bits set",
+     NULL,
+     VEC_GP,
+     0,
+     {0xea, 0, 0, 0, 0, SEL_A, 0},
+     .a = {.type = TYPE_TSS32, .base = NEW_TSS},
+     .poke = {{NEW_TSS + 28, BAD_PDPT}},
+     .prepare = pdpt_load},
     {.text = "CLTS outside ring 0", "clts", VEC_GP, 0, {0x0f, 0x06}, harness_ring3},
     {.text = "LMSW outside ring 0", "lmsw", VEC_GP, 0, {0x0f, 0x01, 0xf0}, harness_ring3},
     {.text = "a debug register that does not exist",
