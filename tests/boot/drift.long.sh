@@ -63,7 +63,7 @@ done
 # difference counts.
 for name in tsc pit; do
     tr -d '\r' <"$work/$name" | awk -v name=$name -v least="$((seconds / 20))" '
-    $2 == "time" {
+    $2 == "time" && NF == 5 {
         late = $1 - $3
         real = $1 - $5
         if (n % 6 == 0) { minute++; lates[minute] = late; reals[minute] = real }
