@@ -474,3 +474,8 @@ unsigned insn_gpr_fields(u16 row)
     }
     return fields;
 }
+
+bool insn_has_modrm(u16 row)
+{
+    return decode_rows[row].flags & ROW_MODRM;
+}

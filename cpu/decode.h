@@ -30,5 +30,6 @@ bool insn_ends_block(const struct insn *i);
  */
 enum { GPR_IN_REG = 1, GPR_IN_RM = 2, GPR_IN_OPCODE = 4 };
 unsigned insn_gpr_fields(u16 row);
+bool insn_has_modrm(u16 row);
 
 #endif

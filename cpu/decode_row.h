@@ -71,13 +71,14 @@ enum opnd_size {
 };
 
 enum {
-    ROW_LOCK = 1,  /* LOCK is allowed with a memory destination */
-    ROW_D64 = 2,   /* operand size 64 by default in 64-bit mode */
-    ROW_F64 = 4,   /* operand size always 64 in 64-bit mode */
-    ROW_VSIB = 8,  /* the index is a vector register */
-    ROW_MOD3 = 16, /* ModRM.mod is taken as 3 */
-    ROW_VVVV = 32, /* VEX.vvvv is an operand (or the row is not VEX) */
-    ROW_END = 64,  /* ends a block */
+    ROW_LOCK = 1,    /* LOCK is allowed with a memory destination */
+    ROW_D64 = 2,     /* operand size 64 by default in 64-bit mode */
+    ROW_F64 = 4,     /* operand size always 64 in 64-bit mode */
+    ROW_VSIB = 8,    /* the index is a vector register */
+    ROW_MOD3 = 16,   /* ModRM.mod is taken as 3 */
+    ROW_VVVV = 32,   /* VEX.vvvv is an operand (or the row is not VEX) */
+    ROW_END = 64,    /* ends a block */
+    ROW_MODRM = 128, /* has a ModRM byte */
 };
 
 /* One row, as the decoder wants it. */

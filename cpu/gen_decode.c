@@ -274,6 +274,7 @@ static void row_parse(struct pick *k, unsigned row)
     parse_opcode(k, row);
     parse_prefix(k, row);
     parse_modrm(k, row);
+    k->row.flags |= k->has_modrm ? ROW_MODRM : 0;
     parse_attrs(k, row);
     parse_operands(k, row);
     apply_class(k, row);

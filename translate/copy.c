@@ -8,9 +8,7 @@
 /* A guest instruction taken apart by its bytes. */
 struct parts {
     struct host_op op; /* what is kept of prefixes and opcode */
-    bool has_modrm;    /* there is a ModRM byte */
-    const u8 *imm;     /* immediate bytes */
-    unsigned imm_len;  /* how many */
+    unsigned imm_len;  /* bytes of its immediate */
 };
 
 static unsigned modrm_tail(const u8 *p, unsigned addrsize)
@@ -26,17 +24,6 @@ static unsigned modrm_tail(const u8 *p, unsigned addrsize)
     return n + (mod == 1 ? 1u : mod == 2 ? 4u : 0);
 }
 
-static bool opcode_has_modrm(const struct host_op *op)
-{
-    if (op->opcode_count > 1)
-        return op->opcode[1] != 0x77 && !(op->opcode[1] >= 0xc8 && op->opcode[1] <= 0xcf);
-    u8 c = op->opcode[0];
-    return (c < 0x40 && (c & 7) < 4) || (c >= 0x80 && c <= 0x8f) || c == 0x69 || c == 0x6b ||
-           c == 0x63 || c == 0xc0 || c == 0xc1 || c == 0xc6 || c == 0xc7 ||
-           (c >= 0xd0 && c <= 0xdf && c != 0xd4 && c != 0xd5 && c != 0xd6 && c != 0xd7) ||
-           c == 0xf6 || c == 0xf7 || c == 0xfe || c == 0xff;
-}
-
 static bool is_prefix(u8 c)
 {
     return c == 0x26 || c == 0x2e || c == 0x36 || c == 0x3e || c == 0x64 || c == 0x65 ||
@@ -46,10 +33,11 @@ static bool is_prefix(u8 c)
 /* Prefixes that select the instruction are kept. Integer code gets 66 by its operand size, for 16-
  * and 32-bit code differ in what it means; F2 and F3 mean nothing there to the guest, but TZCNT or
  * LZCNT to a newer host. */
-static const u8 *parse_prefixes(struct parts *p, const struct insn *i, const u8 *at)
+static const u8 *parse_prefixes(struct parts *p, const struct scanned *s, const u8 *at)
 {
-    bool selects = insn_info(i->row)->class == CLASS_FPU;
-    for (; is_prefix(*at); at++) {
+    const struct insn *i = &s->insn;
+    bool selects = s->row->class == CLASS_FPU;
+    for (; (i->prefixes || i->rep) && is_prefix(*at); at++) {
         if (selects && (*at == 0x66 || *at == 0xf2 || *at == 0xf3))
             p->op.prefix[p->op.prefix_count < 3 ? p->op.prefix_count++ : 2] = *at;
     }
@@ -58,21 +46,19 @@ static const u8 *parse_prefixes(struct parts *p, const struct insn *i, const u8 
     return at;
 }
 
-static void parse(struct parts *p, const struct insn *i, const u8 *code)
+static void parse(struct parts *p, const struct scanned *s, const u8 *code)
 {
-    const u8 *at = code, *end = code + i->len;
+    const u8 *at = code, *end = code + s->insn.len;
     *p = (struct parts){0};
-    at = parse_prefixes(p, i, at);
+    at = parse_prefixes(p, s, at);
     p->op.opcode[p->op.opcode_count++] = *at++;
     if (p->op.opcode[0] == 0x0f) {
         p->op.opcode[p->op.opcode_count++] = *at++;
         if (p->op.opcode[1] == 0x38 || p->op.opcode[1] == 0x3a)
             p->op.opcode[p->op.opcode_count++] = *at++;
     }
-    p->has_modrm = opcode_has_modrm(&p->op);
-    if (p->has_modrm)
-        at += modrm_tail(at, i->addrsize);
-    p->imm = at;
+    if (s->row->modrm)
+        at += modrm_tail(at, s->insn.addrsize);
     p->imm_len = (unsigned)(end - at);
 }
 
@@ -87,6 +73,8 @@ struct byte_use {
 static struct byte_use byte_use(const struct insn *i)
 {
     struct byte_use u = {0};
+    if (likely(!((i->op[0].off | i->op[1].off | i->op[2].off) & 1)))
+        return u; /* the others matter beside those only */
     for (unsigned n = 0; n < INSN_OPERANDS; n++) {
         const struct operand *o = &i->op[n];
         if (o->kind != OPND_REG)
@@ -129,38 +117,48 @@ static bool modernise(struct parts *p, const struct insn *i, unsigned *reg, unsi
     return false;
 }
 
-/* No ModRM: implicit registers, or one in the opcode's low bits. */
-static void copy_plain(struct emit *e, struct parts *p, const struct insn *i)
+/* Writes more than it counts. */
+static void copy_imm(struct emit *e, const struct parts *p, const struct insn *i)
 {
+    store_le32(e->at, (u32)i->imm);
+    e->at += p->imm_len;
+}
+
+/* No ModRM: implicit registers, or one in the opcode's low bits. */
+static void copy_plain(struct emit *e, struct parts *p, const struct scanned *s)
+{
+    const struct insn *i = &s->insn;
     u8 *last = &p->op.opcode[p->op.opcode_count - 1];
     unsigned reg = *last & 7, host = host_of_gpr(reg);
-    emit_bytes(e, p->op.prefix, p->op.prefix_count);
-    if ((insn_gpr_fields(i->row) & GPR_IN_OPCODE) && !(i->op[0].off & 1)) {
+    memcpy(e->at, p->op.prefix, sizeof p->op.prefix);
+    e->at += p->op.prefix_count;
+    if ((s->row->gpr & GPR_IN_OPCODE) && !(i->op[0].off & 1)) {
         *last = (u8)((*last & ~7) | (host & 7));
         if (host & 8)
             emit_u8(e, 0x41);
     }
-    emit_bytes(e, p->op.opcode, p->op.opcode_count);
-    emit_bytes(e, p->imm, p->imm_len);
+    memcpy(e->at, p->op.opcode, sizeof p->op.opcode);
+    e->at += p->op.opcode_count;
+    copy_imm(e, p, i);
 }
 
-static void copy_modrm(struct emit *e, const struct parts *p, unsigned reg, unsigned rm,
-                       const struct host_mem *m)
+static void copy_modrm(struct emit *e, const struct parts *p, const struct insn *i, unsigned reg,
+                       unsigned rm, const struct host_mem *m)
 {
     if (m)
         emit_op_mem(e, &p->op, reg, *m);
     else
         emit_op_reg(e, &p->op, reg, rm);
-    emit_bytes(e, p->imm, p->imm_len);
+    copy_imm(e, p, i);
 }
 
 bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct host_mem *m)
 {
     const struct insn *i = &s->insn;
     struct parts p;
-    unsigned fields = insn_gpr_fields(i->row), reg = i->modrm >> 3 & 7, rm = i->modrm & 7;
+    unsigned fields = s->row->gpr, reg = i->modrm >> 3 & 7, rm = i->modrm & 7;
     struct byte_use use = byte_use(i);
-    parse(&p, i, code);
+    parse(&p, s, code);
     bool by_cl = shifts_by_cl(i, &p);
     /* AH, CH, DH, BH cannot be named beside a REX prefix: then ECX is worked on in RCX itself. */
     bool bracket = use.high && (use.ecx || use.ch) && !(by_cl && !use.ch);
@@ -180,10 +178,10 @@ bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct h
     if (bracket || by_cl)
         emit_mov32(e, HOST_RCX, HOST_OF_ECX);
     if (!modernise(&p, i, &reg, &rm)) {
-        if (!p.has_modrm) {
+        if (!s->row->modrm) {
             if (bracket)
                 return false;
-            copy_plain(e, &p, i);
+            copy_plain(e, &p, s);
             return true;
         }
         bool byte_high_reg = use.high;
@@ -192,7 +190,7 @@ bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct h
         if ((fields & GPR_IN_RM) && !byte_high_reg)
             rm = host_of_gpr(rm);
     }
-    copy_modrm(e, &p, reg, rm, m);
+    copy_modrm(e, &p, i, reg, rm, m);
     if (bracket)
         emit_mov32(e, HOST_OF_ECX, HOST_RCX);
     return true;

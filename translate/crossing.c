@@ -40,7 +40,7 @@ bool crossing_scan(struct translator *t, struct scan *s, u32 lin, unsigned mode,
     memcpy(c->bytes, code, before);
     memcpy(c->bytes + before, physmem_ram(t->cpu->mem, c->place), more);
     struct scan whole;
-    scan_block(&whole, c->bytes, INSN_MAX_LEN, &t->mode[mode], s->ip, NULL, NULL);
+    scan_block(&whole, t->rows, c->bytes, INSN_MAX_LEN, &t->mode[mode], s->ip, NULL, NULL);
     if (whole.insn[0].verdict == VERDICT_INTERPRET)
         return false;
     *s = whole;

@@ -4,22 +4,17 @@
 
 #include "translate/regs.h"
 
-/* A few bytes: what a call would cost more than the copy. */
-static inline u8 *put_bytes(u8 *at, const u8 *p, unsigned n)
-{
-    while (n--)
-        *at++ = *p++;
-    return at;
-}
-
-/* Prefixes, REX and opcode bytes; r, x, b: bit 3 of the three register fields. */
+/* Prefixes, REX and opcode bytes; r, x, b: bit 3 of the three register fields. Writes more than it
+ * counts, which costs less than to branch. */
 static inline u8 *put_opcode(u8 *at, const struct host_op *op, unsigned r, unsigned x, unsigned b)
 {
     u8 rex = (u8)(op->w << 3 | r << 2 | x << 1 | b);
-    at = put_bytes(at, op->prefix, op->prefix_count);
-    if (rex || op->rex)
-        *at++ = 0x40 | rex;
-    return put_bytes(at, op->opcode, op->opcode_count);
+    memcpy(at, op->prefix, sizeof op->prefix);
+    at += op->prefix_count;
+    *at = 0x40 | rex;
+    at += (rex | op->rex) != 0;
+    memcpy(at, op->opcode, sizeof op->opcode);
+    return at + op->opcode_count;
 }
 
 void emit_op_reg(struct emit *e, const struct host_op *op, unsigned reg, unsigned rm)
@@ -32,25 +27,16 @@ void emit_op_reg(struct emit *e, const struct host_op *op, unsigned reg, unsigne
 /* ModRM, SIB and displacement. */
 static inline u8 *put_modrm(u8 *at, unsigned reg, struct host_mem m)
 {
-    u8 field = (u8)((reg & 7) << 3);
-    bool sib = m.index != HOST_NONE || m.base == HOST_NONE || (m.base & 7) == HOST_RSP;
-    u8 mod = m.base == HOST_NONE                       ? 0x00
-             : m.disp == 0 && (m.base & 7) != HOST_RBP ? 0x00
-             : m.disp >= -128 && m.disp <= 127         ? 0x40
-                                                       : 0x80;
-    u8 base = m.base == HOST_NONE ? 5 : m.base & 7;
-    *at++ = (u8)(mod | field | (sib ? 4 : base));
-    if (sib) {
-        u8 index = m.index == HOST_NONE ? 4 : m.index & 7;
-        *at++ = (u8)((m.scale & 3) << 6 | index << 3 | base);
-    }
-    if (mod == 0x40) {
-        *at++ = (u8)m.disp;
-    } else if (mod == 0x80 || m.base == HOST_NONE) {
-        store_le32(at, (u32)m.disp);
-        at += 4;
-    }
-    return at;
+    const bool none = m.base == HOST_NONE, small = m.disp == (s8)m.disp;
+    const bool sib = m.index != HOST_NONE || none || (m.base & 7) == HOST_RSP;
+    const bool zero = none || (!m.disp && (m.base & 7) != HOST_RBP);
+    const u8 mod = zero ? 0x00 : small ? 0x40 : 0x80, base = none ? 5 : m.base & 7;
+    const u8 index = m.index == HOST_NONE ? 4 : m.index & 7;
+    *at++ = (u8)(mod | (reg & 7) << 3 | (sib ? 4 : base));
+    *at = (u8)((m.scale & 3) << 6 | index << 3 | base);
+    at += sib;
+    store_le32(at, (u32)m.disp);
+    return at + (none ? 4 : zero ? 0 : small ? 1 : 4);
 }
 
 static unsigned high_bit(u8 reg)

@@ -51,9 +51,9 @@ static inline void emit_bytes(struct emit *e, const u8 *p, unsigned n)
 /* An opcode as the copier has it: legacy prefixes, REX bits that are not a register's, map and
  * opcode bytes. */
 struct host_op {
-    u8 prefix[3];    /* 66, F2, F3 in order */
+    u8 prefix[4];    /* 66, F2, F3 in order */
+    u8 opcode[4];    /* 0F, 0F 38, 0F 3A included */
     u8 prefix_count; /* entries of prefix */
-    u8 opcode[3];    /* 0F, 0F 38, 0F 3A included */
     u8 opcode_count; /* entries of opcode */
     bool w;          /* REX.W */
     bool rex;        /* a REX prefix even if empty (SPL, BPL, SIL, DIL) */

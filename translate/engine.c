@@ -90,7 +90,7 @@ struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 pl
     struct start start = {.t = t, .lin = lin, .place = place};
     if (!lin_fetch_pa(t->cpu, lin, &start.pa))
         start.pa = UINT64_MAX - PAGE_SIZE;
-    scan_block(&s, code, room, &t->mode[mode], (u32)t->cpu->rip, follows, &start);
+    scan_block(&s, t->rows, code, room, &t->mode[mode], (u32)t->cpu->rip, follows, &start);
     struct crossing c;
     bool crosses = crossing_scan(t, &s, lin, mode, place, &c);
     if (t->verify)
@@ -323,6 +323,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     }
     if (tier != TRANSLATE_CHECKED)
         t->direct = direct_new(t, tier == TRANSLATE_DIRECT);
+    t->rows = trows_new();
     t->block = xcalloc(t->block_max, sizeof *t->block);
     t->exit_max = (u32)(cache_size / BYTES_OF_EXIT);
     t->exit = xcalloc(t->exit_max, sizeof *t->exit);
@@ -381,6 +382,7 @@ void translate_free(struct cpu *cpu)
     direct_free(t->direct);
     returns_free(t->returns);
     verify_free(t->verify);
+    free(t->rows);
     free(t->block);
     free(t->exit);
     links_free(t);

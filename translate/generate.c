@@ -187,7 +187,7 @@ static void gen_block(struct generator *g)
     for (unsigned n = 0; n < s->count; n++) {
         const u8 *from = g->e->at;
         unsigned next = n + 1 < s->count ? s->insn[n + 1].offset : s->bytes;
-        b->fpu |= insn_info(s->insn[n].insn.row)->class == CLASS_FPU;
+        b->fpu |= s->insn[n].row->class == CLASS_FPU;
         gen_insn(g, n);
         g->fs_known &= straight(s->insn[n].verdict);
         range_after(g, n);

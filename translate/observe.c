@@ -17,7 +17,7 @@ void observe_block(const struct translator *t, const struct tblock *b, struct ob
 {
     const u8 *code = tblock_bytes(t, b, o->crossing);
     struct scan s;
-    scan_block(&s, code, b->bytes, &t->mode[b->mode], tblock_ip(t, b), NULL, NULL);
+    scan_block(&s, t->rows, code, b->bytes, &t->mode[b->mode], tblock_ip(t, b), NULL, NULL);
     for (unsigned n = 0; n <= b->count; n++) {
         struct tpoint at = tblock_point(t, b, n);
         insn[n] = (struct observed_insn){(u16)at.guest, (u16)at.host,
@@ -81,8 +81,8 @@ static const char *verdict_of(const struct translator *t, const struct tblock *b
     u8 buf[INSN_MAX_LEN];
     const u8 *code = tblock_bytes(t, b, buf) + offset;
     struct scan s;
-    scan_block(&s, code, tblock_insn(t, b, n).guest, &t->mode[b->mode], tblock_ip(t, b) + offset,
-               NULL, NULL);
+    scan_block(&s, t->rows, code, tblock_insn(t, b, n).guest, &t->mode[b->mode],
+               tblock_ip(t, b) + offset, NULL, NULL);
     return verdicts[s.insn[0].verdict];
 }
 

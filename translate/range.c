@@ -4,22 +4,10 @@
 #include "cpu/exec.h"
 #include "translate/generate.h"
 
-/* Copied integer instructions that write no general register but their first operand. */
-static insn_exec *const plain[] = {
-    exec_add,   exec_or,  exec_adc, exec_sbb, exec_and, exec_sub,  exec_xor,   exec_cmp,
-    exec_test,  exec_inc, exec_dec, exec_neg, exec_not, exec_imul, exec_rol,   exec_ror,
-    exec_rcl,   exec_rcr, exec_shl, exec_shr, exec_sar, exec_shld, exec_shrd,  exec_bt,
-    exec_bts,   exec_btr, exec_btc, exec_bsf, exec_bsr, exec_lea,  exec_movzx, exec_movsx,
-    exec_setcc, exec_clc, exec_stc, exec_cmc, exec_nop, exec_mov,  exec_bswap, exec_cmovcc,
-};
-
 static bool is_plain(const struct scanned *s)
 {
-    for (unsigned n = 0; n < ARRAY_LEN(plain); n++) {
-        if (s->insn.exec == plain[n])
-            return s->verdict == VERDICT_COPY;
-    }
-    return s->verdict == VERDICT_JCC || s->verdict == VERDICT_NOTHING;
+    return s->verdict == VERDICT_COPY ? s->row->flags & TROW_PLAIN
+                                      : s->verdict == VERDICT_JCC || s->verdict == VERDICT_NOTHING;
 }
 
 void range_forget(struct generator *g)

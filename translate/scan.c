@@ -8,30 +8,6 @@
 #include "cpu/interp.h"
 #include "translate/inline.h"
 
-/* Integer instructions that are copied, and what they do to a memory operand. */
-static const struct {
-    insn_exec *exec;
-    u8 access;
-} copied[] = {
-    {exec_add, 3},  {exec_or, 3},      {exec_adc, 3},   {exec_sbb, 3},    {exec_and, 3},
-    {exec_sub, 3},  {exec_xor, 3},     {exec_cmp, 1},   {exec_test, 1},   {exec_inc, 3},
-    {exec_dec, 3},  {exec_neg, 3},     {exec_not, 3},   {exec_mul, 1},    {exec_imul1, 1},
-    {exec_imul, 1}, {exec_div, 1},     {exec_idiv, 1},  {exec_rol, 3},    {exec_ror, 3},
-    {exec_rcl, 3},  {exec_rcr, 3},     {exec_shl, 3},   {exec_shr, 3},    {exec_sar, 3},
-    {exec_shld, 3}, {exec_shrd, 3},    {exec_bt, 1},    {exec_bts, 3},    {exec_btr, 3},
-    {exec_btc, 3},  {exec_bsf, 1},     {exec_bsr, 1},   {exec_movzx, 1},  {exec_movsx, 1},
-    {exec_xchg, 3}, {exec_lea, 0},     {exec_setcc, 2}, {exec_cmovcc, 1}, {exec_cbw, 0},
-    {exec_cwd, 0},  {exec_clc, 0},     {exec_stc, 0},   {exec_cmc, 0},    {exec_nop, 0},
-    {exec_xadd, 3}, {exec_cmpxchg, 3}, {exec_bswap, 0}, {exec_mov, 0},    {exec_lahf, 0},
-    {exec_sahf, 0},
-};
-
-/* Opcodes that 64-bit code reads otherwise, forms that need more than renaming. */
-static bool copy_refused(const struct insn *i, insn_exec *exec)
-{
-    return exec == exec_bswap && i->opsize != 4;
-}
-
 const struct operand *scan_mem_operand(const struct insn *i)
 {
     for (unsigned n = 0; n < INSN_OPERANDS; n++) {
@@ -41,35 +17,14 @@ const struct operand *scan_mem_operand(const struct insn *i)
     return NULL;
 }
 
-/* Integer: may it be copied? Sets the access. */
+/* Integer: may it be copied? Sets the access. A BSWAP of 16 bits is another instruction in 64-bit
+ * code. */
 static bool judge_integer(struct scanned *s, insn_exec *exec)
 {
-    for (unsigned n = 0; n < ARRAY_LEN(copied); n++) {
-        if (copied[n].exec != exec)
-            continue;
-        s->access = copied[n].access;
-        const bool first = s->insn.op[0].kind == OPND_MEM;
-        if (exec == exec_mov)
-            s->access = first ? SCAN_WRITE : SCAN_READ;
-        else if (!first && exec != exec_xchg)
-            s->access &= SCAN_READ; /* the register is what is written */
-        return !copy_refused(&s->insn, exec);
-    }
-    return false;
-}
-
-/* x87 instructions that only the interpreter may run: they change what MODE_X87 stands for, or
- * write images. */
-static bool x87_refused(insn_exec *exec)
-{
-    static insn_exec *const refused[] = {exec_fnstenv,  exec_fldenv,     exec_fnsave, exec_frstor,
-                                         exec_fxsave,   exec_fxrstor,    exec_wait,   exec_ldmxcsr,
-                                         exec_maskmovq, exec_maskmovdqu, exec_fldcw,  exec_ud};
-    for (unsigned n = 0; n < ARRAY_LEN(refused); n++) {
-        if (refused[n] == exec)
-            return true;
-    }
-    return false;
+    const u16 flags = s->row->flags;
+    const unsigned by = s->insn.op[0].kind == OPND_MEM ? TROW_ACCESS_MEM : TROW_ACCESS_OTHER;
+    s->access = flags / by & (SCAN_READ | SCAN_WRITE);
+    return (flags & TROW_COPIED) && !(exec == exec_bswap && s->insn.opsize != 4);
 }
 
 static bool has_xmm(const struct insn *i)
@@ -99,13 +54,13 @@ static bool x87_stores(insn_exec *exec)
 static bool judge_fpu(struct scanned *s, insn_exec *exec, unsigned mode)
 {
     bool xmm = has_xmm(&s->insn) || converts_out(exec);
-    if (x87_refused(exec) || !(mode & (xmm || exec == exec_stmxcsr ? MODE_SSE : MODE_X87)))
+    if (!(s->row->flags & TROW_COPIED) ||
+        !(mode & (xmm || exec == exec_stmxcsr ? MODE_SSE : MODE_X87)))
         return false;
     if (xmm && !(mode & MODE_X87))
         return false; /* forms that mix MMX and XMM registers need both; they are too rare to tell
                          apart */
     s->sse = xmm;
-    s->may_trap = true;
     const struct operand *m = scan_mem_operand(&s->insn);
     bool store = m == &s->insn.op[0] && (xmm || s->insn.op[1].kind == OPND_MM || x87_stores(exec));
     s->access = store ? SCAN_WRITE : SCAN_READ;
@@ -225,14 +180,17 @@ static u8 judge(struct scan *s)
 {
     struct scanned *i = &s->insn[s->count];
     insn_exec *exec = i->insn.exec;
-    u8 class = insn_info(i->insn.row)->class, other = judge_other(&i->insn, exec, s->mode);
-    bool copy = false, ends = insn_ends_block(&i->insn);
-    if (inline_wanted(&i->insn, s->mode))
+    u8 class = i->row->class;
+    if (likely(i->row->flags & TROW_SIMPLE) && judge_integer(i, exec))
+        return VERDICT_COPY;
+    if (i->row->flags & TROW_SENSITIVE && inline_wanted(&i->insn, s->mode))
         return VERDICT_INLINE;
     if (class == CLASS_BRANCH)
         return judge_branch(s, exec);
+    bool copy = false, ends = insn_ends_block(&i->insn);
     if (class == CLASS_STACK && !ends)
         return judge_stack(&i->insn, exec, s->mode);
+    u8 other = judge_other(&i->insn, exec, s->mode);
     if (other != VERDICT_COPY)
         return other;
     if (class == CLASS_COPY || class == CLASS_MEM)
@@ -256,8 +214,8 @@ static bool looks_up(u8 verdict)
     return verdict == VERDICT_JMP_IND || verdict == VERDICT_CALL_IND;
 }
 
-void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode *mode, u32 ip,
-                scan_follow *follow, void *opaque)
+void scan_block(struct scan *s, const struct trow *rows, const u8 *code, size_t avail,
+                const struct tmode *mode, u32 ip, scan_follow *follow, void *opaque)
 {
     const u64 room = (u64)mode->cs_limit - ip + 1;
     s->mode = mode->bits;
@@ -269,16 +227,20 @@ void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode
     avail = avail < room ? avail : room;
     while (s->count < SCAN_MAX_INSNS && s->bytes < avail) {
         struct scanned *i = &s->insn[s->count];
-        *i = (struct scanned){.offset = (u16)s->bytes};
+        i->offset = (u16)s->bytes;
+        i->access = 0;
+        i->sse = false;
         if (decode(code + s->bytes, avail - s->bytes, mode_code(s->mode), &i->insn) != DECODE_OK) {
             if (s->count)
                 break;
+            i->row = &rows[i->insn.row];
             i->verdict = VERDICT_INTERPRET;
             s->bytes = (unsigned)(avail < INSN_MAX_LEN ? avail : INSN_MAX_LEN);
             s->count = 1;
             return;
         }
-        i->insn.exec = insn_exec_of(i->insn.row);
+        i->row = &rows[i->insn.row];
+        i->insn.exec = i->row->exec;
         i->verdict = judge(s);
         if (s->looks_up && looks_up(i->verdict))
             break;

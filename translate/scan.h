@@ -5,6 +5,7 @@
 #define TRANSLATE_SCAN_H
 
 #include "translate/mode.h"
+#include "translate/row.h"
 
 enum { SCAN_MAX_INSNS = 64 };
 
@@ -29,12 +30,12 @@ static inline bool verdict_changes_mode(unsigned verdict)
 }
 
 struct scanned {
-    struct insn insn; /* decoded, exec set */
-    u8 verdict;       /* enum verdict */
-    u8 access;        /* SCAN_READ, SCAN_WRITE of its memory operand */
-    bool sse;         /* needs the XMM registers in the host */
-    bool may_trap; /* the copy may raise a host signal: misaligned SSE operand, x87 error, divide */
-    u16 offset;    /* of the instruction in the block */
+    struct insn insn;       /* decoded, exec set */
+    const struct trow *row; /* its row */
+    u16 offset;             /* of the instruction in the block */
+    u8 verdict;             /* enum verdict */
+    u8 access;              /* SCAN_READ, SCAN_WRITE of its memory operand */
+    bool sse;               /* needs the XMM registers in the host */
 };
 enum { SCAN_READ = 1, SCAN_WRITE = 2 };
 
@@ -65,7 +66,7 @@ typedef bool scan_follow(void *opaque, enum verdict branch, unsigned offset);
 
 /* Scans code[0..avail), which ends at the end of the page and starts at instruction pointer ip,
  * within CS's limit. Goes on behind each JCC and CALL if follow is NULL. */
-void scan_block(struct scan *s, const u8 *code, size_t avail, const struct tmode *mode, u32 ip,
-                scan_follow *follow, void *opaque);
+void scan_block(struct scan *s, const struct trow *rows, const u8 *code, size_t avail,
+                const struct tmode *mode, u32 ip, scan_follow *follow, void *opaque);
 
 #endif

@@ -165,6 +165,7 @@ struct translator {
     bool tells_callouts;        /* one of them hears of callouts */
     bool unchained;             /* every block leaves to the dispatcher */
     bool reset_wanted;         /* every block was dropped: start anew before the next translation */
+    struct trow *rows;         /* what it asks of instructions, by row */
     unsigned threshold;        /* interpreted runs before a block is translated */
     bool eager;                /* exits are bare at once */
     struct tjump *jump;        /* the jump table, twice as long for the shifts of targets.c */

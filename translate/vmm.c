@@ -40,8 +40,8 @@ static void callout_find(struct translator *t, struct tcallout *c, u64 pc)
     u8 buf[INSN_MAX_LEN];
     const u32 ip = tblock_ip(t, b) + at.guest;
     struct scan s;
-    scan_block(&s, tblock_bytes(t, b, buf) + at.guest, next.guest - at.guest, &t->mode[b->mode], ip,
-               NULL, NULL);
+    scan_block(&s, t->rows, tblock_bytes(t, b, buf) + at.guest, next.guest - at.guest,
+               &t->mode[b->mode], ip, NULL, NULL);
     *c = (struct tcallout){
         .pc = (u32)(pc - (u64)(uintptr_t)t->rx),
         .block = tblock_number(t, b),
