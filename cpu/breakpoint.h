@@ -96,6 +96,7 @@ struct debugger {
     struct hook *hooks;        /* those who listen: cpu/hook.h */
     bool each_insn;            /* one of them to each instruction */
     bool each_walk;            /* one of them to each walk of the page tables */
+    bool each_use;             /* one of them to the first use of each page behind a flush */
     bool each_access;          /* one of them to each access */
     u64 exceptions_taken[32];  /* delivered, by vector */
     u64 interrupts_taken[256]; /* the same of interrupts, those by software included */

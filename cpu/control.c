@@ -6,10 +6,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "cpu/breakpoint.h"
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
 #include "cpu/exec.h"
-#include "cpu/hook.h"
 #include "cpu/operand.h"
 #include "cpu/segment.h"
 
@@ -63,8 +63,13 @@ static const char bad_pdpte[] = "a page-directory-pointer entry with reserved bi
 
 static void tell_flush(struct cpu *cpu, enum flush_kind kind)
 {
-    if (unlikely(cpu->debugger))
-        hook_flushed(cpu, kind, 0);
+    if (likely(!cpu->debugger))
+        return;
+    if (cpu->debugger->each_use) {
+        spaces_forget(cpu->spaces);
+        tell_flushed(cpu);
+    }
+    hook_flushed(cpu, kind, 0);
 }
 
 const char *control_write_cr0(struct cpu *cpu, u64 value)

@@ -7,11 +7,12 @@
 void hook_changed(struct cpu *cpu)
 {
     struct debugger *d = cpu->debugger;
-    d->each_insn = d->each_access = d->each_walk = false;
+    d->each_insn = d->each_access = d->each_walk = d->each_use = false;
     for (const struct hook *h = d->hooks; h; h = h->next) {
         d->each_insn |= h->insn != NULL;
         d->each_access |= h->access != NULL;
         d->each_walk |= h->walked != NULL;
+        d->each_use |= h->walked && h->flushed;
     }
     debugger_changed(cpu);
 }

@@ -32,7 +32,8 @@ struct hook {
     void (*device)(struct hook *h, struct cpu *cpu, u64 pa, unsigned size, u64 value, bool write);
     /* the page tables were walked for lin; ok: the access is allowed */
     void (*walked)(struct hook *h, struct cpu *cpu, u64 lin, enum access access, bool ok);
-    /* the guest flushes; lin is for FLUSH_PAGE */
+    /* the guest flushes; lin is for FLUSH_PAGE. With `walked`: each page is walked when it is used
+     * for the first time after that, which costs the direct windows */
     void (*flushed)(struct hook *h, struct cpu *cpu, enum flush_kind kind, u64 lin);
     /* a row of instructions that starts at lin was decoded, to be run for the first time */
     void (*decoded)(struct hook *h, struct cpu *cpu, u64 lin, const struct insn *insn,

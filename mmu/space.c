@@ -463,6 +463,13 @@ void spaces_invalidate(struct spaces *set, u64 lin)
         space_flush_page(s, lin);
 }
 
+void spaces_forget(struct spaces *set)
+{
+    space_empty(set->current);
+    if (set->hooks.code_changed)
+        set->hooks.code_changed(set->hooks.opaque);
+}
+
 void spaces_flush(struct spaces *set)
 {
     for (unsigned n = 0; n < SPACE_MAX && set->space[n]; n++)

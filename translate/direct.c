@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/breakpoint.h"
 #include "cpu/mem.h"
 #include "mmu/window.h"
 #include "translate/host.h"
@@ -83,6 +84,12 @@ static u64 key_of_group(unsigned group)
 static struct window **current_window(const struct translator *t)
 {
     return &t->cpu->window[t->cpu->cpl == 3];
+}
+
+/* Nobody wants to hear of the first use of each page. */
+static bool allowed(const struct translator *t)
+{
+    return t->direct && !(t->cpu->debugger && t->cpu->debugger->each_use);
 }
 
 u64 direct_select(struct translator *t)
@@ -171,7 +178,7 @@ static void consider_user(struct translator *t)
 void direct_consider(struct translator *t)
 {
     struct cpu *cpu = t->cpu;
-    if (!t->direct || !(cpu->cr0 & CR0_PE) || cpu->code_mode == MODE_64)
+    if (!allowed(t) || !(cpu->cr0 & CR0_PE) || cpu->code_mode == MODE_64)
         return;
     if (cpu->cpl == 3 && (cpu->cr0 & CR0_PG))
         consider_user(t);
@@ -181,7 +188,8 @@ void direct_consider(struct translator *t)
 
 void direct_switched(struct translator *t, struct space *s)
 {
-    if (!t->direct)
+    t->cpu->window[0] = t->cpu->window[1] = NULL;
+    if (!allowed(t))
         return;
     t->cpu->window[0] = windows_find(t->direct->windows, key_of_group(s->group));
     t->cpu->window[1] = windows_find(t->direct->windows, key_of(s));

@@ -182,6 +182,40 @@ good_read:
         mov WINDOW, %eax
 sin_read_only:
         mov %eax, WINDOW
+        /* a page that hot code has used beside another one, which engines may map with it */
+        movl $0x305063, WINDOW_ENTRY + 5 * 4
+        movl $0x306063, WINDOW_ENTRY + 6 * 4
+        invlpg WINDOW + 0x5000
+        invlpg WINDOW + 0x6000
+        mov $100000, %ecx
+1:      mov WINDOW + 0x5000, %eax
+        dec %ecx
+        jnz 1b
+        mov $100000, %ecx
+2:      mov WINDOW + 0x6000, %eax
+        dec %ecx
+        jnz 2b
+        movl $0x207063, WINDOW_ENTRY + 6 * 4
+sin_ahead:
+        mov WINDOW + 0x6000, %eax
+        /* one that is used again after everything was flushed, with nothing changed */
+        mov WINDOW + 0x8000, %eax
+        mov %cr3, %eax
+        mov %eax, %cr3
+        mov WINDOW + 0x8000, %eax
+        movl $0x209003, WINDOW_ENTRY + 8 * 4
+sin_kept:
+        mov WINDOW + 0x8000, %eax
+        /* code is used as well: another page that has the same */
+        movb $0xc3, WINDOW + 0xa000
+        movb $0xc3, WINDOW + 0xb000
+        call WINDOW + 0xa000
+        mov %cr3, %eax
+        mov %eax, %cr3
+        call WINDOW + 0xa000
+        movl $0x30b003, WINDOW_ENTRY + 10 * 4
+sin_fetched:
+        call WINDOW + 0xa000
 good_end:
         mov $0x501, %edx
         mov $0, %al

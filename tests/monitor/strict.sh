@@ -10,7 +10,7 @@ told() # LABEL TEXT
 {
     grep -qE "^strict: <$1(\+0x[0-9a-f]+)?>: .*$2" "$work/err" || say "not told of $1: $2"
 }
-for engine in interp checked auto; do
+for engine in interp checked direct auto; do
     "$PRESCIENT" -display none -m 64 -serial null -engine $engine -strict \
         -device isa-debug-exit,iobase=0x501 -kernel "$BUILD/tests/monitor/strict.elf" \
         >/dev/null 2>"$work/err"
@@ -34,6 +34,9 @@ for engine in interp checked auto; do
     told sin_moved 'page 00300000 is used after its entry was changed without INVLPG, from physical 000300000 to 000201000'
     told sin_cleared 'page 00300000 is used after its entry was cleared without INVLPG'
     told sin_read_only 'page 00300000 is used after rights were taken away without INVLPG'
+    told sin_ahead 'page 00306000 is used after its entry was changed without INVLPG, from physical 000306000 to 000207000'
+    told sin_kept 'page 00308000 is used after its entry was changed without INVLPG'
+    grep -q '^strict: .*page 0030a000 is used after its entry was changed' "$work/err" || say "not told of code"
     grep '^strict: <good_' "$work/err" && say "told of what is good"
     # the instruction is under each line
     grep -A 1 '^strict: <sin_port' "$work/err" | grep -qE '^ +0010[0-9a-f]+:  ec +in al, dx$' ||
