@@ -367,23 +367,23 @@ static void build_single(struct cpu *cpu, struct block *b, u64 lin, u64 room)
     }
 }
 
+static u64 ram_offset_of(struct cpu *cpu, u64 pa)
+{
+    struct phys_page page = physmem_page(cpu->mem, pa & PAGE_MASK);
+    return page.ram_offset == NO_ADDRESS ? NO_ADDRESS : page.ram_offset | (pa & ~PAGE_MASK);
+}
+
 /* As many instructions as fit: to the end of the page, of the CS limit, or of the block, or to the
  * next breakpoint. */
 static void build_run(struct cpu *cpu, struct block *b, const u8 *host, unsigned offset, u64 room)
 {
     u64 avail = PAGE_SIZE - offset < room ? PAGE_SIZE - offset : room;
     b->planted |= breakpoint_magic(cpu, host + offset, (unsigned)avail);
-    avail = breakpoint_room(cpu, b->pa, host + offset, (unsigned)avail);
+    avail = breakpoint_room(cpu, b->pa, ram_offset_of(cpu, b->pa), host + offset, (unsigned)avail);
     while (b->bytes < avail && block_append(b, host + offset + b->bytes, avail - b->bytes)) {
         if (block_ended(b))
             break;
     }
-}
-
-static u64 ram_offset_of(struct cpu *cpu, u64 pa)
-{
-    struct phys_page page = physmem_page(cpu->mem, pa & PAGE_MASK);
-    return page.ram_offset == NO_ADDRESS ? NO_ADDRESS : page.ram_offset | (pa & ~PAGE_MASK);
 }
 
 static void block_insert(struct block_cache *c, struct block *b)
@@ -447,6 +447,19 @@ static struct block *block_keep(struct block_cache *c, struct block *draft)
     return b;
 }
 
+/* Tells those who listen, who may ask for instructions of it: it has to end before them. */
+static void block_tell(struct cpu *cpu, struct block *draft, u64 lin, const u8 *host)
+{
+    const u64 place = ram_offset_of(cpu, draft->pa);
+    hook_decoded(cpu, lin, draft->insn, draft->count);
+    draft->planted |= breakpoint_planted(cpu, lin, place);
+    if (draft->count == 1 || !debugger_asked(cpu, place))
+        return;
+    unsigned room = breakpoint_room(cpu, lin, place, host + (lin & ~PAGE_MASK), draft->bytes);
+    while (draft->count > 1 && draft->bytes > room)
+        draft->bytes -= draft->insn[--draft->count].len;
+}
+
 /* Builds the block at lin; room: bytes up to the CS limit. */
 static struct block *block_build(struct block_cache *c, u64 lin, u64 room)
 {
@@ -459,15 +472,15 @@ static struct block *block_build(struct block_cache *c, u64 lin, u64 room)
                           .ram_offset = NO_ADDRESS,
                           .ram_offset2 = NO_ADDRESS,
                           .mode = cpu->code_mode,
-                          .planted = breakpoint_planted(cpu, lin),
+                          .planted = breakpoint_planted(cpu, lin, ram_offset_of(cpu, pa)),
                           .insn = c->draft};
     if (host)
         build_run(cpu, &draft, host, offset, room);
     if (!draft.count)
         build_single(cpu, &draft, lin, room);
-    draft.plain = block_ends_plainly(&draft);
     if (unlikely(cpu->debugger))
-        hook_decoded(cpu, lin, draft.insn, draft.count);
+        block_tell(cpu, &draft, lin, host);
+    draft.plain = block_ends_plainly(&draft);
     bool limited = !block_ended(&draft) && room < PAGE_SIZE - offset;
     if (!host || limited || draft.insn[0].exec == exec_beyond_limit)
         return block_use_once(c, &draft);

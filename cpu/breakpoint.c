@@ -28,6 +28,9 @@ void debugger_free(struct cpu *cpu)
         return;
     for (unsigned n = 0; n < d->count; n++)
         breakpoint_free(d->list[n]);
+    for (u64 n = 0; n < d->asked_pages; n++)
+        free(d->asked[n]);
+    free(d->asked);
     free(d->list);
     free(d);
     cpu->debugger = NULL;
@@ -155,13 +158,15 @@ bool breakpoint_magic(const struct cpu *cpu, const u8 *code, unsigned bytes)
 }
 
 /* The first byte behind that at lin, of those in its page, at whose offset a breakpoint may be. */
-static unsigned planted_room(const struct cpu *cpu, u64 lin, unsigned bytes)
+static unsigned planted_room(const struct cpu *cpu, u64 lin, u64 place, unsigned bytes)
 {
     const u64 *debugger = cpu->debugger && cpu->debugger->planted ? cpu->debugger->offset : NULL;
+    const u64 *asked = debugger_asked(cpu, place);
     unsigned first = lin & ~PAGE_MASK, at = first + 1;
     while (at < first + bytes && at < PAGE_SIZE) {
         u64 set = debugger ? debugger[at / 64] : 0;
         set |= cpu->guest_breaks ? cpu->guest_breaks[at / 64] : 0;
+        set |= asked ? asked[at / 64] : 0;
         set >>= at % 64;
         if (set) {
             at += (unsigned)__builtin_ctzll(set);
@@ -172,17 +177,18 @@ static unsigned planted_room(const struct cpu *cpu, u64 lin, unsigned bytes)
     return bytes;
 }
 
-unsigned breakpoint_room(const struct cpu *cpu, u64 lin, const u8 *code, unsigned bytes)
+unsigned breakpoint_room(const struct cpu *cpu, u64 lin, u64 place, const u8 *code, unsigned bytes)
 {
     const struct debugger *d = cpu->debugger;
-    if ((!d || !(d->planted || d->magic)) && !cpu->guest_breaks)
+    if ((!d || !(d->planted || d->magic || d->asked)) && !cpu->guest_breaks)
         return bytes;
+    bytes = planted_room(cpu, lin, place, bytes);
     if (!d || !d->magic)
-        return planted_room(cpu, lin, bytes);
+        return bytes;
     /* the second byte of the prefixed form looks like the other form */
     unsigned n = breakpoint_magic(cpu, code, bytes) ? 2 : 1;
     for (; n < bytes; n++)
-        if (breakpoint_planted(cpu, lin + n) || breakpoint_magic(cpu, code + n, bytes - n))
+        if (breakpoint_magic(cpu, code + n, bytes - n))
             return n;
     return bytes;
 }
@@ -223,6 +229,34 @@ static bool code_matches(struct cpu *cpu, const struct breakpoint *b, u64 lin)
     return mem_physical(cpu, lin, &pa) && pa == b->at;
 }
 
+void debugger_ask(struct cpu *cpu, u64 place)
+{
+    struct debugger *d = cpu->debugger;
+    u64 page = place >> PAGE_SHIFT, at = place & ~PAGE_MASK;
+    if (page >= d->asked_pages) {
+        u64 count = 2 * page + 1024;
+        d->asked = xrealloc(d->asked, count * sizeof *d->asked);
+        memset(d->asked + d->asked_pages, 0, (count - d->asked_pages) * sizeof *d->asked);
+        d->asked_pages = count;
+    }
+    if (!d->asked[page])
+        d->asked[page] = xcalloc(BREAKPOINT_PAGE_WORDS, sizeof **d->asked);
+    d->asked[page][at / 64] |= BIT64(at % 64);
+    cpu->engine.code_written(cpu, place, 1); /* what is cached does not ask */
+}
+
+/* Tells listeners that wanted to be asked here. */
+static void ask(struct cpu *cpu, u64 lin)
+{
+    u64 pa;
+    if (!cpu->debugger->asked || !mem_physical(cpu, lin, &pa))
+        return;
+    const u64 *asked = debugger_asked(cpu, physmem_page(cpu->mem, pa & PAGE_MASK).ram_offset);
+    unsigned at = lin & ~PAGE_MASK;
+    if (asked && asked[at / 64] >> at % 64 & 1)
+        hook_at(cpu, lin);
+}
+
 bool debugger_at(struct cpu *cpu)
 {
     struct debugger *d = cpu->debugger;
@@ -231,6 +265,7 @@ bool debugger_at(struct cpu *cpu)
         return true;
     if (!d)
         return false;
+    ask(cpu, lin);
     bool again = d->resumed && d->passed_lin == lin && d->passed_icount == cpu->icount;
     d->resumed = again;
     for (unsigned n = 0; n < d->count; n++) {

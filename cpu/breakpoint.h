@@ -74,15 +74,17 @@ struct debugger {
     bool watches;                      /* data breakpoints exist */
     bool phys_watches;                 /* some of them physical */
     u64 offset[BREAKPOINT_PAGE_WORDS]; /* bit map: offsets in a page at which breakpoints are */
-    bool magic;                        /* [set] stop at XCHG BX,BX */
-    u64 exceptions;                    /* [set] vectors to stop at, one bit each */
-    bool stop_at_mode;                 /* [set] stop when enum cpu_mode changes */
-    bool stop_at_found;                /* [set] stop when a listener finds something */
-    bool hold_interrupts;              /* [set] no interrupts are taken while stepping */
-    u8 mode;                           /* enum cpu_mode when it was last looked at */
-    bool stepping;                     /* steps counts */
-    u64 steps;                         /* instructions still to do before PAUSE_STEP */
-    u64 range_first, range_end;        /* go on stepping while rip's linear address is in there */
+    u64 **asked;     /* by RAM page: bit map of the offsets that debugger_ask was given, or NULL */
+    u64 asked_pages; /* entries of asked */
+    bool magic;      /* [set] stop at XCHG BX,BX */
+    u64 exceptions;  /* [set] vectors to stop at, one bit each */
+    bool stop_at_mode;             /* [set] stop when enum cpu_mode changes */
+    bool stop_at_found;            /* [set] stop when a listener finds something */
+    bool hold_interrupts;          /* [set] no interrupts are taken while stepping */
+    u8 mode;                       /* enum cpu_mode when it was last looked at */
+    bool stepping;                 /* steps counts */
+    u64 steps;                     /* instructions still to do before PAUSE_STEP */
+    u64 range_first, range_end;    /* go on stepping while rip's linear address is in there */
     bool precise;                  /* one instruction at a time: a watched access is being made */
     bool data_hit;                 /* the last instruction made a watched access: see pause */
     struct pause data;             /* which */
@@ -123,22 +125,31 @@ enum cpu_mode cpu_mode(const struct cpu *cpu);
 
 /* For the engines */
 
-/* How many of the `bytes` bytes of code at lin, in one page, come before an address at which a
- * breakpoint may be, the first byte not counted: where a block has to end. */
-unsigned breakpoint_room(const struct cpu *cpu, u64 lin, const u8 *code, unsigned bytes);
+/* How many of the `bytes` bytes of code at lin, at `place` in RAM (UINT64_MAX: in none), in one
+ * page, come before an address at which a breakpoint may be, the first byte not counted: where a
+ * block has to end. */
+unsigned breakpoint_room(const struct cpu *cpu, u64 lin, u64 place, const u8 *code, unsigned bytes);
 
 /* Is the code one that stops wherever it is, while that is wanted? */
 bool breakpoint_magic(const struct cpu *cpu, const u8 *code, unsigned bytes);
 
-/* May there be a breakpoint at lin? Then debugger_at must be asked before the instruction there
- * runs, each time. Only the offset in the page counts, so the answer holds for every mapping. */
-static inline bool breakpoint_planted(const struct cpu *cpu, u64 lin)
+/* The bit map of the RAM page of `place` (UINT64_MAX: in none) in debugger.asked, or NULL. */
+static inline const u64 *debugger_asked(const struct cpu *cpu, u64 place)
 {
     const struct debugger *d = cpu->debugger;
-    const u64 *guest = cpu->guest_breaks;
+    return d && place >> PAGE_SHIFT < d->asked_pages ? d->asked[place >> PAGE_SHIFT] : NULL;
+}
+
+/* May there be a breakpoint at lin, at `place` in RAM? Then debugger_at must be asked before the
+ * instruction there runs, each time. But for what was given to debugger_ask, only the offset in the
+ * page counts, so the answer holds for every mapping. */
+static inline bool breakpoint_planted(const struct cpu *cpu, u64 lin, u64 place)
+{
+    const struct debugger *d = cpu->debugger;
+    const u64 *guest = cpu->guest_breaks, *asked = debugger_asked(cpu, place);
     unsigned at = lin & ~PAGE_MASK;
     return (d && d->planted && (d->offset[at / 64] >> at % 64 & 1)) ||
-           (guest && (guest[at / 64] >> at % 64 & 1));
+           (guest && (guest[at / 64] >> at % 64 & 1)) || (asked && (asked[at / 64] >> at % 64 & 1));
 }
 
 /* The instruction at cs:rip is about to run: true if it must not (ATTENTION_KICK is set then, or
@@ -167,6 +178,10 @@ static inline bool debugger_hit(const struct cpu *cpu)
 void debugger_exception(struct cpu *cpu, const struct fault *fault);
 void debugger_interrupt(struct cpu *cpu, unsigned vector);
 void debugger_triple(struct cpu *cpu, const struct fault *fault);
+
+/* For listeners: from now on hook.at is told before the instruction at this place in RAM runs, each
+ * time. Also while code that contains it is decoded or translated. */
+void debugger_ask(struct cpu *cpu, u64 place);
 
 /* For listeners (cpu/hook.h): something was found at the instruction at lin, linear. Where that is
  * wanted, the CPU stops as soon as it can: behind the instruction that runs, or the row of

@@ -85,6 +85,11 @@ void hook_decoded(struct cpu *cpu, u64 lin, const struct insn *insn, unsigned co
     TELL(decoded, lin, insn, count);
 }
 
+void hook_at(struct cpu *cpu, u64 lin)
+{
+    TELL(at, lin);
+}
+
 void hook_interrupted(struct cpu *cpu, const void *context)
 {
     TELL(interrupted, context);

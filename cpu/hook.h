@@ -38,6 +38,8 @@ struct hook {
     /* a row of instructions that starts at lin was decoded, to be run for the first time */
     void (*decoded)(struct hook *h, struct cpu *cpu, u64 lin, const struct insn *insn,
                     unsigned count);
+    /* the instruction at lin, at a place that debugger_ask was given, is about to run */
+    void (*at)(struct hook *h, struct cpu *cpu, u64 lin);
     /* in the signal handler that stops the CPU for the machine's sake; context: its ucontext_t */
     void (*interrupted)(struct hook *h, struct cpu *cpu, const void *context);
 };
@@ -58,6 +60,7 @@ void hook_device(struct cpu *cpu, u64 pa, unsigned size, u64 value, bool write);
 void hook_walked(struct cpu *cpu, u64 lin, enum access access, bool ok);
 void hook_flushed(struct cpu *cpu, enum flush_kind kind, u64 lin);
 void hook_decoded(struct cpu *cpu, u64 lin, const struct insn *insn, unsigned count);
+void hook_at(struct cpu *cpu, u64 lin);
 void hook_interrupted(struct cpu *cpu, const void *context);
 
 #endif

@@ -37,6 +37,7 @@ struct strict {
     struct cpu *cpu;              /* whom it watches */
     const struct board *board;    /* its ports */
     struct strict_chips chips;    /* how far they are programmed */
+    struct strict_flags *flags;   /* where undefined ones lead */
     u64 told[TOLD_MAX];           /* hash set of what was told: instruction and text */
     unsigned told_count;          /* entries of it */
     char last[STRICT_TEXT_MAX];   /* what was told last */
@@ -224,7 +225,14 @@ static void on_walked(struct hook *h, struct cpu *cpu, u64 lin, enum access acce
 static void on_decoded(struct hook *h, struct cpu *cpu, u64 lin, const struct insn *insn,
                        unsigned count)
 {
-    strict_flags(container_of(h, struct strict, hook), cpu, lin, insn, count);
+    (void)cpu;
+    strict_flags_row(container_of(h, struct strict, hook)->flags, lin, insn, count);
+}
+
+static void on_at(struct hook *h, struct cpu *cpu, u64 lin)
+{
+    (void)cpu;
+    strict_flags_at(container_of(h, struct strict, hook)->flags, lin);
 }
 
 /* Code that is translated before it was ever interpreted. */
@@ -234,7 +242,7 @@ static void on_translated(void *opaque, const struct observed *b)
     struct insn *insn = xcalloc(b->count, sizeof *insn);
     for (unsigned n = 0; n < b->count; n++)
         decode(b->code + b->insn[n].guest, b->bytes - b->insn[n].guest, b->code_mode, &insn[n]);
-    strict_flags(s, s->cpu, b->lin, insn, b->count);
+    strict_flags_row(s->flags, b->lin, insn, b->count);
     free(insn);
 }
 
@@ -245,11 +253,13 @@ struct strict *strict_new(struct monitor *mon)
     s->cpu = mon->cpu;
     s->board = machine_board(mon->m);
     s->local = s->all = 1;
+    s->flags = strict_flags_new(s, s->cpu);
     s->hook = (struct hook){.port = on_port,
                             .device = on_device,
                             .walked = on_walked,
                             .flushed = on_flushed,
-                            .decoded = on_decoded};
+                            .decoded = on_decoded,
+                            .at = on_at};
     hook_add(s->cpu, &s->hook);
     s->observer = (struct observer){.translated = on_translated, .opaque = s};
     if (s->cpu->translator)
@@ -262,5 +272,6 @@ void strict_free(struct strict *s)
     if (!s)
         return;
     hook_remove(s->cpu, &s->hook);
+    strict_flags_free(s->flags);
     free(s);
 }

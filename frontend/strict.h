@@ -21,11 +21,16 @@ void strict_tell_at(struct strict *s, u64 lin, const char *key, const char *text
 /* The name of a linear address, or its digits. */
 void strict_name(const struct strict *s, u64 lin, char *buf, size_t size);
 
-/* strict_flags.c: instructions that use flags which are undefined (SDM vol. 1, appendix A), in a
- * row that starts at lin and is about to run for the first time, and behind its end. */
+/* strict_flags.c: instructions that use flags which are undefined (SDM vol. 1, appendix A). */
 struct insn;
-void strict_flags(struct strict *s, struct cpu *cpu, u64 lin, const struct insn *insn,
-                  unsigned count);
+struct strict_flags;
+struct strict_flags *strict_flags_new(struct strict *s, struct cpu *cpu);
+void strict_flags_free(struct strict_flags *f);
+/* A row of instructions that starts at lin and is about to run for the first time; it is followed
+ * behind its end. */
+void strict_flags_row(struct strict_flags *f, u64 lin, const struct insn *insn, unsigned count);
+/* The instruction at lin, before which debugger_ask was asked to tell, is about to run. */
+void strict_flags_at(struct strict_flags *f, u64 lin);
 
 /* strict_chips.c: the order in which the 8259s and the 8254 are programmed (datasheets 231468 and
  * 231164). */

@@ -58,8 +58,8 @@ void spaces_set_hooks(struct spaces *set, const struct space_hooks *hooks);
 struct space *spaces_select(struct spaces *set, const struct walk_regs *regs);
 /* INVLPG in the current space. */
 void spaces_invalidate(struct spaces *set, u64 lin);
-/* Drops what is kept of the current space, as a processor does that keeps nothing over a load of the
- * root: every page is walked anew when it is next used. */
+/* Drops what is kept of the current space, as a processor does that keeps nothing over a load of
+ * the root: every page is walked anew when it is next used. */
 void spaces_forget(struct spaces *set);
 /* Drops everything: the physical map has changed, or what must be watched. */
 void spaces_flush(struct spaces *set);

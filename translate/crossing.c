@@ -31,7 +31,8 @@ bool crossing_scan(struct translator *t, struct scan *s, u32 lin, unsigned mode,
     const u8 *code = physmem_ram(t->cpu->mem, place);
     struct insn i;
     if (s->insn[0].verdict != VERDICT_INTERPRET || before >= INSN_MAX_LEN ||
-        (u64)s->ip + before > s->cs_limit || breakpoint_room(t->cpu, lin, code, before) != before ||
+        (u64)s->ip + before > s->cs_limit ||
+        breakpoint_room(t->cpu, lin, place, code, before) != before ||
         decode(code, before, mode_code(s->mode), &i) != DECODE_TRUNCATED)
         return false;
     c->place = code_place(t->cpu, lin + before);

@@ -82,8 +82,8 @@ struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 pl
     struct scan s;
     const u8 *code = physmem_ram(t->cpu->mem, place);
     unsigned left = PAGE_SIZE - (unsigned)(place & ~PAGE_MASK);
-    unsigned room = breakpoint_room(t->cpu, lin, code, left);
-    if (breakpoint_planted(t->cpu, lin) || breakpoint_magic(t->cpu, code, left)) {
+    unsigned room = breakpoint_room(t->cpu, lin, place, code, left);
+    if (breakpoint_planted(t->cpu, lin, place) || breakpoint_magic(t->cpu, code, left)) {
         t->stops[STOP_BREAKPOINT]++;
         return NULL;
     }
@@ -110,7 +110,7 @@ struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 pl
     t->cycles += __builtin_ia32_rdtsc() - from;
     if (b && t->observer)
         observe_translated(t, b);
-    return b;
+    return b && b->dropped ? NULL : b;
 }
 
 /* The translated block at cs:rip, or NULL while it is cold or must be interpreted. */

@@ -137,6 +137,59 @@ good_defined:
         cmp $0, %eax
         je good_after
 good_after:
+/* flags that come back by returns, or go by indirect branches, from code that is hot already */
+        mov $100000, %ecx
+1:      mov $3, %eax
+        test %eax, %eax
+        call nothing
+        call multiply
+        call multiply_and_test
+        call *multiply_pointer
+        dec %ecx
+        jnz 1b
+        call multiply_and_test
+good_returned:
+        js 2f
+2:      call multiply
+sin_returned:
+        js 2f
+2:      call *multiply_pointer
+sin_pointer:
+        jp 2f
+2:      call multiply_below
+sin_twice:
+        sets %bl
+        mul %eax
+        call nothing
+sin_through:
+        jns 2f
+2:      test %eax, %eax
+        call nothing
+good_through:
+        js 2f
+2:      mov $sin_indirect, %ebx
+        mul %eax
+        jmp *%ebx
+good_skipped:
+        js sin_indirect
+sin_indirect:
+        setp %bl
+        jmp 3f
+multiply:
+        mov $3, %eax
+        mul %eax
+        ret
+multiply_and_test:
+        mul %eax
+        test %eax, %eax
+        ret
+multiply_below:
+        call multiply
+nothing:
+        ret
+multiply_pointer:
+        .long multiply
+3:
 /* paging: 4 MiB as they are, a window that moves */
         mov $DIRECTORY, %edi
         mov $2048, %ecx
