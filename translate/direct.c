@@ -89,7 +89,8 @@ static struct window **current_window(const struct translator *t)
 /* Nobody wants to hear of the first use of each page. */
 static bool allowed(const struct translator *t)
 {
-    return t->direct && !(t->cpu->debugger && t->cpu->debugger->each_use);
+    const struct cpu *cpu = t->cpu;
+    return t->direct && !((cpu->cr0 & CR0_PG) && cpu->debugger && cpu->debugger->each_use);
 }
 
 u64 direct_select(struct translator *t)
