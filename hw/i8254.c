@@ -63,10 +63,13 @@ struct i8254 {
     struct timer timer;        /* next edge of OUT 0, or loading of counter 0 */
     s64 due;                   /* the tick for which the timer is set */
     struct timer again;        /* gives an interrupt that is owed */
-    u64 owed;                  /* interrupts that did not come because the timer came late */
+    u64 owed;                  /* interrupts that did not come, or not by themselves */
     bool load_due;             /* at that tick counter 0 is loaded, and OUT need not change */
     u16 base;                  /* first port */
     struct irq_line out0;      /* where OUT 0 goes */
+    /* what has become of the last interrupt; may be NULL */
+    enum i8254_tick (*tick)(void *opaque);
+    void *tick_opaque; /* its argument */
 };
 
 static s64 tick_now(const struct i8254 *pit)
@@ -201,9 +204,15 @@ static void update(struct i8254 *pit, struct counter *c)
     schedule(pit, tick);
 }
 
-/* A host with other work to do lets the timer come late, by many periods perhaps. Guests that count
- * interrupts would lose time: what is missing is given afterwards, up to four for each regular one.
+/* A host with other work to do lets the timer come late, by many periods perhaps, or lets the guest
+ * be so slow that an interrupt still waits when the next is due. Guests that count interrupts would
+ * lose time: what is missing is given afterwards, up to four for each regular one.
  */
+
+static enum i8254_tick last_tick(const struct i8254 *pit)
+{
+    return pit->tick ? pit->tick(pit->tick_opaque) : TICK_TAKEN;
+}
 
 /* Periods that began within (from, to]. */
 static u64 periods(const struct counter *c, s64 from, s64 to)
@@ -223,7 +232,8 @@ static void pay_later(struct i8254 *pit, u64 now)
 static void again_due(void *opaque, u64 now)
 {
     struct i8254 *pit = opaque;
-    if (out_level(&pit->counter[0], (s64)clock_ticks(now, I8254_HZ))) {
+    if (last_tick(pit) == TICK_TAKEN &&
+        out_level(&pit->counter[0], (s64)clock_ticks(now, I8254_HZ))) {
         irq_set(&pit->out0, false);
         irq_set(&pit->out0, true);
         pit->owed--;
@@ -231,10 +241,14 @@ static void again_due(void *opaque, u64 now)
     pay_later(pit, now);
 }
 
-static void note_missed(struct i8254 *pit, s64 tick, bool level, u64 now)
+/* For the periods that began since the timer was due: one interrupt comes now if OUT is high. One
+ * that `waits` is lost with the level that it needs, or in the next. */
+static void note_missed(struct i8254 *pit, s64 tick, bool level, bool waits, u64 now)
 {
-    u64 missed = periods(&pit->counter[0], pit->due - 1, tick);
+    struct counter *c = &pit->counter[0];
+    u64 missed = periods(c, pit->due - 1, tick);
     missed -= missed && level;
+    missed += waits && periodic(c);
     if (!missed)
         return;
     pit->owed = pit->owed + missed < MOST_OWED ? pit->owed + missed : MOST_OWED;
@@ -248,13 +262,13 @@ static void edge_due(void *opaque, u64 now)
     s64 tick = (s64)clock_ticks(now, I8254_HZ);
     settle(c, pit->due);
     bool edge = !pit->load_due || next_edge(c, pit->due) <= tick;
-    bool level = out_level(c, tick);
+    bool level = out_level(c, tick), waits = last_tick(pit) == TICK_WAITS;
     if (level && edge)
         irq_set(&pit->out0,
                 false); /* the low phase before this edge may have been too short to be seen */
     irq_set(&pit->out0, level);
     if (!pit->load_due)
-        note_missed(pit, tick, level, now);
+        note_missed(pit, tick, level, waits, now);
     schedule(pit, tick);
 }
 
@@ -515,6 +529,12 @@ static void i8254_state(void *dev, struct state *s)
     schedule(pit, now);
     pit->owed = pit->owed < MOST_OWED ? pit->owed : MOST_OWED;
     pay_later(pit, clock_now(pit->clock));
+}
+
+void i8254_set_tick(struct i8254 *pit, enum i8254_tick (*tick)(void *opaque), void *opaque)
+{
+    pit->tick = tick;
+    pit->tick_opaque = opaque;
 }
 
 static void i8254_destroy(void *dev)

@@ -187,6 +187,16 @@ static int pic_vector(const struct pic *c, unsigned irq)
     return (int)(c->icw1 & ICW1_ADI ? (c->icw1 & 0xe0) | irq << 2 : (c->icw1 & 0xc0) | irq << 3);
 }
 
+bool i8259_requested(const struct i8259 *p, unsigned irq)
+{
+    return pic_irr(&p->pic[irq >> 3]) & BIT(irq & 7);
+}
+
+bool i8259_masked(const struct i8259 *p, unsigned irq)
+{
+    return p->pic[irq >> 3].imr & BIT(irq & 7);
+}
+
 bool i8259_pending(const struct i8259 *p)
 {
     return p->int_out;

@@ -15,6 +15,12 @@ struct i8259 *i8259_create(struct board *b, u16 master, u16 slave, u16 elcr, str
 /* The wire to input irq (0 to 15; 2 is the cascade and goes nowhere). */
 struct irq_line i8259_input(struct i8259 *p, unsigned irq);
 
+/* True while input irq is requested but not yet in service. */
+bool i8259_requested(const struct i8259 *p, unsigned irq);
+
+/* True if OCW1 masks input irq. */
+bool i8259_masked(const struct i8259 *p, unsigned irq);
+
 /* True while INTR is driven. */
 bool i8259_pending(const struct i8259 *p);
 

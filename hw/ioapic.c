@@ -197,6 +197,11 @@ struct ioapic *ioapic_create(struct board *b, struct apic_bus *bus)
     return a;
 }
 
+bool ioapic_masked(const struct ioapic *a, unsigned n)
+{
+    return a->entry[n] & RED_MASKED;
+}
+
 u64 ioapic_entry(const struct ioapic *a, unsigned n)
 {
     return a->entry[n];

@@ -16,6 +16,9 @@ struct ioapic *ioapic_create(struct board *b, struct apic_bus *bus);
  */
 struct irq_line ioapic_line(struct ioapic *a, unsigned n);
 
+/* True if the redirection entry of input n masks it. */
+bool ioapic_masked(const struct ioapic *a, unsigned n);
+
 /* For people: an entry of the redirection table, and whether its input is asserted. */
 u64 ioapic_entry(const struct ioapic *a, unsigned n);
 bool ioapic_asserted(const struct ioapic *a, unsigned n);

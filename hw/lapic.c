@@ -108,6 +108,11 @@ void lapic_update(struct lapic *l)
     irq_set(&l->pins.intr, ready_vector(l) >= 0 || extint_ready(l));
 }
 
+bool lapic_requested(const struct lapic *l, u8 vector)
+{
+    return bit_get(l->irr, vector);
+}
+
 int lapic_acknowledge(struct lapic *l)
 {
     int vector = ready_vector(l);

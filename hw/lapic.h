@@ -64,6 +64,9 @@ struct irq_line lapic_lint(struct lapic *l, unsigned n);
 /* The CPU takes an interrupt while INTR is high: its vector, or -1 to ask the 8259. */
 int lapic_acknowledge(struct lapic *l);
 
+/* True while a vector is requested but not yet in service. */
+bool lapic_requested(const struct lapic *l, u8 vector);
+
 /* The MSR IA32_APIC_BASE. Writing false when reserved bits are set. Clearing bit 11 disables the
  * APIC. */
 u64 lapic_base(const struct lapic *l);

@@ -195,6 +195,18 @@ static void set_isa_irq(void *opaque, unsigned n, bool level)
     irq_set(&ioapic, level);
 }
 
+/* IRQ 0 where the guest takes it: from the IO-APIC, else from the 8259. */
+static enum i8254_tick last_tick(void *opaque)
+{
+    const struct pc *pc = opaque;
+    u8 vector = (u8)ioapic_entry(pc->ioapic, 2);
+    if (!ioapic_masked(pc->ioapic, 2))
+        return lapic_requested(pc->lapic, vector) ? TICK_WAITS : TICK_TAKEN;
+    if (i8259_masked(pc->pic, 0))
+        return TICK_MASKED;
+    return i8259_requested(pc->pic, 0) ? TICK_WAITS : TICK_TAKEN;
+}
+
 static struct irq_line isa_irq(struct pc *pc, unsigned n)
 {
     return (struct irq_line){set_isa_irq, pc, n};
@@ -287,8 +299,11 @@ static bool create_timers(struct pc *pc)
     if (!pc->hpet)
         return false;
     pc->pit = i8254_create(b, 0x40, hpet_gate(pc->hpet, 0));
+    if (!pc->pit)
+        return false;
+    i8254_set_tick(pc->pit, last_tick, pc);
     pc->rtc = mc146818_create(b, 0x70, pc->config.rtc_epoch, hpet_gate(pc->hpet, 1));
-    return pc->pit && pc->rtc;
+    return pc->rtc != NULL;
 }
 
 static bool create_isa(struct pc *pc)

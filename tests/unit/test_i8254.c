@@ -1,6 +1,7 @@
 /* 8254: the six modes, access and latching, read-back, BCD, GATE; port 61h (datasheet 231164). */
 /* SPDX-License-Identifier: MIT */
 #include "hw/i8254.h"
+#include "hw/i8259.h"
 #include "hw/port61.h"
 #include "tests/unit/rig.h"
 
@@ -8,13 +9,19 @@ static struct rig *r;
 static struct i8254 *pit;
 static u64 origin; /* tick that the test counts from */
 
+/* Goes to the very beginning of a tick. */
+static void begin(void)
+{
+    origin = clock_ticks(r->now, I8254_HZ) + 1;
+    rig_run(r, clock_ns(origin, I8254_HZ) - r->now);
+}
+
 static void start(void)
 {
     r = rig_new();
     pit = i8254_create(&r->b, 0x40, rig_wire(r, 0));
     ck_assert_ptr_nonnull(port61_create(&r->b, 0x61, pit));
-    origin = clock_ticks(r->now, I8254_HZ);
-    rig_run(r, clock_ns(++origin, I8254_HZ) - r->now); /* to the very beginning of a tick */
+    begin();
 }
 
 /* Goes to `tick` ticks after the origin. */
@@ -273,6 +280,63 @@ START_TEST(late_service_loses_no_interrupt)
 }
 END_TEST
 
+static enum i8254_tick last_tick(void *opaque)
+{
+    struct i8259 *pic = opaque;
+    if (i8259_masked(pic, 0))
+        return TICK_MASKED;
+    return i8259_requested(pic, 0) ? TICK_WAITS : TICK_TAKEN;
+}
+
+/* An 8259 behind the timer, with automatic EOI. */
+static struct i8259 *start_with_controller(void)
+{
+    static const u8 init[][2] = {
+        {0x20, 0x11}, {0x21, 0x20}, {0x21, 0x04}, {0x21, 0x03}, {0x21, 0xfe}};
+    r = rig_new();
+    struct i8259 *pic = i8259_create(&r->b, 0x20, 0xa0, 0x4d0, rig_wire(r, 0));
+    pit = i8254_create(&r->b, 0x40, i8259_input(pic, 0));
+    i8254_set_tick(pit, last_tick, pic);
+    for (unsigned n = 0; n < ARRAY_LEN(init); n++)
+        rig_out(r, init[n][0], init[n][1]);
+    begin();
+    return pic;
+}
+
+/* Interrupts that a guest takes which is ready for them until `tick`. */
+static unsigned taken(struct i8259 *pic, u64 tick)
+{
+    unsigned count = 0;
+    for (u64 now = clock_ticks(r->now, I8254_HZ) - origin; now < tick; now++) {
+        at(now + 1);
+        for (; i8259_pending(pic); count++)
+            i8259_acknowledge(pic);
+    }
+    return count;
+}
+
+/* A guest does not take its interrupts for ten periods, in which its controller keeps one at most,
+ * or none if OUT falls: they come afterwards. Those that it masks do not. */
+START_TEST(interrupts_that_wait_are_not_lost)
+{
+    for (u8 mode = 2; mode <= 3; mode++) {
+        struct i8259 *pic = start_with_controller();
+        program(0, mode, 100); /* periods end at 101, 201, ... */
+        ck_assert_int_eq(taken(pic, 110), 1);
+        at(1190);
+        unsigned soon = taken(pic, 1290); /* one or none that was left, one that is due, and four */
+        ck_assert_int_le(soon, 6);
+        ck_assert_int_eq(soon + taken(pic, 2190), 20);
+        ck_assert_int_eq(taken(pic, 3190), 10);
+        rig_out(r, 0x21, 0xff);
+        at(4190);
+        rig_out(r, 0x21, 0xfe);
+        ck_assert_int_le(taken(pic, 5190), 11);
+        rig_free(r);
+    }
+}
+END_TEST
+
 START_TEST(access_modes)
 {
     start();
@@ -390,6 +454,7 @@ int main(void)
         &mode4_software_strobe,
         &mode5_hardware_strobe,
         &late_service_loses_no_interrupt,
+        &interrupts_that_wait_are_not_lost,
         &access_modes,
         &latch_holds,
         &read_back,
