@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_line(const char *fmt, va_list ap)
+static void print_line(FILE *out, const char *fmt, va_list ap)
 {
     char line[1024];
     vsnprintf(line, sizeof line, fmt, ap);
-    fprintf(stderr, "prescient: %s\n", line);
+    fprintf(out, "prescient: %s\n", line);
 }
 
 bool error_set(struct error *err, const char *fmt, ...)
@@ -29,7 +29,7 @@ void die(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    print_line(fmt, ap);
+    print_line(stderr, fmt, ap);
     va_end(ap);
     exit(1);
 }
@@ -40,7 +40,7 @@ void log_line(struct log *log, const char *fmt, ...)
         return;
     va_list ap;
     va_start(ap, fmt);
-    print_line(fmt, ap);
+    print_line(stderr, fmt, ap);
     va_end(ap);
 }
 
@@ -63,11 +63,11 @@ static bool log_remember(struct log *log, const char *fmt, u64 key)
 
 void log_once(struct log *log, u64 key, const char *fmt, ...)
 {
-    if (!log || !log_remember(log, fmt, key) || log->quiet)
+    if (!log || !log_remember(log, fmt, key) || !log->oddities)
         return;
     va_list ap;
     va_start(ap, fmt);
-    print_line(fmt, ap);
+    print_line(log->oddities, fmt, ap);
     va_end(ap);
 }
 

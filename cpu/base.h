@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -46,14 +47,15 @@ struct log {
     const void *seen[256]; /* hash set of (format, key) pairs already told; the format's address */
     u64 seen_key[256];     /* the key that goes with seen[] */
     unsigned count;        /* entries in use; when full, new messages are dropped */
-    bool quiet;            /* tests: count, do not print */
+    FILE *oddities;        /* where log_once prints; NULL: it only counts */
+    bool quiet;            /* log_line does not print */
 };
 
 /* Prints "prescient: ..." on stderr unless the log is quiet. log may be NULL: prints. */
 void log_line(struct log *log, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Like log_line, but only the first time that this format comes with this key (a port, an address,
- * ...). */
+/* Tells an oddity of the guest, the first time that this format comes with this key (a port, an
+ * address, ...). */
 void log_once(struct log *log, u64 key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Allocation that never returns NULL: when memory is exhausted the process ends with one clear

@@ -22,6 +22,7 @@ enum item {
     ITEM_MMU = 32,
     ITEM_CPU = 64,
     ITEM_TRANSLATE = 128,
+    ITEM_GUEST_ERRORS = 256,
 };
 enum { MAX_RANGES = 16 };
 
@@ -29,10 +30,15 @@ static const struct {
     const char *name;
     enum item item;
 } items[] = {
-    {"in_asm", ITEM_IN_ASM},   {"op", ITEM_OP},
-    {"out_asm", ITEM_OUT_ASM}, {"exec", ITEM_EXEC},
-    {"int", ITEM_INT},         {"mmu", ITEM_MMU},
-    {"cpu", ITEM_CPU},         {"translate", ITEM_TRANSLATE},
+    {"in_asm", ITEM_IN_ASM},
+    {"op", ITEM_OP},
+    {"out_asm", ITEM_OUT_ASM},
+    {"exec", ITEM_EXEC},
+    {"int", ITEM_INT},
+    {"mmu", ITEM_MMU},
+    {"cpu", ITEM_CPU},
+    {"translate", ITEM_TRANSLATE},
+    {"guest_errors", ITEM_GUEST_ERRORS},
 };
 
 struct trace {
@@ -158,8 +164,8 @@ static bool parse_items(struct trace *t, const char *text, struct error *err)
             n++;
         if (n == ARRAY_LEN(items))
             return error_set(err,
-                             "-d %.*s: in_asm, op, out_asm, exec, int, mmu, cpu and translate can "
-                             "be logged",
+                             "-d %.*s: in_asm, op, out_asm, exec, int, mmu, cpu, translate and "
+                             "guest_errors can be logged",
                              (int)len, text);
         t->items |= items[n].item;
         text += len + (text[len] == ',');
@@ -202,6 +208,7 @@ static void connect(struct trace *t)
     t->tracer = (struct cpu_tracer){.event = t->items & ITEM_INT ? on_event : NULL,
                                     .walked = t->items & ITEM_MMU ? on_walked : NULL};
     t->cpu->tracer = &t->tracer;
+    t->cpu->log->oddities = t->items & ITEM_GUEST_ERRORS ? t->out : NULL;
     if (t->cpu->translator)
         translate_observe(t->cpu, &t->observer);
     if (t->verify)
@@ -251,6 +258,7 @@ void trace_free(struct trace *t)
                 insns, blocks, once, t->differences);
     }
     t->cpu->tracer = NULL;
+    t->cpu->log->oddities = NULL;
     disasm_free(t->disasm);
     if (t->out != stderr)
         fclose(t->out);

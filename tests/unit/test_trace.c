@@ -19,6 +19,7 @@ static void setup(void)
     cpu = engine_setup_translated(TRANSLATE_CHECKED, H_CACHE);
     strcpy(name + strlen(name) - 6, "XXXXXX");
     close(mkstemp(name));
+    PUT_AT(H_HANDLER + 16 * VEC_UD, HLT);
 }
 
 static void teardown(void)
@@ -33,7 +34,6 @@ static void run(char *items, char *filter)
     struct options o = {.debug = items, .debug_file = name, .debug_filter = filter};
     struct trace *t;
     ck_assert(trace_new(&t, cpu, &o, NULL, NULL, &err));
-    PUT_AT(H_HANDLER + 16 * VEC_UD, HLT);
     PUT_AT(H_CODE, 0xb8, 1, 0, 0, 0, 0xff, 0x05, 0, 0, 5, 0, 0x0f, 0x0b);
     run_from(H_CODE);
     trace_free(t);
@@ -76,6 +76,18 @@ START_TEST(a_filter_leaves_out_the_rest)
 }
 END_TEST
 
+/* Twice to one address where nobody is. */
+START_TEST(what_the_guest_does_wrong)
+{
+    PUT_AT(H_HANDLER + 16 * VEC_UD, 0xa3, 0, 0, 0, 0xe0, HLT);
+    run((char *)"int", NULL);
+    ck_assert_ptr_null(strstr(text, "unmapped"));
+    PUT_AT(H_HANDLER + 16 * VEC_UD, 0xa3, 0, 0, 0, 0xf0, 0xa3, 0, 0, 0, 0xf0, HLT);
+    run((char *)"guest_errors", NULL);
+    ck_assert_str_eq(text, "prescient: write of unmapped memory at 0xf0000000\n");
+}
+END_TEST
+
 START_TEST(mistakes)
 {
     static const struct options bad[] = {
@@ -101,6 +113,7 @@ int main(void)
     tcase_add_test(t, code_and_what_it_became);
     tcase_add_test(t, what_happens);
     tcase_add_test(t, a_filter_leaves_out_the_rest);
+    tcase_add_test(t, what_the_guest_does_wrong);
     tcase_add_test(t, mistakes);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
