@@ -9,7 +9,7 @@
 #include "cpu/flags.h"
 #include "cpu/operand.h"
 
-enum { ATTENTION_EVERY = 4096 }; /* iterations of the slow path between two looks */
+enum { ATTENTION_EVERY = 256 }; /* iterations of the slow path between two looks */
 
 struct string_run string_run(struct cpu *cpu, unsigned seg, u64 off, u64 mask, enum access access)
 {

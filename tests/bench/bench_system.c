@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <time.h>
 
 #include "cpu/control.h"
@@ -17,7 +16,7 @@
 
 /* Where things are, linear = physical. */
 enum {
-    RAM = 0x400000,
+    RAM = 0x1000000,
     GDT = 0x1000,
     IDT = 0x2000,
     TSS = 0x3000,
@@ -28,16 +27,24 @@ enum {
     DATA = 0x30000,
     USER_STACK = 0x48000,
     KERNEL_STACK = 0x58000,
+    CHAIN = 0x100000, /* LINKS blocks of code, one each LINK_SIZE bytes */
+    SOURCE = 0x400000,
+    TARGET = 0x800000,
 };
+enum { LINKS = 4096, LINK_SIZE = 64 };
 enum { CODE0 = 0x08, DATA0 = 0x10, CODE3 = 0x1b, DATA3 = 0x23, TASK = 0x28, VECTOR = 0x80 };
-enum { STEPS = 20000, ROUNDS = 20, KICKS = 400, KICK_US = 400, PORT = 0x60, DONE = 0x61 };
+enum { STEPS = 20000, ROUNDS = 20, KICKS = 400, KICK_NS = 300000, PORT = 0x60, DONE = 0x61 };
 
 struct bench {
     struct cpu *cpu;       /* paging on, flat */
     struct ioports *ports; /* a device at PORT and DONE */
-    u64 raised;            /* when the interrupt was raised last */
-    u64 late[KICKS];       /* how long each took to its handler */
-    unsigned kicks;        /* entries of late */
+    timer_t timer;         /* of the host, raises the interrupt */
+    u64 deadline;          /* when it was to do so */
+    u64 raised;            /* when it did */
+    u64 late[KICKS];       /* how long each took from then to its handler, */
+    u64 whole[KICKS];      /* and from its deadline */
+    unsigned kicks;        /* entries of both */
+    u32 random;            /* state of a generator */
     const char *only;      /* what the names of the measurements contain that are wanted */
 };
 
@@ -64,13 +71,31 @@ static u32 port_read(void *dev, u16 port, unsigned size)
     return 0x5a;
 }
 
+static u32 random_below(struct bench *b, u32 end)
+{
+    b->random = b->random * 1664525 + 1013904223;
+    return (u32)((u64)b->random * end >> 32);
+}
+
+/* The next interrupt, at any place of what the guest repeats. */
+static void raise_later(struct bench *b)
+{
+    b->deadline = host_time(NULL) + KICK_NS / 2 + random_below(b, KICK_NS);
+    struct itimerspec when = {
+        .it_value = {(time_t)(b->deadline / NS_PER_SEC), (long)(b->deadline % NS_PER_SEC)}};
+    timer_settime(b->timer, TIMER_ABSTIME, &when, NULL);
+}
+
 /* The interrupt's handler is here. */
 static void port_write(void *dev, u16 port, u32 value, unsigned size)
 {
     struct bench *b = dev;
+    u64 now = host_time(NULL);
     (void)port, (void)value, (void)size;
-    if (b->kicks < KICKS)
-        b->late[b->kicks++] = host_time(NULL) - b->raised;
+    b->late[b->kicks] = now - b->raised;
+    b->whole[b->kicks] = now - b->deadline;
+    if (++b->kicks < KICKS)
+        raise_later(b);
     else
         cpu_attention(b->cpu, ATTENTION_KICK);
 }
@@ -96,7 +121,8 @@ static void on_timer(int sig, siginfo_t *info, void *context)
     (void)sig, (void)info;
     kicked->raised = host_time(NULL);
     cpu_set_intr(kicked->cpu, true);
-    kicked->cpu->engine.interrupted(kicked->cpu, context);
+    if (kicked->cpu->engine.interrupted)
+        kicked->cpu->engine.interrupted(kicked->cpu, context);
 }
 
 /* The guest */
@@ -223,12 +249,14 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* From the host's signal to the first instruction of the handler, in wall-clock time. */
+/* From the host's signal to the first instruction of the handler, and from the moment for which the
+ * timer was set, in wall-clock time. */
 static void measure_latency(struct bench *b, const char *name, const u8 *code, size_t size)
 {
     static const u8 handler[] = {0xe6, DONE, 0xcf}; /* out DONE, al; iret */
-    const struct itimerval on = {{0, KICK_US}, {0, KICK_US}}, off = {0};
-    if (!strstr(name, b->only))
+    char text[64];
+    snprintf(text, sizeof text, "interrupt in %s", name);
+    if (!strstr(text, b->only))
         return;
     put(b, KERNEL, code, size);
     put(b, HANDLER, handler, sizeof handler);
@@ -236,18 +264,75 @@ static void measure_latency(struct bench *b, const char *name, const u8 *code, s
     start(b, 0);
     b->kicks = 0;
     kicked = b;
-    setitimer(ITIMER_REAL, &on, NULL);
+    raise_later(b);
     while (b->kicks < KICKS) {
         atomic_fetch_and(&b->cpu->attention, ~(u32)ATTENTION_KICK);
         interp_run(b->cpu, UINT64_MAX);
     }
-    setitimer(ITIMER_REAL, &off, NULL);
     qsort(b->late, KICKS, sizeof *b->late, by_value);
-    printf("  %-50s %8.1f us in the middle, %.1f us the last of %u\n", name,
-           (double)b->late[KICKS / 2] / 1e3, (double)b->late[KICKS - 1] / 1e3, KICKS);
+    qsort(b->whole, KICKS, sizeof *b->whole, by_value);
+    printf("  %-50s %8.1f us in the middle, worst of %u %.1f us; from the deadline %.1f, %.1f us\n",
+           text, (double)b->late[KICKS / 2] / 1e3, KICKS, (double)b->late[KICKS - 1] / 1e3,
+           (double)b->whole[KICKS / 2] / 1e3, (double)b->whole[KICKS - 1] / 1e3);
 }
 
-static void measure_engine(struct log *log, const char *only, bool translated)
+/* Blocks that lead from one to the next all over 64 pages, and back to the first. */
+static void make_chain(struct bench *b, bool indirect)
+{
+    static u32 order[LINKS];
+    for (u32 n = 0; n < LINKS; n++)
+        order[n] = n;
+    for (u32 n = LINKS - 1; n > 1; n--) { /* the first stays */
+        u32 other = 1 + random_below(b, n), kept = order[n];
+        order[n] = order[other];
+        order[other] = kept;
+    }
+    for (u32 n = 0; n < LINKS; n++) {
+        u32 at = CHAIN + order[n] * LINK_SIZE, to = CHAIN + order[(n + 1) % LINKS] * LINK_SIZE;
+        u8 direct[] = {0x40, 0xe9, 0, 0, 0, 0};                  /* inc eax; jmp to */
+        u8 by_register[] = {0x40, 0xbb, 0, 0, 0, 0, 0xff, 0xe3}; /* inc eax; mov ebx, to; jmp ebx */
+        store_le32(direct + 2, to - (at + sizeof direct));
+        store_le32(by_register + 2, to);
+        put(b, at, indirect ? by_register : direct, indirect ? sizeof by_register : sizeof direct);
+    }
+}
+
+static void measure_latencies(struct bench *b)
+{
+#define TO_CHAIN "\xb8\x00\x00\x10\x00\xff\xe0" /* mov eax, CHAIN; jmp eax */
+    measure_latency(b, "a loop of INC", BYTES("\x40\xeb\xfd"));
+    make_chain(b, false);
+    measure_latency(b, "a chain of 4,096 blocks", BYTES(TO_CHAIN));
+    make_chain(b, true);
+    measure_latency(b, "the same, by indirect jumps", BYTES(TO_CHAIN));
+    /* mov esi, SOURCE; 1: add [esi], eax; add esi, 40h; cmp esi, TARGET; jb 1b; jmp */
+    measure_latency(b, "reads and writes over 4 MiB",
+                    BYTES("\xbe\x00\x00\x40\x00\x01\x06\x83\xc6\x40"
+                          "\x81\xfe\x00\x00\x80\x00\x72\xf3\xeb\xec"));
+    /* mov edi, TARGET; mov ecx, 100000h; rep stosd; jmp */
+    measure_latency(b, "REP STOSD of 4 MiB",
+                    BYTES("\xbf\x00\x00\x80\x00\xb9\x00\x00\x10\x00\xf3\xab\xeb\xf2"));
+    /* mov esi, SOURCE; mov edi, TARGET; mov ecx, 400000h; rep movsb; jmp */
+    measure_latency(b, "REP MOVSB of 4 MiB",
+                    BYTES("\xbe\x00\x00\x40\x00\xbf\x00\x00\x80\x00"
+                          "\xb9\x00\x00\x40\x00\xf3\xa4\xeb\xed"));
+    /* std; mov esi, SOURCE + 3ffffch; mov edi, TARGET + 3ffffch; mov ecx, 100000h; rep movsd; jmp
+     */
+    measure_latency(b, "REP MOVSD of 4 MiB, downwards",
+                    BYTES("\xfd\xbe\xfc\xff\x7f\x00\xbf\xfc\xff\xbf\x00"
+                          "\xb9\x00\x00\x10\x00\xf3\xa5\xeb\xed"));
+#undef TO_CHAIN
+}
+
+/* How instructions are run. */
+struct engine {
+    const char *name;         /* for people */
+    bool translated;          /* by the translator: */
+    enum translate_tier tier; /* which code it makes */
+    bool latency_only;        /* the other measurements say nothing new */
+};
+
+static void measure_engine(struct log *log, const char *only, const struct engine *engine)
 {
     static const struct ioport_ops ops = {.read = port_read, .write = port_write, .max_size = 1};
     struct error err = {0};
@@ -260,7 +345,7 @@ static void measure_engine(struct log *log, const char *only, bool translated)
     clock_init(&clock, host_time, NULL);
     b->cpu = cpu_new(mem, &clock, log);
     interp_init(b->cpu);
-    if (translated && !translate_init(b->cpu, 4 << 20, TRANSLATE_AUTO, &err))
+    if (engine->translated && !translate_init(b->cpu, 16 << 20, engine->tier, &err))
         die("%s", err.text);
     b->ports = ioports_new(log);
     if (!ioport_add(b->ports, PORT, 2, &ops, b, "bench", &err))
@@ -268,16 +353,18 @@ static void measure_engine(struct log *log, const char *only, bool translated)
     b->cpu->bus = (struct cpu_bus){
         .opaque = b, .io_read = bus_read, .io_write = bus_write, .acknowledge = acknowledge};
     make_tables(b);
-    printf("%s:\n", translated ? "translator" : "interpreter");
-    measure_calls(b);
-    measure_instructions(b);
-    if (translated) {
-        measure_latency(b, "interrupt in a loop of INC", BYTES("\x40\xeb\xfd"));
-        /* mov edi, DATA; mov ecx, 4000h; rep stosd; jmp */
-        measure_latency(b, "interrupt in a loop of REP STOSD",
-                        BYTES("\xbf\x00\x00\x10\x00\xb9\x00\x00\x04\x00\xf3\xab\xeb\xf2"));
-        translate_free(b->cpu);
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+    if (timer_create(CLOCK_MONOTONIC, &event, &b->timer) < 0)
+        die("the host has no timer to spare");
+    printf("%s:\n", engine->name);
+    if (!engine->latency_only) {
+        measure_calls(b);
+        measure_instructions(b);
     }
+    measure_latencies(b);
+    timer_delete(b->timer);
+    if (engine->translated)
+        translate_free(b->cpu);
     ioports_free(b->ports);
     interp_free(b->cpu);
     cpu_free(b->cpu);
@@ -293,7 +380,15 @@ int main(int argc, char **argv)
     struct sigaction action = {.sa_sigaction = on_timer,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     sigaction(SIGALRM, &action, NULL);
-    measure_engine(&log, only, false);
-    measure_engine(&log, only, true);
+    static const struct engine engines[] = {
+        {.name = "interpreter"},
+        {.name = "translator, accesses checked",
+         .translated = true,
+         .tier = TRANSLATE_CHECKED,
+         .latency_only = true},
+        {.name = "translator, by windows", .translated = true, .tier = TRANSLATE_AUTO},
+    };
+    for (unsigned n = 0; n < ARRAY_LEN(engines); n++)
+        measure_engine(&log, only, &engines[n]);
     return 0;
 }
