@@ -62,10 +62,10 @@ static size_t read_code(struct disasm *d, u64 at, bool physical, u8 *bytes)
     return n;
 }
 
-static void add_symbol(struct disasm *d, u64 address, struct text *t)
+void disasm_name(struct disasm *d, u64 address, struct text *t)
 {
     char name[128];
-    if (*symbols_name(d->symbols, address, name, sizeof name))
+    if (d->symbols && *symbols_name(d->symbols, address, name, sizeof name))
         text_add(t, " <%s>", name);
 }
 
@@ -84,7 +84,7 @@ static void note_memory(struct disasm *d, const struct insn *i, const struct ope
     u64 lin = effective_address(d->cpu, i);
     unsigned size = o->size && o->size <= 8 ? o->size : 0;
     text_add(t, " [%08" PRIx64 "]", lin);
-    add_symbol(d, lin, t);
+    disasm_name(d, lin, t);
     if (size && mem_peek(d->cpu, lin, bytes, size) == size)
         text_add(t, " = %" PRIx64, load_le64(bytes));
     else if (size)
@@ -96,7 +96,7 @@ static void note_branch(struct disasm *d, const struct insn *i, u64 next, struct
 {
     const struct insn_info *info = insn_info(i->row);
     u64 target = (next + (u64)i->imm) & (i->opsize == 2 ? 0xffff : 0xffffffff);
-    add_symbol(d, (u32)(d->cpu->seg[SEG_CS].base + target), t);
+    disasm_name(d, (u32)(d->cpu->seg[SEG_CS].base + target), t);
     if (info->flags_read && info->name[0] == 'j')
         text_add(t, flags_condition(d->cpu->aflags, i->opcode & 15) ? " taken" : " not taken");
 }
@@ -118,6 +118,14 @@ static void add_bytes(const u8 *bytes, unsigned len, struct text *t)
 {
     for (unsigned n = 0; n < len && n < BYTES_SHOWN; n++)
         text_add(t, "%02x%s", bytes[n], n == BYTES_SHOWN - 1 && len > BYTES_SHOWN ? ".." : " ");
+}
+
+void disasm_target(struct disasm *d, u64 at, enum code_mode mode, const u8 *bytes, size_t avail,
+                   struct text *t)
+{
+    struct insn i;
+    if (decode(bytes, avail, mode, &i) == DECODE_OK && i.op[0].kind == OPND_REL)
+        disasm_name(d, (u32)(at + i.len + (u64)i.imm), t);
 }
 
 unsigned disasm_line(struct disasm *d, u64 at, enum code_mode mode, bool physical, bool annotate,
@@ -149,8 +157,8 @@ unsigned disasm_line(struct disasm *d, u64 at, enum code_mode mode, bool physica
     if (annotate && known) {
         text_pad(t, NOTE_COLUMN);
         annotate_insn(d, &i, at - d->cpu->seg[SEG_CS].base + len, t);
-    } else if (known && i.op[0].kind == OPND_REL) {
-        add_symbol(d, (u32)(at + len + (u64)i.imm), t); /* where a near branch leads to */
+    } else {
+        disasm_target(d, at, mode, bytes, avail, t);
     }
     text_add(t, "\n");
     if (count)

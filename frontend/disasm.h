@@ -24,5 +24,10 @@ unsigned disasm_line(struct disasm *d, u64 at, enum code_mode mode, bool physica
  * length, 1 when it is none. */
 unsigned disasm_bytes(struct disasm *d, u64 at, enum code_mode mode, const u8 *bytes, size_t avail,
                       struct text *t);
+/* " <name>" of an address, if it has one. */
+void disasm_name(struct disasm *d, u64 address, struct text *t);
+/* The same of where a near branch leads to; nothing for other instructions. */
+void disasm_target(struct disasm *d, u64 at, enum code_mode mode, const u8 *bytes, size_t avail,
+                   struct text *t);
 
 #endif

@@ -534,10 +534,12 @@ static bool open_debuggers(struct machine *m, struct error *err)
     m->events = o->events;
     bool monitor = o->monitor && strcmp(o->monitor, "none");
     if (!monitor && !o->gdb && !o->magic_break && !o->start_paused && !o->events.exceptions &&
-        !o->events.triple && !listeners_wanted(o))
+        !o->events.triple && !listeners_wanted(o) && !o->debug)
         return true;
     if (!monitor_load_symbols(ensure_monitor(m), err))
         return false;
+    if (o->debug)
+        trace_set_symbols(m->trace, monitor_symbols(m->monitor));
     if (monitor) {
         if (!(m->chardev[CHARDEV_MONITOR] = chardev_listen(o->monitor, err)))
             return false;

@@ -483,6 +483,11 @@ bool monitor_load_symbols(struct monitor *mon, struct error *err)
     return true;
 }
 
+struct symbols *monitor_symbols(struct monitor *mon)
+{
+    return mon->symbols;
+}
+
 static bool condition_holds(void *opaque, struct breakpoint *b)
 {
     struct monitor *mon = opaque;

@@ -17,6 +17,7 @@ void monitor_free(struct monitor *mon); /* NULL is allowed */
 /* Symbols of -symbols and of an ELF -kernel, unless they were loaded before. False with *err set.
  */
 bool monitor_load_symbols(struct monitor *mon, struct error *err);
+struct symbols *monitor_symbols(struct monitor *mon);
 
 /* Talks to whoever is at the other side of a back end. */
 void monitor_attach(struct monitor *mon, struct chardev *dev);

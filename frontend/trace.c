@@ -24,7 +24,8 @@ enum item {
     ITEM_TRANSLATE = 128,
     ITEM_GUEST_ERRORS = 256,
 };
-enum { MAX_RANGES = 16 };
+enum { MAX_RANGES = 16, LINUX_BLOCKS = 64 };
+#define LINUX_FIRST 0xc0000000u /* where its half of the addresses begins */
 
 static const struct {
     const char *name;
@@ -44,6 +45,8 @@ static const struct {
 struct trace {
     struct cpu *cpu;                     /* what is logged */
     FILE *out;                           /* where to */
+    struct symbols *symbols;             /* names of the guest's addresses, or NULL */
+    u64 blocks;                          /* translated while there are no names */
     struct disasm *disasm;               /* code as text */
     unsigned items;                      /* enum item */
     u64 first[MAX_RANGES];               /* -dfilter: ranges of code addresses */
@@ -90,15 +93,36 @@ static void print_cpu(struct trace *t)
             (u32)c->cr4);
 }
 
+/* The rest of a line about code at lin: its name. */
+static void end_line(struct trace *t, u64 lin)
+{
+    struct text name = {0};
+    disasm_name(t->disasm, lin, &name);
+    fprintf(t->out, "%s\n", name.len ? name.data : "");
+    text_free(&name);
+}
+
 static void on_runs(void *opaque, u32 lin)
 {
     struct trace *t = opaque;
     if (!wanted(t, lin))
         return;
-    if (t->items & ITEM_EXEC)
-        fprintf(t->out, "Trace 0: %08x [%" PRIu64 "]\n", lin, t->cpu->icount);
+    if (t->items & ITEM_EXEC) {
+        fprintf(t->out, "Trace 0: %08x [%" PRIu64 "]", lin, t->cpu->icount);
+        end_line(t, lin);
+    }
     if (t->items & ITEM_CPU)
         print_cpu(t);
+}
+
+/* Linux has names of its own, as soon as it is unpacked: they are looked for ever more seldom. */
+static void look_for_linux(struct trace *t, u32 lin)
+{
+    if (!t->symbols || symbols_count(t->symbols) || lin < LINUX_FIRST)
+        return;
+    u64 n = ++t->blocks;
+    if (n >= LINUX_BLOCKS && !(n & (n - 1)))
+        symbols_add_linux(t->symbols, t->cpu->mem);
 }
 
 static void on_translated(void *opaque, const struct observed *b)
@@ -106,6 +130,7 @@ static void on_translated(void *opaque, const struct observed *b)
     struct trace *t = opaque;
     struct trace_sides sides = {t->items & ITEM_IN_ASM, t->items & ITEM_OP,
                                 t->items & ITEM_OUT_ASM};
+    look_for_linux(t, b->lin);
     if (wanted(t, b->lin))
         trace_block(t->out, t->disasm, b, sides);
 }
@@ -124,7 +149,7 @@ static void on_event(struct cpu_tracer *tracer, unsigned vector, u32 error, bool
         fprintf(t->out, " CR2=%08x", (u32)c->cr2);
     else
         fprintf(t->out, " EAX=%08x", (u32)c->regs[RAX]);
-    fputc('\n', t->out);
+    end_line(t, here(c));
     if (t->items & ITEM_CPU)
         print_cpu(t);
 }
@@ -241,6 +266,13 @@ bool trace_new(struct trace **trace, struct cpu *cpu, const struct options *o,
     }
     connect(t);
     return true;
+}
+
+void trace_set_symbols(struct trace *t, struct symbols *symbols)
+{
+    disasm_free(t->disasm);
+    t->disasm = disasm_new(t->cpu, symbols);
+    t->symbols = symbols;
 }
 
 void trace_free(struct trace *t)

@@ -4,12 +4,15 @@
 
 #include <inttypes.h>
 
-/* One instruction: address, bytes, text. Returns its length. */
-static unsigned print_insn(FILE *out, struct disasm *d, enum code_mode mode, u64 at,
+/* One instruction: address, bytes, text; the guest's with the name of where it leads to. Returns
+ * its length. */
+static unsigned print_insn(FILE *out, struct disasm *d, enum code_mode mode, bool guest, u64 at,
                            const u8 *bytes, unsigned avail)
 {
     struct text t = {0};
     unsigned len = disasm_bytes(d, at, mode, bytes, avail, &t);
+    if (guest)
+        disasm_target(d, at, mode, bytes, avail, &t);
     fprintf(out, "%08" PRIx64 "  ", at);
     for (unsigned n = 0; n < (len > 10 ? len : 10); n++)
         fprintf(out, n < len ? "%02x " : "   ", bytes[n < len ? n : 0]);
@@ -23,7 +26,7 @@ static void print_host(FILE *out, struct disasm *d, const u8 *code, u64 pc, unsi
 {
     while (from < to) {
         fputs("      ", out);
-        from += print_insn(out, d, MODE_64, pc + from, code + from, to - from);
+        from += print_insn(out, d, MODE_64, false, pc + from, code + from, to - from);
         fputc('\n', out);
     }
 }
@@ -31,14 +34,18 @@ static void print_host(FILE *out, struct disasm *d, const u8 *code, u64 pc, unsi
 void trace_block(FILE *out, struct disasm *d, const struct observed *b, struct trace_sides sides)
 {
     const u64 pc = (u64)(uintptr_t)b->host_code;
-    fprintf(out, "----------------\nblock %08x: %u instructions, %u bytes, %u bytes of host code\n",
-            b->lin, b->count, b->bytes, b->host_bytes);
+    struct text name = {0};
+    disasm_name(d, b->lin, &name);
+    fprintf(out,
+            "----------------\nblock %08x%s: %u instructions, %u bytes, %u bytes of host code\n",
+            b->lin, name.len ? name.data : "", b->count, b->bytes, b->host_bytes);
+    text_free(&name);
     if (sides.host)
         print_host(out, d, b->host_code, pc, 0, b->insn[0].host);
     for (unsigned n = 0; n < b->count; n++) {
         const struct observed_insn *i = &b->insn[n];
         if (sides.guest || sides.verdict) {
-            print_insn(out, d, b->code_mode, b->lin + i->guest, b->code + i->guest,
+            print_insn(out, d, b->code_mode, true, b->lin + i->guest, b->code + i->guest,
                        b->bytes - i->guest);
             fprintf(out, "%s%s\n", sides.verdict ? "; " : "", sides.verdict ? i->verdict : "");
         }

@@ -6,13 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/symbols.h"
 #include "frontend/trace.h"
 #include "tests/unit/engine_harness.h"
 
 static struct cpu *cpu;
 static struct error err;
 static char name[] = "/tmp/prescient-trace-XXXXXX";
-static char text[65536]; /* the log */
+static char text[65536];        /* the log */
+static struct symbols *symbols; /* names, or NULL */
 
 static void setup(void)
 {
@@ -34,6 +36,8 @@ static void run(char *items, char *filter)
     struct options o = {.debug = items, .debug_file = name, .debug_filter = filter};
     struct trace *t;
     ck_assert(trace_new(&t, cpu, &o, NULL, NULL, &err));
+    if (symbols)
+        trace_set_symbols(t, symbols);
     PUT_AT(H_CODE, 0xb8, 1, 0, 0, 0, 0xff, 0x05, 0, 0, 5, 0, 0x0f, 0x0b);
     run_from(H_CODE);
     trace_free(t);
@@ -76,6 +80,23 @@ START_TEST(a_filter_leaves_out_the_rest)
 }
 END_TEST
 
+START_TEST(names_where_they_are_known)
+{
+    symbols = symbols_new();
+    symbols_add(symbols, H_CODE - 4, 0x100, "first", 5);
+    symbols_add(symbols, H_HANDLER + 16 * VEC_UD, 0x10, "handler", 7);
+    symbols_ready(symbols);
+    PUT_AT(H_HANDLER + 16 * VEC_UD, 0xe9, 0, 0, 0, 0, HLT);
+    run((char *)"in_asm,op,exec,int", NULL);
+    ck_assert_ptr_nonnull(strstr(text, "block 00010000 <first+0x4>: 3 instructions"));
+    ck_assert_ptr_nonnull(strstr(text, "jmp 0x20065 <handler+0x5>"));
+    ck_assert_ptr_nonnull(strstr(text, "Trace 0: 00010000 [0] <first+0x4>\n"));
+    ck_assert_ptr_nonnull(strstr(text, "EAX=00000001 <first+0xf>\n"));
+    symbols_free(symbols);
+    symbols = NULL;
+}
+END_TEST
+
 /* Twice to one address where nobody is. */
 START_TEST(what_the_guest_does_wrong)
 {
@@ -113,6 +134,7 @@ int main(void)
     tcase_add_test(t, code_and_what_it_became);
     tcase_add_test(t, what_happens);
     tcase_add_test(t, a_filter_leaves_out_the_rest);
+    tcase_add_test(t, names_where_they_are_known);
     tcase_add_test(t, what_the_guest_does_wrong);
     tcase_add_test(t, mistakes);
     suite_add_tcase(s, t);
