@@ -1,6 +1,8 @@
 /* Memory operands of translated code: the offset, the check of the segment, and that of the
  * software TLB (SDM vol. 3, chapters 3 to 5). */
 /* SPDX-License-Identifier: MIT */
+#include "cpu/decode.h"
+#include "cpu/exec.h"
 #include "translate/generate.h"
 
 struct host_mem guest_ea(const struct insn *i)
@@ -186,17 +188,30 @@ struct host_mem lower_linear(struct generator *g, unsigned n, unsigned size, boo
     return lower_checked(g, n, size, write);
 }
 
-/* Tier 2: one register and a displacement are added to the window's base as they are; what leaves
- * the 4 GiB ends in the guard zones. Other forms have to wrap first, which an addressing form of
- * 32 bits does in the same instruction. */
-static struct host_mem direct_operand(const struct generator *g, const struct insn *i)
+/* Hosts split these in two when their address has two registers, which costs more than the base of
+ * GS does. */
+static bool splits(const struct scanned *s)
 {
+    return s->access == SCAN_READ && (s->insn.exec == exec_cmp || s->insn.exec == exec_test ||
+                                      (insn_info(s->insn.row)->class == CLASS_FPU && !s->sse));
+}
+
+/* Tier 2: one register and a displacement are added to the window's base as they are; what leaves
+ * the 4 GiB ends in the guard zones. ESP's has been added. Other forms have to wrap first, which an
+ * addressing form of 32 bits does in the same instruction. */
+static struct host_mem direct_operand(const struct generator *g, const struct scanned *s)
+{
+    const struct insn *i = &s->insn;
     struct host_mem ea = guest_ea(i);
     bool near = ea.disp < 1 << 30 && ea.disp >= -(1 << 30);
     if (ea.base == HOST_NONE && ea.index != HOST_NONE && !ea.scale) {
         ea.base = ea.index;
         ea.index = HOST_NONE;
     }
+    if (near && ea.base == HOST_OF_ESP && ea.index == HOST_NONE)
+        return ea;
+    if (near && ea.index == HOST_NONE && ea.base != HOST_NONE && splits(s))
+        return (struct host_mem){ea.base, HOST_NONE, MEM_GS, ea.disp};
     if (near && ea.index == HOST_NONE && (ea.base != HOST_NONE || ea.disp >= 0))
         return (struct host_mem){REG_BASE, ea.base, 0, ea.disp};
     if (range_small(g, i))
@@ -210,7 +225,7 @@ struct host_mem lower_operand(struct generator *g, unsigned n, unsigned size, bo
     const struct insn *i = &g->s->insn[n].insn;
     bool flat = mode_reach(g->s->mode, i->seg) == REACH_FLAT && !(i->seg == SEG_CS && write);
     if (g->windowed && i->addrsize == 4 && flat && !g->disp_from)
-        return direct_operand(g, i);
+        return direct_operand(g, &g->s->insn[n]);
     lower_offset(g, i);
     return lower_access(g, n, i->seg, i->addrsize, size, write);
 }
@@ -225,6 +240,8 @@ struct host_mem lower_stack(struct generator *g, unsigned n, unsigned reg, s32 d
                             bool write)
 {
     unsigned width = mode_stack_width(g->s->mode);
+    if (stack_direct(g) && reg == HOST_OF_ESP)
+        return (struct host_mem){(u8)reg, HOST_NONE, 0, disp};
     if (stack_direct(g))
         return (struct host_mem){REG_BASE, (u8)reg, 0, disp};
     if (disp)

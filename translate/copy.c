@@ -165,9 +165,9 @@ bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct h
     if ((use.high && use.esp) || (use.ch && (m || by_cl)) || (bracket && m))
         return false;
     if (m && use.high) {
-        u8 form = m->scale & MEM_GS32;
+        u8 form = m->scale & (MEM_GS | MEM_GS32);
         m->scale &= 3;
-        if (form)
+        if (form & MEM_GS32)
             emit_lea32(e, SCRATCH_TEST, *m);
         else
             emit_lea64(e, SCRATCH_TEST, *m);

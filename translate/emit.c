@@ -47,10 +47,10 @@ static unsigned high_bit(u8 reg)
 void emit_op_mem(struct emit *e, const struct host_op *op, unsigned reg, struct host_mem m)
 {
     u8 *at = e->at;
-    if (m.scale & MEM_GS32) {
+    if (m.scale & (MEM_GS | MEM_GS32))
         *at++ = 0x65;
+    if (m.scale & MEM_GS32)
         *at++ = 0x67;
-    }
     at = put_opcode(at, op, reg >> 3, high_bit(m.index), high_bit(m.base));
     e->at = put_modrm(at, reg, m);
 }

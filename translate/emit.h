@@ -21,10 +21,10 @@ enum { EMIT_SLACK = 256 << 10 };
 struct host_mem {
     u8 base;  /* host register, or HOST_NONE */
     u8 index; /* host register but not rsp, or HOST_NONE */
-    u8 scale; /* 0-3; with MEM_GS32: the sum is cut to 32 bits and the base of GS added */
+    u8 scale; /* 0-3; with MEM_GS: the base of GS is added, with MEM_GS32 to the sum's low half */
     s32 disp; /* displacement */
 };
-enum { HOST_NONE = 0xff, MEM_GS32 = 0x80 };
+enum { HOST_NONE = 0xff, MEM_GS = 0x40, MEM_GS32 = 0x80 };
 
 static inline u64 emit_pc(const struct emit *e)
 {

@@ -30,7 +30,9 @@ enum {
 void translate_set_mode(struct translator *t, unsigned mode)
 {
     targets_select(t, mode);
-    t->cpu->access_base = t->mode[mode].bits & MODE_WINDOW ? direct_select(t) : (u64)TLB_INDEX_MASK;
+    const bool window = t->mode[mode].bits & MODE_WINDOW;
+    t->cpu->stack_base = window ? direct_select(t) : 0;
+    t->cpu->access_base = window ? t->cpu->stack_base : TLB_INDEX_MASK;
     returns_select(t);
 }
 
@@ -62,16 +64,17 @@ struct start {
     u64 place, pa;        /* place in RAM, physical address */
 };
 
-/* Did what follows a branch run often enough to become part of the block? Calls do not go on where
- * instructions are counted: what is called would see those behind the call as done. */
+/* Did what follows a branch run often enough to become part of the block? What follows a call that
+ * ran that often does, though it may not have returned yet, as in a recursion. Calls do not go on
+ * where instructions are counted: what is called would see those behind the call as done. */
 static bool follows(void *opaque, enum verdict branch, unsigned offset)
 {
     const struct start *s = opaque;
     const struct translator *t = s->t;
     if (t->unchained && !t->verify)
         return false; /* somebody counts starts of blocks */
-    if (branch != VERDICT_JCC && t->counting)
-        return false;
+    if (branch != VERDICT_JCC)
+        return !t->counting;
     return !t->threshold || interp_runs_at(t->cpu, s->pa + offset) >= t->threshold / FOLLOW_PART ||
            tblock_any(t, s->lin + offset, s->place + offset);
 }

@@ -98,6 +98,7 @@ static void gen_insn(struct generator *g, unsigned n)
     soft_begin(g, n);
     g->now = n;
     generators[g->s->insn[n].verdict](g, n);
+    gen_stack_base(g, n);
 }
 
 /* mov ecx, jump id; lea ecx, [rcx - the id it was linked under]; jrcxz over the next jmp; jmp to
@@ -213,6 +214,18 @@ static void put_map(struct generator *g)
     soft_put(g);
 }
 
+/* A short loop takes the host least when it begins a cache line. */
+static void align_loop(struct emit *e, const struct scan *s)
+{
+    enum { LINE = 64 };
+    static const u8 filler = 0xcc;
+    bool loops = false;
+    for (unsigned n = 0; n < s->count && s->bytes <= LINE; n++)
+        loops |= s->insn[n].verdict == VERDICT_JCC && scan_target_ip(s, n) == s->ip;
+    while (loops && emit_pc(e) % LINE)
+        emit_bytes(e, &filler, 1);
+}
+
 struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
                                u64 ram_offset)
 {
@@ -220,6 +233,7 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
         return NULL;
     struct generator g; /* its stubs and its map are filled in one by one */
     struct tblock *b = &t->block[t->block_count];
+    align_loop(&t->emit, s);
     u8 *start = t->emit.at;
     const bool window = s->mode & MODE_WINDOW;
     *b = (struct tblock){.lin = lin,

@@ -104,6 +104,8 @@ bool stack_direct(const struct generator *g); /* it needs no scratch register fo
 
 /* stack.c: instructions that push or pop; what commits it: uses SCRATCH_TEST. */
 void gen_move_stack(struct generator *g, s32 by);
+/* Behind an instruction that may have written ESP as any other register: adds the base again. */
+void gen_stack_base(struct generator *g, unsigned n);
 void gen_push(struct generator *g, unsigned n);
 void gen_push_mem(struct generator *g, unsigned n);
 void gen_push_sreg(struct generator *g, unsigned n);

@@ -27,7 +27,9 @@
  * the flags: addresses are computed by lea, shrx, pext and movzx, and compared by jrcxz, which is
  * why rcx is scratch and guest ecx lives elsewhere. */
 #define HOST_OF_ECX HOST_R13
-#define HOST_OF_ESP HOST_R12
+#define HOST_OF_ESP                                                                                \
+    HOST_R12 /* its low half; where there is a window, the upper one is that of REG_BASE: hosts    \
+                forward stores to loads fastest by one register */
 
 /* The host register that holds a guest register, both by number. */
 static inline unsigned host_of_gpr(unsigned reg)

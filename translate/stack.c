@@ -1,5 +1,6 @@
 /* Stack instructions of translated code, for both widths of the stack pointer (SDM vol. 1, 6.2). */
 /* SPDX-License-Identifier: MIT */
+#include "cpu/exec.h"
 #include "translate/generate.h"
 
 /* SP or ESP from a host register plus `by`; the bits above SP stay. */
@@ -9,9 +10,36 @@ static void gen_stack_from(struct generator *g, unsigned from, s32 by)
     if (g->s->mode & MODE_STACK16) {
         emit_lea32(g->e, SCRATCH_TEST, sum);
         emit_mov16(g->e, HOST_OF_ESP, SCRATCH_TEST);
+    } else if (g->s->mode & MODE_WINDOW) {
+        sum.index = from == HOST_OF_ESP ? HOST_NONE : REG_BASE;
+        emit_lea64(g->e, HOST_OF_ESP, sum);
     } else {
         emit_lea32(g->e, HOST_OF_ESP, sum);
     }
+}
+
+/* Instructions that have a 32-bit register as their first operand and always write it. */
+static bool always_writes(insn_exec *exec)
+{
+    return exec == exec_add || exec == exec_sub || exec == exec_and || exec == exec_mov ||
+           exec == exec_lea;
+}
+
+static bool is_esp(const struct operand *o)
+{
+    return o->kind == OPND_REG && o->reg == RSP && o->size == 4;
+}
+
+void gen_stack_base(struct generator *g, unsigned n)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    const bool first = is_esp(&i->op[0]);
+    const bool second = is_esp(&i->op[1]) && (i->exec == exec_xchg || i->exec == exec_xadd);
+    if (likely(!first && !second) || !(g->s->mode & MODE_WINDOW))
+        return;
+    if (!first || !always_writes(i->exec))
+        emit_mov32(g->e, HOST_OF_ESP, HOST_OF_ESP);
+    emit_lea64(g->e, HOST_OF_ESP, (struct host_mem){HOST_OF_ESP, REG_BASE, 0, 0});
 }
 
 void gen_move_stack(struct generator *g, s32 by)
@@ -41,10 +69,13 @@ void gen_push_mem(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
     unsigned size = i->opsize;
+    const bool spill = !stack_direct(g);
     emit_load(g->e, size, SCRATCH_INDEX, lower_operand(g, n, size, false));
-    emit_store32(g->e, SPILL_MEM, SCRATCH_INDEX);
+    if (spill)
+        emit_store32(g->e, SPILL_MEM, SCRATCH_INDEX);
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -(s32)size, size, true);
-    emit_load32(g->e, SCRATCH_INDEX, SPILL_MEM);
+    if (spill)
+        emit_load32(g->e, SCRATCH_INDEX, SPILL_MEM);
     emit_store(g->e, size, m, SCRATCH_INDEX);
     gen_move_stack(g, -(s32)size);
 }

@@ -36,6 +36,7 @@ static void emit_store_zero64(struct emit *e, struct host_mem m, u32 v)
 /* Guest registers, flags and XMM registers to struct cpu; uses rcx. */
 static void emit_save_state(struct emit *e)
 {
+    emit_mov32(e, HOST_OF_ESP, HOST_OF_ESP);
     for (unsigned n = 0; n < 8; n++)
         emit_op_mem(e, &op_store64, guest_reg[n], reg_mem(n));
     emit_u8(e, 0x9c); /* pushfq */
@@ -83,6 +84,8 @@ static void emit_load_state(struct emit *e)
     emit_bytes(e, flags, sizeof flags);
     for (unsigned n = 0; n < 8; n++)
         emit_load64(e, guest_reg[n], reg_mem(n));
+    emit_load64(e, HOST_RCX, CPU_MEM(stack_base));
+    emit_lea64(e, HOST_OF_ESP, (struct host_mem){HOST_OF_ESP, HOST_RCX, 0, 0});
 }
 
 static const u8 jmp_r8[] = {0x41, 0xff, 0xe0}, mov_rax_r8[] = {0x4c, 0x89, 0xc0},

@@ -293,6 +293,40 @@ START_TEST(a_segment_ends_with_its_page)
 }
 END_TEST
 
+START_TEST(the_stack_pointer_is_written_in_many_ways)
+{
+    enum { TOP = 0x50100 };
+    PUT_AT(H_CODE, 0x89, 0xe3, 0xbc, 0x00, 0x01, 0x05, 0x00, 0x6a, 1,     /* mov esp, TOP; push */
+           0x83, 0xec, 4, 0xc7, 0x04, 0x24, 2, 0, 0, 0,                   /* sub esp, 4 */
+           0x94, 0x94, 0x6a, 3,                                           /* xchg eax, esp; twice */
+           0x8d, 0x64, 0x24, 0xfc, 0xc7, 0x04, 0x24, 4, 0, 0, 0,          /* lea esp, [esp - 4] */
+           0x44, 0x4c, 0x6a, 5,                                           /* inc esp; dec esp */
+           0x31, 0xc9, 0x0f, 0xc1, 0xcc, 0x6a, 6,                         /* xadd esp, ecx */
+           0x39, 0xc9, 0x0f, 0x45, 0xe1, 0x6a, 7,                         /* cmovne esp, ecx */
+           0x54, 0x5c, 0x6a, 8,                                           /* push esp; pop esp */
+           0x89, 0xe5, 0xc8, 8, 0, 0, 0xc9, 0x89, 0xe6, 0x89, 0xdc, HLT); /* enter; leave */
+    run_from(H_CODE);
+    for (u32 n = 1; n <= 8; n++)
+        ck_assert_uint_eq(mem32(TOP - 4 * n), n);
+    ck_assert_uint_eq(cpu->regs[RSI], TOP - 32);
+    ck_assert_uint_eq(cpu->regs[RSP], cpu->regs[RBX]);
+}
+END_TEST
+
+START_TEST(the_stack_wraps_at_4_gib)
+{
+    /* mov ebx, esp; mov esp, 0; push eax; mov ecx, esp; pop edx; mov esi, esp; mov esp, ebx; hlt:
+     * nothing is there */
+    PUT_AT(H_CODE, 0x89, 0xe3, 0xbc, 0, 0, 0, 0, 0x50, 0x89, 0xe1, 0x5a, 0x89, 0xe6, 0x89, 0xdc,
+           HLT);
+    cpu->regs[RAX] = 5;
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RCX], 0xfffffffc);
+    ck_assert_uint_eq(cpu->regs[RDX], 0xffffffff);
+    ck_assert_uint_eq(cpu->regs[RSI], 0);
+}
+END_TEST
+
 START_TEST(divide_errors_are_precise)
 {
     /* mov eax, 80000000h; cdq; mov ecx, -1; idiv ecx: the handler is HLT */
@@ -342,6 +376,8 @@ static void add_tier(Suite *s, const char *name, void (*setup)(void))
         expand_down_segments_are_checked,
         an_instruction_crosses_pages_in_a_loop,
         a_segment_ends_with_its_page,
+        the_stack_pointer_is_written_in_many_ways,
+        the_stack_wraps_at_4_gib,
         divide_errors_are_precise,
     };
     TCase *t = tcase_create(name);
