@@ -1,17 +1,19 @@
-/* Linux bzImage by the 32-bit boot protocol (Linux Documentation/x86/boot.rst and
- * zero-page.rst, 2.06 and later). */
+/* Linux kernels, and what looks like one (iPXE, memdisk, memtest86+), by the real-mode boot
+ * protocol: the image's own setup code asks the BIOS for memory, video and disks (Linux
+ * Documentation/x86/boot.rst, 2.00 and later). */
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 
 #include "frontend/loader.h"
 
-/* Offsets in the setup header, which begins at 0x1f1 of the file and of the zero page. */
+/* Offsets in the setup, the file's first part. */
 enum {
-    HDR = 0x1f1,
+    HDR_OLD_CMD_LINE = 0x020,
+    HDR_OLD_CMD_LINE_AT = 0x022,
     HDR_SETUP_SECTS = 0x1f1,
+    HDR_VIDEO_MODE = 0x1fa,
     HDR_BOOT_FLAG = 0x1fe,
-    HDR_JUMP = 0x200,
     HDR_MAGIC = 0x202,
     HDR_VERSION = 0x206,
     HDR_LOADER = 0x210,
@@ -24,115 +26,174 @@ enum {
     HDR_CMDLINE_SIZE = 0x238,
     HDR_PREF_ADDRESS = 0x258,
     HDR_INIT_SIZE = 0x260,
+    HDR_END = 0x264
 };
-enum { LOADED_HIGH = 1, CAN_USE_HEAP = 0x80, LOADER_UNKNOWN = 0xff };
-enum { MAGIC_HDRS = 0x53726448, FIRST_VERSION = 0x206 };
-
-/* Zero page fields outside the header. */
+enum { LOADED_HIGH = 1, CAN_USE_HEAP = 0x80, LOADER_UNKNOWN = 0xff, OLD_CMD_LINE = 0xa33f };
+enum { MAGIC_HDRS = 0x53726448, FIRST_VERSION = 0x200 };
+/* The versions that brought what is used here. */
 enum {
-    ZP_EXT_MEM_K = 0x02,
-    ZP_VIDEO_MODE = 0x06,
-    ZP_VIDEO_COLS = 0x07,
-    ZP_VIDEO_LINES = 0x0e,
-    ZP_IS_VGA = 0x0f,
-    ZP_VIDEO_POINTS = 0x10,
-    ZP_ALT_MEM_K = 0x1e0,
-    ZP_E820_COUNT = 0x1e8,
-    ZP_E820 = 0x2d0
+    WITH_HEAP = 0x201,
+    WITH_CMD_LINE = 0x202,
+    WITH_INITRD_MAX = 0x203,
+    WITH_CMDLINE_SIZE = 0x206,
+    WITH_INIT_SIZE = 0x20a
+};
+enum { VIDEO_NORMAL = 0xffff, VIDEO_EXTENDED = 0xfffe, VIDEO_ASK = 0xfffd };
+
+/* Where things go: the setup below the EBDA and away from the boot ROM's block, its heap and stack
+ * and the command line behind it; the kernel at 1 MiB. Old kernels have their setup at 0x90000,
+ * zImages are loaded at 0x10000. */
+enum { SETUP_AT = 0x10000, CMDLINE_AT = 0x20000, CMDLINE_MAX = 0x8000, HEAP_END = 0xe000 };
+enum { OLD_SETUP_AT = 0x90000, OLD_HEAP_END = 0x9800, ZIMAGE_AT = 0x10000, ZIMAGE_MAX = 0x80000 };
+enum { KERNEL_AT = 0x100000 };
+
+/* A header's version and what follows from it. */
+struct protocol {
+    unsigned version; /* as in the header: 0x20f for 2.15 */
+    bool high;        /* loaded above 1 MiB */
+    u32 setup_size;   /* bytes of the file before the kernel */
+    u32 setup_at;     /* physical address of the setup */
+    u32 heap_end;   /* end of its heap and stack from there, and the place of an old command line */
+    u32 cmdline_at; /* physical address of the command line */
+    u32 cmdline_max; /* bytes that it may have without the final 0 */
+    u64 kernel_at;   /* where the kernel is loaded */
+    u64 start, need; /* where it will be, and how much it needs there */
+    u64 initrd_max;  /* no byte of the initrd may be there or above */
 };
 
-/* Where things go: below the EBDA, away from the boot ROM's block; the kernel at 1 MiB. */
-enum { ZERO_PAGE_AT = 0x90000, CMDLINE_AT = 0x91000, CMDLINE_MAX = 0x8000, KERNEL_AT = 0x100000 };
+static struct protocol protocol_of(const struct blob *k)
+{
+    const u8 *h = k->data;
+    struct protocol p = {.version = load_le16(h + HDR_VERSION),
+                         .high = h[HDR_LOADFLAGS] & LOADED_HIGH,
+                         .setup_size = ((h[HDR_SETUP_SECTS] ? h[HDR_SETUP_SECTS] : 4u) + 1) * 512,
+                         .setup_at = SETUP_AT,
+                         .heap_end = HEAP_END,
+                         .cmdline_at = CMDLINE_AT,
+                         .cmdline_max = 255,
+                         .kernel_at = KERNEL_AT,
+                         .start = KERNEL_AT,
+                         .initrd_max = 0x38000000};
+    if (p.version < WITH_CMD_LINE || !p.high) {
+        p.setup_at = OLD_SETUP_AT;
+        p.heap_end = OLD_HEAP_END;
+        p.cmdline_at = OLD_SETUP_AT + OLD_HEAP_END;
+    }
+    if (!p.high)
+        p.kernel_at = ZIMAGE_AT;
+    p.need = k->size > p.setup_size ? k->size - p.setup_size : 0;
+    if (p.version >= WITH_INITRD_MAX)
+        p.initrd_max = (u64)load_le32(h + HDR_INITRD_MAX) + 1;
+    if (p.version >= WITH_CMDLINE_SIZE && load_le32(h + HDR_CMDLINE_SIZE))
+        p.cmdline_max = load_le32(h + HDR_CMDLINE_SIZE);
+    if (p.version >= WITH_INIT_SIZE) {
+        u64 init = load_le32(h + HDR_INIT_SIZE), preferred = load_le64(h + HDR_PREF_ADDRESS);
+        p.need = init > p.need ? init : p.need;
+        p.start = preferred > KERNEL_AT ? preferred : KERNEL_AT;
+    }
+    return p;
+}
 
 bool linux_check(struct boot_image *image, const char *path, struct error *err)
 {
     const struct blob *k = &image->kernel;
-    if (k->size < 0x264 || load_le16(k->data + HDR_BOOT_FLAG) != 0xaa55 ||
+    if (k->size < HDR_END || load_le16(k->data + HDR_BOOT_FLAG) != 0xaa55 ||
         load_le32(k->data + HDR_MAGIC) != MAGIC_HDRS)
         return false;
-    if (load_le16(k->data + HDR_VERSION) < FIRST_VERSION)
-        return error_set(err, "kernel %s: boot protocol %x is older than 2.06 (Linux 2.6.22)", path,
-                         load_le16(k->data + HDR_VERSION));
-    if (!(k->data[HDR_LOADFLAGS] & LOADED_HIGH))
-        return error_set(err, "kernel %s: a zImage; only bzImage is supported", path);
-    unsigned sects = k->data[HDR_SETUP_SECTS] ? k->data[HDR_SETUP_SECTS] : 4;
-    if (k->size <= (sects + 1) * 512u)
-        return error_set(err, "kernel %s: the file ends inside its setup code", path);
-    u32 max = load_le32(k->data + HDR_CMDLINE_SIZE);
-    if (strlen(image->cmdline) > (max ? max : 255) || strlen(image->cmdline) >= CMDLINE_MAX)
-        return error_set(err, "-append: the kernel takes at most %u characters", max ? max : 255);
+    struct protocol p = protocol_of(k);
+    if (p.version < FIRST_VERSION)
+        return error_set(err, "kernel %s: boot protocol %x is older than 2.00 (Linux 1.3.73)", path,
+                         p.version);
+    if (k->size <= p.setup_size || p.setup_size > p.heap_end - 0x1000)
+        return error_set(err, "kernel %s: the file ends inside its setup code, or that is too long",
+                         path);
+    if (!p.high && k->size - p.setup_size > ZIMAGE_MAX)
+        return error_set(err, "kernel %s: a zImage of more than 512 KiB", path);
+    if (strlen(image->cmdline) > p.cmdline_max || strlen(image->cmdline) >= CMDLINE_MAX)
+        return error_set(err, "-append: the kernel takes at most %u characters", p.cmdline_max);
     return true;
 }
 
 /* Highest place for the initrd: below its limit and the end of low RAM, page-aligned; 0 if it does
  * not fit. */
-static u64 initrd_place(const struct boot_image *image, const struct physmem *mem, u64 start,
-                        u64 need)
+static u64 initrd_place(const struct boot_image *image, const struct physmem *mem,
+                        const struct protocol *p)
 {
-    u64 top = physmem_low(mem), max = (u64)load_le32(image->kernel.data + HDR_INITRD_MAX) + 1;
+    u64 top = physmem_low(mem);
     top =
         top > 0x100000 ? top - 0x40000 : top; /* leaves the BIOS's tables at the top of RAM alone */
-    if (max < top)
-        top = max;
+    if (p->initrd_max < top)
+        top = p->initrd_max;
     u64 at = top > image->initrd.size ? (top - image->initrd.size) & PAGE_MASK : 0;
-    return at >= need && at - need >= start ? at : 0;
+    return at >= p->need && at - p->need >= p->start ? at : 0;
 }
 
-static void fill_screen_info(u8 *zp)
+/* The video mode that the last vga= of a command line asks the setup code for. */
+static u16 video_mode(const char *cmdline)
 {
-    zp[ZP_VIDEO_MODE] = 3;
-    zp[ZP_VIDEO_COLS] = 80;
-    zp[ZP_VIDEO_LINES] = 25;
-    zp[ZP_IS_VGA] = 1;
-    zp[ZP_VIDEO_POINTS] = 16;
+    static const struct {
+        const char *name; /* instead of a number */
+        u16 mode;         /* what it stands for */
+    } names[] = {{"normal", VIDEO_NORMAL}, {"ext", VIDEO_EXTENDED}, {"ask", VIDEO_ASK}};
+    u16 mode = VIDEO_NORMAL;
+    for (const char *at = cmdline; (at = strstr(at, "vga=")) != NULL;) {
+        bool word = at == cmdline || at[-1] == ' ';
+        at += strlen("vga=");
+        if (!word)
+            continue;
+        mode = (u16)strtoul(at, NULL, 0);
+        for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
+            if (strcspn(at, " ") == strlen(names[n].name) &&
+                !strncmp(at, names[n].name, strlen(names[n].name)))
+                mode = names[n].mode;
+        }
+    }
+    return mode;
 }
 
-/* Memory map and the sizes of old, in KiB above 1 MiB. */
-static void fill_memory(u8 *zp, const struct physmem *mem, const struct launch_block *launch)
+/* Fills in what the boot loader tells the setup code. */
+static void setup_fill(u8 *setup, const struct protocol *p, const struct boot_image *image,
+                       u64 initrd)
 {
-    u64 above = physmem_low(mem) > 0x100000 ? (physmem_low(mem) - 0x100000) >> 10 : 0;
-    store_le16(zp + ZP_EXT_MEM_K, above > 0xfc00 ? 0xfc00 : (u16)above);
-    store_le32(zp + ZP_ALT_MEM_K, (u32)above);
-    zp[ZP_E820_COUNT] = (u8)launch->count;
-    memcpy(zp + ZP_E820, launch->map, launch->count * sizeof launch->map[0]);
+    store_le16(setup + HDR_VIDEO_MODE, video_mode(image->cmdline));
+    setup[HDR_LOADER] = LOADER_UNKNOWN;
+    if (p->version >= WITH_HEAP) {
+        setup[HDR_LOADFLAGS] |= CAN_USE_HEAP;
+        store_le16(setup + HDR_HEAP_END, (u16)(p->heap_end - 0x200));
+    }
+    if (p->version >= WITH_CMD_LINE) {
+        store_le32(setup + HDR_CMD_LINE, p->cmdline_at);
+    } else {
+        store_le16(setup + HDR_OLD_CMD_LINE, OLD_CMD_LINE);
+        store_le16(setup + HDR_OLD_CMD_LINE_AT, (u16)(p->cmdline_at - p->setup_at));
+    }
+    store_le32(setup + HDR_RAMDISK_IMAGE, (u32)initrd);
+    store_le32(setup + HDR_RAMDISK_SIZE, (u32)image->initrd.size);
 }
 
 bool linux_place(const struct boot_image *image, struct physmem *mem, struct launch_block *launch,
                  struct error *err)
 {
-    const u8 *file = image->kernel.data;
-    u8 zp[PAGE_SIZE] = {0};
-    size_t header_end = 0x202 + file[HDR_JUMP + 1];
-    size_t setup = ((file[HDR_SETUP_SECTS] ? file[HDR_SETUP_SECTS] : 4u) + 1) * 512;
-    size_t size = image->kernel.size - setup;
-    u64 start = KERNEL_AT, need = size;
-    if (load_le16(file + HDR_VERSION) >= 0x20a) {
-        need = load_le32(file + HDR_INIT_SIZE) > need ? load_le32(file + HDR_INIT_SIZE) : need;
-        start = load_le64(file + HDR_PREF_ADDRESS);
-        start = start > KERNEL_AT ? start : KERNEL_AT;
-    }
-    u64 initrd = image->initrd.size ? initrd_place(image, mem, start, need) : 0;
-    if (need > physmem_low(mem) || start > physmem_low(mem) - need ||
-        KERNEL_AT + size > physmem_low(mem) || (image->initrd.size && !initrd))
+    const struct blob *k = &image->kernel;
+    struct protocol p = protocol_of(k);
+    u64 size = k->size - p.setup_size, low = physmem_low(mem);
+    u64 initrd = image->initrd.size ? initrd_place(image, mem, &p) : 0;
+    if (p.need > low || p.start > low - p.need || KERNEL_AT + size > low ||
+        (image->initrd.size && !initrd))
         return error_set(
             err, "the kernel and its initrd need more than the guest's %u MiB: give more with -m",
-            (unsigned)(physmem_low(mem) >> 20));
-    memcpy(zp + HDR, file + HDR, (header_end < 0x290 ? header_end : 0x290) - HDR);
-    zp[HDR_LOADER] = LOADER_UNKNOWN;
-    zp[HDR_LOADFLAGS] |= CAN_USE_HEAP;
-    store_le16(zp + HDR_HEAP_END, 0xfe00);
-    store_le32(zp + HDR_CMD_LINE, CMDLINE_AT);
-    store_le32(zp + HDR_RAMDISK_IMAGE, (u32)initrd);
-    store_le32(zp + HDR_RAMDISK_SIZE, (u32)image->initrd.size);
-    fill_screen_info(zp);
-    fill_memory(zp, mem, launch);
-    dma_write(mem, ZERO_PAGE_AT, zp, sizeof zp);
-    dma_write(mem, CMDLINE_AT, image->cmdline, strlen(image->cmdline) + 1);
-    dma_write(mem, KERNEL_AT, file + setup, size);
+            (unsigned)(low >> 20));
+    u8 *setup = xmalloc(p.setup_size);
+    memcpy(setup, k->data, p.setup_size);
+    setup_fill(setup, &p, image, initrd);
+    dma_write(mem, p.setup_at, setup, p.setup_size);
+    free(setup);
+    dma_write(mem, p.cmdline_at, image->cmdline, strlen(image->cmdline) + 1);
+    dma_write(mem, p.kernel_at, k->data + p.setup_size, size);
     if (initrd)
         dma_write(mem, initrd, image->initrd.data, image->initrd.size);
-    launch->eip = KERNEL_AT;
-    launch->esi = ZERO_PAGE_AT;
-    launch->eax = launch->ebx = 0;
+    launch->real_segment = p.setup_at >> 4;
+    launch->real_sp = p.heap_end;
+    launch->eip = launch->eax = launch->ebx = launch->esi = 0;
     return true;
 }

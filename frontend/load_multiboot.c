@@ -180,6 +180,17 @@ static void fill_map(struct info *info, const struct launch_block *launch)
     store_le32(info->data + I_MMAP_LENGTH, at ? 24 * launch->count : 0);
 }
 
+/* KiB of RAM from an address on, up to the first hole. */
+static u32 memory_from(const struct launch_block *launch, u64 at)
+{
+    for (u32 n = 0; n < launch->count; n++) {
+        const struct e820_entry *e = &launch->map[n];
+        if (e->type == E820_RAM && e->base <= at && at - e->base < e->size)
+            return (u32)((e->base + e->size - at) >> 10);
+    }
+    return 0;
+}
+
 bool multiboot_place(const struct boot_image *image, struct physmem *mem,
                      struct launch_block *launch, struct error *err)
 {
@@ -195,14 +206,14 @@ bool multiboot_place(const struct boot_image *image, struct physmem *mem,
     fill_map(info, launch);
     store_le32(info->data + I_FLAGS, INFO_MEMORY | INFO_CMDLINE | INFO_MMAP | INFO_NAME |
                                          (image->module_count ? INFO_MODS : 0));
-    store_le32(info->data + I_MEM_LOWER, 639);
-    store_le32(info->data + I_MEM_UPPER, (u32)((physmem_low(mem) - 0x100000) >> 10));
+    store_le32(info->data + I_MEM_LOWER, memory_from(launch, 0));
+    store_le32(info->data + I_MEM_UPPER, memory_from(launch, 0x100000));
     store_le32(info->data + I_CMDLINE, info_add(info, image->cmdline, strlen(image->cmdline) + 1));
     store_le32(info->data + I_LOADER_NAME, info_add(info, "Prescient", 10));
     dma_write(mem, INFO_AT, info->data, info->used);
     free(info);
     launch->eax = LOADER_MAGIC;
     launch->ebx = INFO_AT;
-    launch->esi = 0;
+    launch->esi = launch->real_segment = 0;
     return good || error_set(err, "the multiboot modules do not fit into the guest's memory");
 }

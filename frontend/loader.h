@@ -18,9 +18,10 @@ enum { E820_MAX = 128, E820_RAM = 1 };
 
 /* What roms/boot.S and the emulator exchange, in guest memory, little-endian. */
 struct launch_block {
-    u32 eip, eax, ebx, esi;          /* answer: where and how to enter the kernel */
-    u32 count;                       /* question: entries in map */
-    u32 unused[3];                   /* pads the map to offset 32 */
+    u32 eip, eax, ebx, esi;    /* answer: where and how to enter the kernel */
+    u32 count;                 /* question: entries in map */
+    u32 real_segment, real_sp; /* answer, instead of eip: in real mode, 0x200 bytes behind there */
+    u32 unused;                /* pads the map to offset 32 */
     struct e820_entry map[E820_MAX]; /* the BIOS's memory map */
 };
 _Static_assert(offsetof(struct launch_block, map) == 32, "roms/boot.S knows this offset");
@@ -43,7 +44,7 @@ struct boot_image {
     char **module_args;    /* multiboot: their command lines */
     unsigned module_count; /* entries of module, module_args */
     char *cmdline;         /* the text of -append, never NULL */
-    bool multiboot;        /* else Linux bzImage */
+    bool multiboot;        /* else Linux's format */
     size_t header;         /* multiboot: offset of its header */
 };
 

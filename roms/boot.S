@@ -1,5 +1,6 @@
 /* Option ROM that starts a kernel given with -kernel: asks the BIOS for the memory map, has the emulator place the
- * kernel (doorbell port 0x5b0), and enters it in 32-bit protected mode. BIOS Boot Specification 1.01, PnP header. */
+ * kernel (doorbell port 0x5b0), and enters it: Linux's setup code in real mode, a multiboot kernel in 32-bit protected
+ * mode. BIOS Boot Specification 1.01, PnP header; Linux Documentation/x86/boot.rst. */
 /* SPDX-License-Identifier: MIT */
 
         .set    DOORBELL, 0x5b0     /* hw/bootport.h: BOOT_PORT */
@@ -9,6 +10,8 @@
         .set    B_EBX, BLOCK + 8
         .set    B_ESI, BLOCK + 12
         .set    B_COUNT, BLOCK + 16
+        .set    B_REAL_SEGMENT, BLOCK + 20
+        .set    B_REAL_SP, BLOCK + 24
         .set    B_MAP, BLOCK + 32
         .set    MAP_ENTRY, 20
         .set    MAP_MAX, 128
@@ -83,6 +86,22 @@ bev:
         and     $0xfe, %al
         out     %al, $0x92
 
+        mov     B_REAL_SEGMENT, %bx
+        test    %bx, %bx
+        jz      3f
+        mov     B_REAL_SP, %esp
+        mov     %bx, %ss
+        add     $0x20, %bx
+        push    %bx
+        pushw   $0
+        mov     %ss, %bx
+        mov     %bx, %ds
+        mov     %bx, %es
+        mov     %bx, %fs
+        mov     %bx, %gs
+        lretw
+3:
+
         /* GDT and 32-bit entry by their linear addresses: the ROM is wherever the BIOS put it. */
         xor     %eax, %eax
         mov     %cs, %ax
@@ -118,7 +137,7 @@ enter:
 
         .balign 8
 gdt:    .quad   0, 0
-        .quad   0x00cf9b000000ffff  /* 0x10: flat code, as Linux's boot protocol wants */
+        .quad   0x00cf9b000000ffff  /* 0x10: flat code */
         .quad   0x00cf93000000ffff  /* 0x18: flat data */
 gdt_end:
 

@@ -28,7 +28,8 @@ static u32 below(u32 n)
 static void setup(void)
 {
     mem = physmem_new(RAM, 0, &quiet, &err);
-    struct launch_block launch = {.count = 2, .map = {{0, 0x9fc00, 1}, {0x100000, RAM, 1}}};
+    struct launch_block launch = {.count = 2,
+                                  .map = {{0, 0x9fc00, 1}, {0x100000, RAM - 0x102000, 1}}};
     dma_write(mem, BLOCK, &launch, sizeof launch);
 }
 
@@ -129,7 +130,6 @@ START_TEST(good_images)
         u32 eip, ebx;              /* how it is entered */
         u32 eax;
     } rows[] = {
-        {make_linux, 0x100000, 0, 0},
         {make_flat, 0x200080, 0x80000, 0x2badb002},
         {make_elf, 0x100010, 0x80000, 0x2badb002},
     };
@@ -141,7 +141,76 @@ START_TEST(good_images)
         ck_assert_uint_eq(launch.eip, rows[n].eip);
         ck_assert_uint_eq(launch.eax, rows[n].eax);
         ck_assert_uint_eq(launch.ebx, rows[n].ebx);
+        ck_assert_uint_eq(launch.real_segment, 0);
         ck_assert_uint_eq(phys_read(mem, launch.eip, 1), 0x90);
+        ck_assert_uint_eq(phys_read(mem, 0x80004, 4), 639);                    /* mem_lower */
+        ck_assert_uint_eq(phys_read(mem, 0x80008, 4), (RAM - 0x102000) >> 10); /* to the hole */
+    }
+}
+END_TEST
+
+/* Linux's setup code is entered in real mode, and finds what a boot loader of its protocol says. */
+START_TEST(linux_images)
+{
+    enum { LOADFLAGS = 0x211, HEAP_END = 0x224, CMD_LINE = 0x228 };
+    static const struct {
+        u16 version;                 /* of the protocol */
+        u8 flags;                    /* its load flags */
+        u32 setup_at, cmdline, heap; /* where the setup, the command line and the heap's end are */
+        u32 kernel;                  /* where the kernel is */
+    } rows[] = {
+        {0x20c, 1, 0x10000, 0x20000, 0xe000, 0x100000},
+        {0x203, 1, 0x10000, 0x20000, 0xe000, 0x100000}, /* iPXE's and memdisk's */
+        {0x201, 1, 0x90000, 0x99800, 0x9800, 0x100000},
+        {0x200, 0, 0x90000, 0x99800, 0x9800, 0x10000}, /* a zImage */
+        {0x203, 0, 0x90000, 0x99800, 0x9800, 0x10000},
+    };
+    static u8 image[IMAGE_MAX];
+    for (unsigned n = 0; n < ARRAY_LEN(rows); n++) {
+        struct launch_block launch;
+        size_t size = make_linux(image);
+        char text[9] = "";
+        u32 at = rows[n].setup_at;
+        store_le16(image + 0x206, rows[n].version);
+        image[LOADFLAGS] = rows[n].flags;
+        ck_assert_msg(load(image, size, "vga=ask.", &launch), "%s", err.text);
+        ck_assert_uint_eq(launch.real_segment, at >> 4);
+        ck_assert_uint_eq(launch.real_sp, rows[n].heap);
+        ck_assert_uint_eq(phys_read(mem, at + 0x1f1, 1), 1); /* the whole setup is there */
+        ck_assert_uint_eq(phys_read(mem, at + 0x210, 1), 0xff);
+        ck_assert_uint_eq(phys_read(mem, rows[n].kernel, 1), 0x90);
+        dma_read(mem, rows[n].cmdline, text, sizeof text - 1);
+        ck_assert_str_eq(text, "vga=ask.");
+        if (rows[n].version >= 0x202) {
+            ck_assert_uint_eq(phys_read(mem, at + CMD_LINE, 4), rows[n].cmdline);
+        } else {
+            ck_assert_uint_eq(phys_read(mem, at + 0x20, 2), 0xa33f);
+            ck_assert_uint_eq(phys_read(mem, at + 0x22, 2), rows[n].cmdline - at);
+            ck_assert_uint_eq(phys_read(mem, at + CMD_LINE, 4), 0);
+        }
+        bool heap = rows[n].version >= 0x201;
+        ck_assert_uint_eq(phys_read(mem, at + LOADFLAGS, 1), rows[n].flags | (heap ? 0x80 : 0));
+        ck_assert_uint_eq(phys_read(mem, at + HEAP_END, 2), heap ? rows[n].heap - 0x200 : 0);
+    }
+}
+END_TEST
+
+START_TEST(linux_video)
+{
+    static const struct {
+        const char *append; /* a command line */
+        u16 mode;           /* the mode that the setup code is asked for */
+    } rows[] = {
+        {"quiet", 0xffff},           {"vga=0x317 quiet", 0x317},     {"quiet vga=791", 791},
+        {"vga=ask", 0xfffd},         {"vga=ext vga=normal", 0xffff}, {"vga=ext quiet", 0xfffe},
+        {"novga=ask quiet", 0xffff}, {"vga=1 vga=0x318", 0x318},
+    };
+    static u8 image[IMAGE_MAX];
+    for (unsigned n = 0; n < ARRAY_LEN(rows); n++) {
+        struct launch_block launch;
+        size_t size = make_linux(image);
+        ck_assert_msg(load(image, size, rows[n].append, &launch), "%s", err.text);
+        ck_assert_uint_eq(phys_read(mem, 0x10000 + 0x1fa, 2), rows[n].mode);
     }
 }
 END_TEST
@@ -152,6 +221,12 @@ START_TEST(refused)
     struct launch_block launch;
     size_t size = make_linux(image);
     ck_assert(!load(image, 1024, NULL, NULL)); /* ends in its setup code */
+    image[0x1f1] = 200;                        /* more setup than fits below the command line */
+    ck_assert(!load(image, sizeof image, NULL, NULL));
+    image[0x1f1] = 1;
+    store_le16(image + 0x206, 0x1ff);
+    ck_assert(!load(image, size, NULL, NULL));
+    store_le16(image + 0x206, 0x20c);
     static char longest[3000];
     memset(longest, 'x', sizeof longest - 1);
     ck_assert(!load(image, size, longest, NULL));
@@ -200,6 +275,8 @@ int main(void)
     tcase_set_timeout(tc, 0);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, good_images);
+    tcase_add_test(tc, linux_images);
+    tcase_add_test(tc, linux_video);
     tcase_add_test(tc, refused);
     tcase_add_test(tc, damaged);
     suite_add_tcase(suite, tc);
