@@ -1,4 +1,4 @@
-/* A folder of the host as a FAT16 disk that can be written: reads come from the host's files until
+/* A folder of the host as a FAT disk that can be written: reads come from the host's files until
  * their sectors are written; a flush brings the folder up to date. */
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
@@ -69,9 +69,10 @@ static bool is_written(const struct fat *f, u64 sector)
 /* The host file that a sector is still read from, and where in it; NULL: the sector is in fd. */
 static const struct fat_node *host_node(const struct fat *f, u64 sector, u64 *offset)
 {
-    if (sector < FAT_DATA || is_written(f, sector))
+    if (sector < f->shape.data || is_written(f, sector))
         return NULL;
-    u32 cluster = (u32)((sector - FAT_DATA) / f->cluster_sectors) + 2, low = 0, high = f->run.count;
+    u32 cluster = (u32)((sector - f->shape.data) / f->shape.cluster_sectors) + 2, low = 0,
+        high = f->run.count;
     while (low < high) {
         u32 mid = (low + high) / 2;
         if (f->run.node[mid].cluster <= cluster)
@@ -120,8 +121,8 @@ static int fat_write(struct image *img, u64 sector, const void *buf, u32 count)
     int status = file_write(f->fd, sector << SECTOR_SHIFT, buf, (size_t)count << SECTOR_SHIFT);
     for (u64 s = sector; s < sector + count && !status; s++) {
         f->written[s / 8] |= (u8)(1u << s % 8);
-        if (s >= FAT_DATA) {
-            u64 cluster = (s - FAT_DATA) / f->cluster_sectors + 2;
+        if (s >= f->shape.data) {
+            u64 cluster = (s - f->shape.data) / f->shape.cluster_sectors + 2;
             f->fresh[cluster / 8] |= (u8)(1u << cluster % 8);
         }
     }
@@ -139,7 +140,7 @@ int fat_keep(struct fat *f, const char *path)
         if (!node->from_host || strcmp(node->path, path))
             continue;
         u64 sector = fat_cluster_sector(f, node->cluster);
-        u64 end = sector + (u64)node->from_host * f->cluster_sectors;
+        u64 end = sector + (u64)node->from_host * f->shape.cluster_sectors;
         for (u64 at = sector; at < end && !status; at += PIECE) {
             u32 count = end - at < PIECE ? (u32)(end - at) : PIECE;
             status = fat_read(&f->image, at, buf, count);
@@ -189,9 +190,30 @@ static const struct image_ops fat_ops = {.format = "fat",
                                          .settle = fat_settle,
                                          .close = fat_close};
 
+/* What may be before the folder's name: "16:" or "32:", or a size such as "20G:". Returns the name.
+ */
+static const char *take_wish(struct fat *f, const char *path)
+{
+    static const char units[] = "MGT";
+    char *end;
+    u64 number = strtoull(path, &end, 10);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    if (end == path || *path < '0' || *path > '9')
+        return path;
+    if (*end == ':' && (number == 16 || number == 32)) {
+        f->bits = (unsigned)number;
+        return end + 1;
+    }
+    if (!unit || end[1] != ':' || number >= 1 << 20)
+        return path;
+    f->room = number << (20 + 10 * (unit - units));
+    return end + 2;
+}
+
 struct image *fat_open(const char *path, bool read_only, struct error *err)
 {
     struct fat *f = xcalloc(1, sizeof *f);
+    path = take_wish(f, path);
     f->image = (struct image){.ops = &fat_ops, .read_only = read_only};
     f->fd = -1;
     f->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,4 +1,4 @@
-/* A folder of the host as a FAT16 disk: layout and what its files share (Microsoft FAT
+/* A folder of the host as a FAT16 or FAT32 disk: layout and what its files share (Microsoft FAT
  * specification, 1.03). */
 /* SPDX-License-Identifier: MIT */
 #ifndef HW_IMAGE_FAT_INTERNAL_H
@@ -6,18 +6,17 @@
 
 #include "hw/image/image.h"
 
-/* The disk: a partition from sector 63 on; in it the boot sector, two FATs, the root, the clusters.
- */
+/* The disk: a partition from sector 63 on; in it the boot sector, two FATs, the root of a FAT16
+ * disk, the clusters. */
 enum {
     FAT_PARTITION = 63,
-    FAT_SECTORS = 256, /* of each FAT */
-    FAT_ROOT_ENTRIES = 2048,
-    FAT_ROOT = FAT_PARTITION + 1 + 2 * FAT_SECTORS, /* sector of the root directory */
-    FAT_DATA = FAT_ROOT + FAT_ROOT_ENTRIES * 32 / SECTOR_SIZE,
-    FAT_CLUSTERS = 65500,
-    FAT_LAST = 0xfff8,   /* this and more: the last cluster of a chain */
-    FAT_ENTRY = 32,      /* bytes of a directory entry */
-    FAT_PATH_MOST = 4096 /* bytes of a path below the folder */
+    FAT_RESERVED = 32,    /* sectors of a FAT32 disk before its FATs; FAT16: the boot sector only */
+    FAT_INFO = 1,         /* FAT32: sector of the partition with the number of free clusters */
+    FAT_BACKUP = 6,       /* FAT32: copies of the boot sector and the one behind it */
+    FAT_ROOT_CLUSTER = 2, /* FAT32: the root directory's first */
+    FAT_ROOT_ENTRIES = 2048, /* FAT16: names in the root directory */
+    FAT_ENTRY = 32,          /* bytes of a directory entry */
+    FAT_PATH_MOST = 4096     /* bytes of a path below the folder */
 };
 enum fat_attr { ATTR_READ_ONLY = 1, ATTR_LABEL = 8, ATTR_DIRECTORY = 16, ATTR_LONG = 15 };
 
@@ -28,7 +27,7 @@ struct fat_node {
     u32 size;      /* bytes */
     u32 stamp;     /* time and date of the last change, as the directory has them */
     u32 parent;    /* its folder's place in the list (only while the disk is made) */
-    u16 cluster;   /* its first one, or 0 */
+    u32 cluster;   /* its first one, or 0 */
     u32 from_host; /* clusters, from the first, that are still the host file's; 0 when it is gone */
 };
 
@@ -38,12 +37,25 @@ struct fat_list {
     u32 room;              /* allocated */
 };
 
-struct fat {
-    struct image image;  /* what users see */
-    int folder;          /* descriptor of the host's folder */
-    int fd;              /* a sparse file without a name: all but what is still the host's */
+/* Where things are on the disk, in sectors. */
+struct fat_shape {
+    bool wide;           /* FAT32, else FAT16 */
     u32 cluster_sectors; /* sectors a cluster */
-    u8 *written;         /* one bit a sector: it is in fd, whatever the host has */
+    u32 clusters;        /* the first number that is no cluster's; cluster 2 is the first */
+    u32 table;           /* the first FAT */
+    u32 table_sectors;   /* of each FAT */
+    u32 root;            /* FAT16: the root directory */
+    u32 data;            /* cluster 2 */
+};
+
+struct fat {
+    struct image image;     /* what users see */
+    struct fat_shape shape; /* layout */
+    unsigned bits;          /* 16 or 32 if the user wants such a FAT; 0: as large as is needed */
+    u64 room;               /* bytes that the user wants at least */
+    int folder;             /* descriptor of the host's folder */
+    int fd;                 /* a sparse file without a name: all but what is still the host's */
+    u8 *written;            /* one bit a sector: it is in fd, whatever the host has */
     u8 *fresh;  /* one bit a cluster: written since the folder was last brought up to date */
     bool dirty; /* written at all since then */
     bool told;  /* that the guest's structures make no sense */
@@ -56,7 +68,28 @@ struct fat_node *fat_list_add(struct fat_list *l, const char *path);
 
 static inline u64 fat_cluster_sector(const struct fat *f, u32 cluster)
 {
-    return FAT_DATA + (u64)(cluster - 2) * f->cluster_sectors;
+    return f->shape.data + (u64)(cluster - 2) * f->shape.cluster_sectors;
+}
+
+/* What a FAT says of a cluster: the next one of its chain. */
+static inline u32 fat_next(const struct fat_shape *s, const u8 *table, u32 cluster)
+{
+    return s->wide ? load_le32(table + cluster * 4ull) & 0x0fffffff
+                   : load_le16(table + cluster * 2ull);
+}
+
+/* Is that the end of the chain? */
+static inline bool fat_is_last(const struct fat_shape *s, u32 next)
+{
+    return next >= (s->wide ? 0x0ffffff8u : 0xfff8u);
+}
+
+static inline void fat_link(const struct fat_shape *s, u8 *table, u32 cluster, u32 next)
+{
+    if (s->wide)
+        store_le32(table + cluster * 4ull, next & 0x0fffffff);
+    else
+        store_le16(table + cluster * 2ull, (u16)next);
 }
 
 /* The folder that holds a path, and the path's last part; -1 if it is not there or behind a

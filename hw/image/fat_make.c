@@ -1,4 +1,4 @@
-/* A folder of the host as a FAT16 disk: scans the folder, gives each file its clusters, and writes
+/* A folder of the host as a FAT disk: scans the folder, gives each file its clusters, and writes
  * partition table, boot sector, FATs and directories (Microsoft FAT specification, 1.03). */
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
@@ -19,6 +19,10 @@
 
 enum { DEPTH_MOST = 32, NODES_MOST = 60000, NAME_MOST = 255, LONG_CHARS = 13, HEADS = 16 };
 enum { TRACK = 63 };
+
+/* Bytes: 65,498 clusters of 32 KiB; a FAT and marks that still are quick to go through. */
+#define FAT16_MOST (65498ull << 15)
+#define FAT32_MOST (1ull << 40)
 
 /* Time and date as directories have them: two seconds, minutes, hours; day, month, years from 1980.
  */
@@ -74,7 +78,7 @@ static bool scan_name(struct fat *f, int dir, const char *name, u32 parent, unsi
         log_line(NULL, "fat: %s/%s: FAT has no such names; the guest does not see it", above, name);
         return true;
     }
-    if (st.st_size > INT32_MAX || f->list.count >= NODES_MOST || depth >= DEPTH_MOST)
+    if (st.st_size > UINT32_MAX || f->list.count >= NODES_MOST || depth >= DEPTH_MOST)
         return error_set(err, "fat: %s/%s: too large, too many files or folders too deep", above,
                          name);
     char *path = xasprintf("%s%s%s", above, *above ? "/" : "", name);
@@ -189,7 +193,8 @@ static void put_node(u8 *entry, const struct fat_node *node)
 {
     entry[11] = node->is_dir ? ATTR_DIRECTORY : 0x20;
     store_le32(entry + 22, node->stamp);
-    store_le16(entry + 26, node->cluster);
+    store_le16(entry + 20, (u16)(node->cluster >> 16));
+    store_le16(entry + 26, (u16)node->cluster);
     store_le32(entry + 28, node->size);
 }
 
@@ -209,15 +214,16 @@ static u32 directory_size(const struct fat_list *l, u32 folder)
 }
 
 /* Gives a node the next clusters and links them. */
-static bool allocate(const struct fat *f, struct fat_node *node, u32 bytes, u32 *next, u8 *table)
+static bool allocate(const struct fat_shape *s, struct fat_node *node, u64 bytes, u32 *next,
+                     u8 *table)
 {
-    u32 cluster_bytes = f->cluster_sectors * SECTOR_SIZE;
-    u32 count = (bytes + cluster_bytes - 1) / cluster_bytes;
-    if (count > FAT_CLUSTERS - *next)
+    u32 cluster_bytes = s->cluster_sectors * SECTOR_SIZE;
+    u64 count = (bytes + cluster_bytes - 1) / cluster_bytes;
+    if (count > s->clusters - *next)
         return false;
-    node->cluster = count ? (u16)*next : 0;
-    for (u32 n = 0; n < count; n++, ++*next)
-        store_le16(table + *next * 2, n + 1 < count ? (u16)(*next + 1) : 0xffff);
+    node->cluster = count ? *next : 0;
+    for (u64 n = 0; n < count; n++, ++*next)
+        fat_link(s, table, *next, n + 1 < count ? *next + 1 : UINT32_MAX);
     return true;
 }
 
@@ -230,7 +236,8 @@ static int write_directory(struct fat *f, u32 folder)
         memset(to, ' ', 11);
         memset(to, '.', n + 1);
         struct fat_node dots = {.is_dir = true, .stamp = self->stamp};
-        dots.cluster = n ? f->list.node[self->parent].cluster : self->cluster;
+        u32 above = self->parent ? f->list.node[self->parent].cluster : 0;
+        dots.cluster = n ? above : self->cluster;
         put_node(to, &dots);
     }
     if (!folder) {
@@ -244,99 +251,185 @@ static int write_directory(struct fat *f, u32 folder)
         to += put_name(to, &f->list.node[n], n) * FAT_ENTRY;
         put_node(to - FAT_ENTRY, &f->list.node[n]);
     }
-    u64 sector = folder ? fat_cluster_sector(f, self->cluster) : FAT_ROOT;
+    u64 sector = folder || f->shape.wide ? fat_cluster_sector(f, self->cluster) : f->shape.root;
     int status = file_write(f->fd, sector << SECTOR_SHIFT, bytes, size);
     free(bytes);
     return status;
 }
 
-/* Partition table and boot sector. */
-static int write_heads(const struct fat *f)
+static int write_sector(const struct fat *f, u64 sector, const u8 *bytes)
+{
+    return file_write(f->fd, sector << SECTOR_SHIFT, bytes, SECTOR_SIZE);
+}
+
+static int write_partition_table(const struct fat *f)
 {
     u8 mbr[SECTOR_SIZE] = {[510] = 0x55, [511] = 0xaa}, *p = mbr + 0x1be;
-    u8 boot[SECTOR_SIZE] = {0xeb, 0x3c, 0x90, [510] = 0x55, [511] = 0xaa};
-    u32 sectors = (u32)f->image.sectors - FAT_PARTITION;
-    memcpy(p, (const u8[8]){0, 1, 1, 0, 6 /* FAT16 */, HEADS - 1, 0xff, 0xff}, 8);
+    u8 type = f->shape.wide ? 12 : 6; /* FAT32 by sector numbers; FAT16 */
+    memcpy(p, (const u8[8]){0, 1, 1, 0, type, HEADS - 1, 0xff, 0xff}, 8);
     store_le32(p + 8, FAT_PARTITION);
-    store_le32(p + 12, sectors);
+    store_le32(p + 12, (u32)(f->image.sectors - FAT_PARTITION));
+    return write_sector(f, 0, mbr);
+}
+
+/* What the boot sectors have in common. */
+static void put_boot(const struct fat *f, u8 boot[SECTOR_SIZE])
+{
     memcpy(boot + 3, "MSWIN4.1", 8);
     store_le16(boot + 11, SECTOR_SIZE);
-    boot[13] = (u8)f->cluster_sectors;
-    store_le16(boot + 14, 1);
+    boot[13] = (u8)f->shape.cluster_sectors;
+    store_le16(boot + 14, (u16)(f->shape.table - FAT_PARTITION));
     boot[16] = 2;
-    store_le16(boot + 17, FAT_ROOT_ENTRIES);
     boot[21] = 0xf8;
-    store_le16(boot + 22, FAT_SECTORS);
     store_le16(boot + 24, TRACK);
     store_le16(boot + 26, HEADS);
     store_le32(boot + 28, FAT_PARTITION);
-    store_le32(boot + 32, sectors);
-    boot[36] = 0x80;
-    boot[38] = 0x29;
-    store_le32(boot + 39, 0x50524553);
-    memcpy(boot + 43, "PRESCIENT  FAT16   ", 19);
-    int status = file_write(f->fd, 0, mbr, sizeof mbr);
-    return status ? status
-                  : file_write(f->fd, (u64)FAT_PARTITION << SECTOR_SHIFT, boot, sizeof boot);
+    store_le32(boot + 32, (u32)(f->image.sectors - FAT_PARTITION));
+    store_le16(boot + 510, 0xaa55);
 }
 
-/* The smallest clusters with which there is as much room again, and 256 MiB. */
-static void choose_size(struct fat *f)
+/* Drive number, signature, serial number, label, kind. */
+static void put_label(u8 *to, const char *kind)
+{
+    to[0] = 0x80;
+    to[2] = 0x29;
+    store_le32(to + 3, 0x50524553);
+    memcpy(to + 7, "PRESCIENT  ", 11);
+    memcpy(to + 18, kind, 8);
+}
+
+static int write_boot16(const struct fat *f)
+{
+    u8 boot[SECTOR_SIZE] = {0xeb, 0x3c, 0x90};
+    put_boot(f, boot);
+    store_le16(boot + 17, FAT_ROOT_ENTRIES);
+    store_le16(boot + 22, (u16)f->shape.table_sectors);
+    put_label(boot + 36, "FAT16   ");
+    return write_sector(f, FAT_PARTITION, boot);
+}
+
+static int write_boot32(const struct fat *f, u32 next)
+{
+    u8 boot[SECTOR_SIZE] = {0xeb, 0x58, 0x90}, info[SECTOR_SIZE] = {0};
+    int status = 0;
+    put_boot(f, boot);
+    store_le32(boot + 36, f->shape.table_sectors);
+    store_le32(boot + 44, FAT_ROOT_CLUSTER);
+    store_le16(boot + 48, FAT_INFO);
+    store_le16(boot + 50, FAT_BACKUP);
+    put_label(boot + 64, "FAT32   ");
+    memcpy(info, "RRaA", 4);
+    memcpy(info + 484, "rrAa", 4);
+    store_le32(info + 488, f->shape.clusters - next);
+    store_le32(info + 492, next);
+    store_le16(info + 510, 0xaa55);
+    for (unsigned at = 0; at <= FAT_BACKUP && !status; at += FAT_BACKUP) {
+        status = write_sector(f, FAT_PARTITION + at, boot);
+        status = status ? status : write_sector(f, FAT_PARTITION + at + FAT_INFO, info);
+    }
+    return status;
+}
+
+static void set_shape16(struct fat_shape *s, u64 bytes)
+{
+    *s = (struct fat_shape){.cluster_sectors = 16, .clusters = 65500, .table_sectors = 256};
+    while (s->cluster_sectors < 64 && bytes > (u64)s->clusters * s->cluster_sectors * SECTOR_SIZE)
+        s->cluster_sectors *= 2;
+    s->table = FAT_PARTITION + 1;
+    s->root = s->table + 2 * s->table_sectors;
+    s->data = s->root + FAT_ROOT_ENTRIES * FAT_ENTRY / SECTOR_SIZE;
+}
+
+/* Clusters of the sizes that others choose, too: 4 KiB up to 8 GiB, 32 KiB from 32 GiB on. */
+static void set_shape32(struct fat_shape *s, u64 bytes)
+{
+    *s = (struct fat_shape){.wide = true, .cluster_sectors = 8, .clusters = 65600};
+    while (s->cluster_sectors < 64 && bytes > (u64)s->cluster_sectors << 30)
+        s->cluster_sectors *= 2;
+    u64 count = bytes / (s->cluster_sectors * SECTOR_SIZE) + 2;
+    s->clusters = count > s->clusters ? (u32)count : s->clusters;
+    s->table = FAT_PARTITION + FAT_RESERVED;
+    s->table_sectors = (s->clusters * 4 + SECTOR_SIZE - 1) / SECTOR_SIZE;
+    s->data = s->table + 2 * s->table_sectors;
+}
+
+/* As much room again as the files have, and 256 MiB; FAT16 where that is enough. */
+static bool choose_shape(struct fat *f)
 {
     u64 bytes = 256ull << 20;
-    for (u32 n = 0; n < f->list.count; n++)
-        bytes += 2ull * f->list.node[n].size + 65536;
-    f->cluster_sectors = 16;
-    while (f->cluster_sectors < 64 && bytes > (u64)FAT_CLUSTERS * f->cluster_sectors * SECTOR_SIZE)
-        f->cluster_sectors *= 2;
-    f->image.sectors = FAT_DATA + (u64)(FAT_CLUSTERS - 2) * f->cluster_sectors;
+    u32 largest = 0;
+    for (u32 n = 0; n < f->list.count; n++) {
+        u32 size = f->list.node[n].size;
+        bytes += 2ull * size + 65536;
+        largest = size > largest ? size : largest;
+    }
+    bool small = largest <= INT32_MAX && bytes <= FAT16_MOST && f->room <= FAT16_MOST &&
+                 directory_size(&f->list, 0) <= FAT_ROOT_ENTRIES * FAT_ENTRY;
+    bytes = bytes > f->room ? bytes : f->room;
+    if (bytes > FAT32_MOST || (f->bits == 16 && !small))
+        return false;
+    if (f->bits != 32 && small)
+        set_shape16(&f->shape, bytes);
+    else
+        set_shape32(&f->shape, bytes);
+    f->image.sectors = f->shape.data + (u64)(f->shape.clusters - 2) * f->shape.cluster_sectors;
     f->written = xcalloc(f->image.sectors / 8 + 1, 1);
-    f->fresh = xcalloc(FAT_CLUSTERS / 8 + 1, 1);
+    f->fresh = xcalloc(f->shape.clusters / 8 + 1, 1);
+    return true;
 }
 
-static bool lay_out(struct fat *f, u8 *table)
+/* Gives everything its clusters; `next` is the first free one then. */
+static bool lay_out(struct fat *f, u8 *table, u32 *next)
 {
-    u32 next = 2, cluster_bytes = f->cluster_sectors * SECTOR_SIZE;
-    if (directory_size(&f->list, 0) > FAT_ROOT_ENTRIES * FAT_ENTRY)
-        return false;
-    memcpy(table, (const u8[4]){0xf8, 0xff, 0xff, 0xff}, 4);
-    for (u32 n = 1; n < f->list.count; n++) {
+    const struct fat_shape *s = &f->shape;
+    u32 cluster_bytes = s->cluster_sectors * SECTOR_SIZE;
+    *next = FAT_ROOT_CLUSTER;
+    fat_link(s, table, 0, 0xfffffff8);
+    fat_link(s, table, 1, UINT32_MAX);
+    for (u32 n = s->wide ? 0 : 1; n < f->list.count; n++) {
         struct fat_node *node = &f->list.node[n];
-        u32 bytes = node->is_dir ? directory_size(&f->list, n) : node->size;
-        if (!allocate(f, node, bytes, &next, table))
+        u64 bytes = node->is_dir ? directory_size(&f->list, n) : node->size;
+        if (!allocate(s, node, bytes, next, table))
             return false;
         if (node->is_dir || !node->cluster)
             continue;
         struct fat_node *run = fat_list_add(&f->run, node->path);
         run->cluster = node->cluster;
-        run->from_host = (bytes + cluster_bytes - 1) / cluster_bytes;
+        run->from_host = (u32)((bytes + cluster_bytes - 1) / cluster_bytes);
     }
     return true;
 }
 
+/* Boot sectors, FATs and directories; clusters from `next` on are free. */
+static int write_all(struct fat *f, const u8 *table, u32 next)
+{
+    const struct fat_shape *s = &f->shape;
+    int status = write_partition_table(f);
+    if (!status)
+        status = s->wide ? write_boot32(f, next) : write_boot16(f);
+    for (unsigned n = 0; n < 2 && !status; n++)
+        status = file_write(f->fd, (u64)(s->table + n * s->table_sectors) << SECTOR_SHIFT, table,
+                            (size_t)next * (s->wide ? 4 : 2));
+    for (u32 n = 0; n < f->list.count && !status; n++)
+        status = f->list.node[n].is_dir ? write_directory(f, n) : 0;
+    return status;
+}
+
 bool fat_make(struct fat *f, const char *path, struct error *err)
 {
-    static const u32 fat_bytes = FAT_SECTORS * SECTOR_SIZE;
-    u8 *table = xcalloc(1, fat_bytes);
-    int status = 0;
+    u32 next;
     fat_list_add(&f->list, "")->is_dir = true;
     int dir = openat(f->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return error_set(err, "fat:%s: %s", path, strerror(errno));
+    if (!scan(f, dir, 0, 0, err))
+        return false;
+    if (!choose_shape(f))
+        return error_set(err, "fat:%s: too much for a FAT%u disk", path, f->bits == 16 ? 16 : 32);
+    u8 *table = xcalloc(f->shape.table_sectors, SECTOR_SIZE);
     bool good =
-        dir >= 0 ? scan(f, dir, 0, 0, err) : error_set(err, "fat:%s: %s", path, strerror(errno));
-    if (good) {
-        choose_size(f);
-        good =
-            lay_out(f, table) ||
-            error_set(err, "fat:%s: more than the 2 GiB, or names than the root, of a FAT16 disk",
-                      path);
-    }
-    if (good)
-        status = write_heads(f);
-    for (unsigned n = 0; n < 2 && good && !status; n++)
-        status = file_write(f->fd, (u64)(FAT_PARTITION + 1 + n * FAT_SECTORS) << SECTOR_SHIFT,
-                            table, fat_bytes);
-    for (u32 n = 0; n < f->list.count && good && !status; n++)
-        status = f->list.node[n].is_dir ? write_directory(f, n) : 0;
+        lay_out(f, table, &next) || error_set(err, "fat:%s: more than fits on the disk", path);
+    int status = good ? write_all(f, table, next) : 0;
     free(table);
     return good && (!status || error_set(err, "fat:%s: %s", path, strerror(status)));
 }

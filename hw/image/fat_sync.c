@@ -1,4 +1,4 @@
-/* A folder of the host as a FAT16 disk: reads the guest's directories and does to the folder what
+/* A folder of the host as a FAT disk: reads the guest's directories and does to the folder what
  * the guest has done to them (Microsoft FAT specification, 1.03). */
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
@@ -51,12 +51,12 @@ static void tell(struct fat *f)
 
 static u32 next_cluster(const struct reader *r, u32 cluster)
 {
-    return load_le16(r->table + cluster * 2);
+    return fat_next(&r->f->shape, r->table, cluster);
 }
 
-static bool is_cluster(u32 cluster)
+static bool is_cluster(const struct reader *r, u32 cluster)
 {
-    return cluster >= 2 && cluster < FAT_CLUSTERS;
+    return cluster >= 2 && cluster < r->f->shape.clusters;
 }
 
 /* Names */
@@ -144,6 +144,8 @@ static void read_entry(struct reader *r, const struct long_name *l, const u8 *e,
     node->size = node->is_dir ? 0 : load_le32(e + 28);
     node->stamp = load_le32(e + 22);
     node->cluster = load_le16(e + 26);
+    if (r->f->shape.wide)
+        node->cluster |= (u32)load_le16(e + 20) << 16;
     node->parent = parent;
 }
 
@@ -169,7 +171,7 @@ static int read_root(struct reader *r)
 {
     u8 *bytes = xmalloc((size_t)FAT_ROOT_ENTRIES * FAT_ENTRY);
     struct long_name l = {.parts = 0};
-    int status = file_read(r->f->fd, (u64)FAT_ROOT << SECTOR_SHIFT, bytes,
+    int status = file_read(r->f->fd, (u64)r->f->shape.root << SECTOR_SHIFT, bytes,
                            (size_t)FAT_ROOT_ENTRIES * FAT_ENTRY);
     if (!status)
         read_entries(r, &l, bytes, FAT_ROOT_ENTRIES * FAT_ENTRY, 0);
@@ -179,12 +181,12 @@ static int read_root(struct reader *r)
 
 static int read_folder(struct reader *r, u32 index)
 {
-    u32 size = r->f->cluster_sectors * SECTOR_SIZE, cluster = r->list.node[index].cluster;
+    u32 size = r->f->shape.cluster_sectors * SECTOR_SIZE, cluster = r->list.node[index].cluster;
     u8 *bytes = xmalloc(size);
     struct long_name l = {.parts = 0};
     int status = 0;
-    for (bool more = true; more && !status && cluster < FAT_LAST;) {
-        if (!is_cluster(cluster) || r->seen[cluster / 8] >> cluster % 8 & 1) {
+    for (bool more = true; more && !status && !fat_is_last(&r->f->shape, cluster);) {
+        if (!is_cluster(r, cluster) || r->seen[cluster / 8] >> cluster % 8 & 1) {
             r->bad = true;
             break;
         }
@@ -192,7 +194,7 @@ static int read_folder(struct reader *r, u32 index)
         status = image_run(&r->f->image,
                            &(struct image_request){.op = IMAGE_READ,
                                                    .sector = fat_cluster_sector(r->f, cluster),
-                                                   .count = r->f->cluster_sectors,
+                                                   .count = r->f->shape.cluster_sectors,
                                                    .buf = bytes});
         more = !status && read_entries(r, &l, bytes, size, index);
         cluster = next_cluster(r, cluster);
@@ -204,11 +206,14 @@ static int read_folder(struct reader *r, u32 index)
 /* All that the guest has: folders come before what is in them. */
 static int read_all(struct reader *r)
 {
-    fat_list_add(&r->list, "")->is_dir = true;
-    int status = file_read(r->f->fd, (u64)(FAT_PARTITION + 1) << SECTOR_SHIFT, r->table,
-                           FAT_SECTORS * SECTOR_SIZE);
+    const struct fat_shape *s = &r->f->shape;
+    struct fat_node *root = fat_list_add(&r->list, "");
+    root->is_dir = true;
+    root->cluster = FAT_ROOT_CLUSTER;
+    int status = file_read(r->f->fd, (u64)s->table << SECTOR_SHIFT, r->table,
+                           (size_t)s->table_sectors * SECTOR_SIZE);
     if (!status)
-        status = read_root(r);
+        status = s->wide ? read_folder(r, 0) : read_root(r);
     for (u32 n = 1; n < r->list.count && !status; n++)
         if (r->list.node[n].is_dir)
             status = read_folder(r, n);
@@ -230,16 +235,16 @@ static const struct fat_node *find(const struct fat_list *l, const char *path, u
 /* Does the chain of a file's clusters have its size, and was any of it written? */
 static bool check_chain(const struct reader *r, const struct fat_node *node, bool *written)
 {
-    u32 bytes = r->f->cluster_sectors * SECTOR_SIZE, cluster = node->cluster;
+    u32 bytes = r->f->shape.cluster_sectors * SECTOR_SIZE, cluster = node->cluster;
     u32 count = (u32)(((u64)node->size + bytes - 1) / bytes);
     *written = false;
     for (u32 n = 0; n < count; n++) {
-        if (!is_cluster(cluster))
+        if (!is_cluster(r, cluster))
             return false;
         *written |= r->f->fresh[cluster / 8] >> cluster % 8 & 1;
         cluster = next_cluster(r, cluster);
     }
-    return count <= FAT_CLUSTERS;
+    return count <= r->f->shape.clusters;
 }
 
 /* Writing */
@@ -259,7 +264,7 @@ static time_t time_of(u32 stamp)
 
 static int copy_out(const struct reader *r, const struct fat_node *node, int to)
 {
-    u32 bytes = r->f->cluster_sectors * SECTOR_SIZE, cluster = node->cluster;
+    u32 bytes = r->f->shape.cluster_sectors * SECTOR_SIZE, cluster = node->cluster;
     u8 *buf = xmalloc(bytes);
     int status = 0;
     for (u32 at = 0; at < node->size && !status; at += bytes) {
@@ -267,7 +272,7 @@ static int copy_out(const struct reader *r, const struct fat_node *node, int to)
         status = image_run(&r->f->image,
                            &(struct image_request){.op = IMAGE_READ,
                                                    .sector = fat_cluster_sector(r->f, cluster),
-                                                   .count = r->f->cluster_sectors,
+                                                   .count = r->f->shape.cluster_sectors,
                                                    .buf = buf});
         if (!status)
             status = file_write(to, at, buf, n);
@@ -369,8 +374,8 @@ static void keep_gone(struct reader *r)
 int fat_sync(struct fat *f, bool removals)
 {
     struct reader r = {.f = f};
-    r.table = xcalloc(1, FAT_SECTORS * SECTOR_SIZE);
-    r.seen = xcalloc(1, FAT_CLUSTERS / 8 + 1);
+    r.table = xcalloc(f->shape.table_sectors, SECTOR_SIZE);
+    r.seen = xcalloc(1, f->shape.clusters / 8 + 1);
     int status = read_all(&r);
     u32 count = r.list.count;
     if (r.bad)
@@ -386,7 +391,7 @@ int fat_sync(struct fat *f, bool removals)
         fat_list_free(&f->list);
         f->list = r.list;
         r.list = (struct fat_list){0};
-        memset(f->fresh, 0, FAT_CLUSTERS / 8 + 1);
+        memset(f->fresh, 0, f->shape.clusters / 8 + 1);
         f->dirty = !removals;
     }
     fat_list_free(&r.list);

@@ -91,9 +91,9 @@ typedef void image_post_fn(void *machine, void (*fn)(void *arg), void *arg);
 /* From now on a thread of its own does the image's requests, and the guest runs on meanwhile. */
 void image_start_worker(struct image *img, image_post_fn *post, void *machine);
 
-/* Opens an image; "fat:FOLDER" makes one of a folder. format is "raw", "qcow2", or NULL: told by
- * its first bytes. NULL with *err set when the file is missing, locked by another user, empty,
- * damaged, not a file or block device, ...
+/* Opens an image; "fat:FOLDER" makes one of a folder (fat_open). format is "raw", "qcow2", or NULL:
+ * told by its first bytes. NULL with *err set when the file is missing, locked by another user,
+ * empty, damaged, not a file or block device, ...
  */
 struct image *image_open(const char *path, const char *format, unsigned flags, struct error *err);
 void image_close(struct image *img); /* waits for the worker; img may be NULL */
@@ -106,8 +106,9 @@ const char *image_magic(const u8 *sector);
 struct image *raw_open(const char *path, bool read_only, struct error *err);
 struct image *raw_new(int fd, u64 size, bool read_only, bool guessed);
 struct image *overlay_new(struct image *base, struct error *err);
-/* A folder of the host as a FAT16 disk, which has the folder locked. Files that are neither regular
- * nor folders are not shown. Flushing and closing bring the folder up to date. */
+/* A folder of the host as a FAT16 or FAT32 disk, which has the folder locked. Before its name may
+ * be "16:" or "32:", or a size such as "20G:" that the disk has at least. Files that are neither
+ * regular nor folders are not shown. Flushing and closing bring the folder up to date. */
 struct image *fat_open(const char *path, bool read_only, struct error *err);
 struct image *qcow2_new(int fd, const char *path, unsigned flags, unsigned depth,
                         struct error *err);

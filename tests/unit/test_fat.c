@@ -1,5 +1,5 @@
-/* A folder as a FAT16 disk: what the guest sees of it, and what becomes of what the guest writes,
- * be it sound or not. */
+/* A folder as a FAT16 and FAT32 disk: what the guest sees of it, and what becomes of what the guest
+ * writes, be it sound or not. */
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <check.h>
@@ -13,8 +13,15 @@
 #include "hw/image/fat_internal.h"
 
 static char base[64], folder[128];
+static const char *const kinds[] = {"", "32:"};
+static const char *kind; /* what stands before the folder */
 static struct image *img;
 static struct error err;
+
+static const struct fat_shape *shape(void)
+{
+    return &container_of(img, struct fat, image)->shape;
+}
 
 static void put(const char *name, const char *text)
 {
@@ -43,7 +50,7 @@ static const char *got(const char *name)
 static void attach(bool read_only)
 {
     char spec[160];
-    snprintf(spec, sizeof spec, "fat:%s", folder);
+    snprintf(spec, sizeof spec, "fat:%s%s", kind, folder);
     img = image_open(spec, NULL, read_only ? IMAGE_READ_ONLY : 0, &err);
     ck_assert_msg(img != NULL, "%s", err.text);
 }
@@ -73,11 +80,27 @@ static void teardown(void)
     ck_assert_int_eq(system(command), 0);
 }
 
+static u64 root_sector(void)
+{
+    return shape()->wide ? shape()->data : shape()->root;
+}
+
+/* Sectors of the root that tests look at. */
+static u32 root_sectors(void)
+{
+    return shape()->wide ? shape()->cluster_sectors : FAT_ROOT_ENTRIES / 16;
+}
+
+static u32 cluster_of(const u8 *e)
+{
+    return load_le16(e + 26) | (u32)load_le16(e + 20) << 16;
+}
+
 /* The root's entry of this short name: its number. */
 static unsigned entry_of(const char *name83, u8 root[FAT_ROOT_ENTRIES * FAT_ENTRY])
 {
-    ck_assert_int_eq(image_read(img, FAT_ROOT, root, FAT_ROOT_ENTRIES / 16), 0);
-    for (unsigned n = 0; n < FAT_ROOT_ENTRIES; n++)
+    ck_assert_int_eq(image_read(img, root_sector(), root, root_sectors()), 0);
+    for (unsigned n = 0; n < root_sectors() * 16; n++)
         if (!memcmp(root + n * FAT_ENTRY, name83, 11) && root[n * FAT_ENTRY + 11] != ATTR_LONG)
             return n;
     ck_abort_msg("no entry %s", name83);
@@ -92,7 +115,7 @@ static u8 *entry(const char *name83)
 
 static void write_root(void)
 {
-    ck_assert_int_eq(image_write(img, FAT_ROOT, root, FAT_ROOT_ENTRIES / 16), 0);
+    ck_assert_int_eq(image_write(img, root_sector(), root, root_sectors()), 0);
 }
 
 static u64 sector_of(u32 cluster)
@@ -100,13 +123,14 @@ static u64 sector_of(u32 cluster)
     return fat_cluster_sector(container_of(img, struct fat, image), cluster);
 }
 
-static void link_clusters(u32 cluster, u16 next)
+static void link_clusters(u32 cluster, u32 next)
 {
     u8 sector[SECTOR_SIZE];
+    u32 entries = shape()->wide ? SECTOR_SIZE / 4 : SECTOR_SIZE / 2;
     for (unsigned n = 0; n < 2; n++) {
-        u64 at = FAT_PARTITION + 1 + n * FAT_SECTORS + cluster / 256;
+        u64 at = shape()->table + n * shape()->table_sectors + cluster / entries;
         ck_assert_int_eq(image_read(img, at, sector, 1), 0);
-        store_le16(sector + cluster % 256 * 2, next);
+        fat_link(shape(), sector, cluster % entries, next);
         ck_assert_int_eq(image_write(img, at, sector, 1), 0);
     }
 }
@@ -121,6 +145,7 @@ static u8 *new_entry(const char *name83, u32 cluster, u32 size)
     u8 *e = root + n * FAT_ENTRY;
     memset(e, 0, FAT_ENTRY);
     memcpy(e, name83, 11);
+    store_le16(e + 20, (u16)(cluster >> 16));
     store_le16(e + 26, (u16)cluster);
     store_le32(e + 28, size);
     store_le32(e + 22, 0x5a21u << 16);
@@ -129,22 +154,24 @@ static u8 *new_entry(const char *name83, u32 cluster, u32 size)
 
 START_TEST(layout)
 {
+    kind = kinds[_i];
     u8 sector[SECTOR_SIZE];
     attach(true);
     ck_assert_int_eq(image_read(img, 0, sector, 1), 0);
     ck_assert_uint_eq(load_le16(sector + 510), 0xaa55);
-    ck_assert_uint_eq(sector[0x1c2], 6);
+    ck_assert_uint_eq(shape()->wide, _i == 1);
+    ck_assert_uint_eq(sector[0x1c2], _i ? 12 : 6);
     ck_assert_uint_eq(load_le32(sector + 0x1c6), FAT_PARTITION);
     ck_assert_uint_eq(load_le32(sector + 0x1ca), img->sectors - FAT_PARTITION);
     ck_assert_int_eq(image_read(img, FAT_PARTITION, sector, 1), 0);
-    ck_assert_uint_eq(sector[13], container_of(img, struct fat, image)->cluster_sectors);
+    ck_assert_uint_eq(sector[13], shape()->cluster_sectors);
     u8 *e = entry("HELLO   TXT");
     ck_assert_uint_eq(load_le32(e + 28), 5);
-    ck_assert_int_eq(image_read(img, sector_of(load_le16(e + 26)), sector, 1), 0);
+    ck_assert_int_eq(image_read(img, sector_of(cluster_of(e)), sector, 1), 0);
     ck_assert(!memcmp(sector, "hello\0", 6));
     e = entry("SUB        ");
     ck_assert_uint_eq(e[11], ATTR_DIRECTORY);
-    ck_assert_int_eq(image_read(img, sector_of(load_le16(e + 26)), sector, 1), 0);
+    ck_assert_int_eq(image_read(img, sector_of(cluster_of(e)), sector, 1), 0);
     ck_assert(!memcmp(sector, ".          ", 11));
     ck_assert(!memcmp(sector + 32, "..         ", 11));
     ck_assert(!memcmp(sector + 64, "DEEP       ", 11));
@@ -152,12 +179,48 @@ START_TEST(layout)
     for (unsigned n = 0; root[n * FAT_ENTRY]; n++)
         parts += root[n * FAT_ENTRY + 11] == ATTR_LONG;
     ck_assert_uint_eq(parts, 3); /* the long name only: no link */
-    ck_assert_int_ne(image_write(img, FAT_ROOT, root, 1), 0);
+    ck_assert_int_ne(image_write(img, root_sector(), root, 1), 0);
+}
+END_TEST
+
+/* The disk is as large as the user wants, and FAT32 where a FAT16 would be too small. */
+START_TEST(sizes)
+{
+    static const struct {
+        const char *kind; /* before the folder */
+        bool wide;        /* FAT32 */
+        u64 least;        /* MiB that it has */
+        u64 most;         /* MiB that it may have */
+    } row[] = {{"", false, 256, 520},     {"16:", false, 256, 520},
+               {"32:", true, 256, 300},   {"1000M:", false, 1000, 2048},
+               {"3G:", true, 3072, 3100}, {"40G:", true, 40960, 41000}};
+    for (unsigned n = 0; n < ARRAY_LEN(row); n++) {
+        kind = row[n].kind;
+        attach(false);
+        u64 mib = (u64)(shape()->clusters - 2) * shape()->cluster_sectors >> 11;
+        ck_assert_uint_eq(shape()->wide, row[n].wide);
+        ck_assert_msg(mib >= row[n].least && mib <= row[n].most, "%s: %d MiB", kind, (int)mib);
+        image_close(img);
+    }
+    char path[256], spec[300];
+    snprintf(path, sizeof path, "%s/large", folder);
+    put("large", "");
+    ck_assert_int_eq(truncate(path, 3ll << 30), 0); /* sparse; FAT16 ends at 2 GiB */
+    kind = "";
+    attach(false);
+    ck_assert(shape()->wide);
+    image_close(img);
+    snprintf(spec, sizeof spec, "fat:16:%s", folder);
+    ck_assert_ptr_null(img = image_open(spec, NULL, 0, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "FAT16"));
+    ck_assert_int_eq(truncate(path, 4ll << 30), 0); /* too large for any FAT */
+    ck_assert_ptr_null(img = image_open(spec, NULL, 0, &err));
 }
 END_TEST
 
 START_TEST(locked)
 {
+    kind = kinds[_i];
     char spec[160];
     attach(false);
     snprintf(spec, sizeof spec, "fat:%s", folder);
@@ -169,10 +232,11 @@ END_TEST
 
 START_TEST(changed_data)
 {
+    kind = kinds[_i];
     u8 sector[SECTOR_SIZE] = "HOWDY";
     attach(false);
     u8 *e = entry("HELLO   TXT");
-    ck_assert_int_eq(image_write(img, sector_of(load_le16(e + 26)), sector, 1), 0);
+    ck_assert_int_eq(image_write(img, sector_of(cluster_of(e)), sector, 1), 0);
     ck_assert_str_eq(got("HELLO.TXT"), "hello"); /* not before it is flushed */
     ck_assert_int_eq(image_flush(img), 0);
     ck_assert_str_eq(got("HELLO.TXT"), "HOWDY");
@@ -185,22 +249,24 @@ END_TEST
 
 START_TEST(new_renamed_and_removed)
 {
+    kind = kinds[_i];
     u8 sector[SECTOR_SIZE];
     attach(false);
-    u32 size = container_of(img, struct fat, image)->cluster_sectors * SECTOR_SIZE + 4;
-    link_clusters(500, 700); /* two clusters, not side by side */
-    link_clusters(700, 0xffff);
+    const u32 FAR = shape()->clusters - 1; /* which takes more than 16 bits in a FAT32 */
+    u32 size = shape()->cluster_sectors * SECTOR_SIZE + 4;
+    link_clusters(500, FAR); /* two clusters, not side by side */
+    link_clusters(FAR, UINT32_MAX);
     memset(sector, 'x', sizeof sector);
     for (u64 n = 0; n < size / SECTOR_SIZE; n++)
         ck_assert_int_eq(image_write(img, sector_of(500) + n, sector, 1), 0);
     memcpy(sector, "last", 4);
-    ck_assert_int_eq(image_write(img, sector_of(700), sector, 1), 0);
+    ck_assert_int_eq(image_write(img, sector_of(FAR), sector, 1), 0);
     new_entry("NEW     BIN", 500, size)[12] = 0x18; /* in small letters */
     write_root();
     memcpy(entry("HELLO   TXT"), "MOVED   TXT", 11);
     write_root();
     u8 *sub = entry("SUB        ");
-    u64 in_sub = sector_of(load_le16(sub + 26));
+    u64 in_sub = sector_of(cluster_of(sub));
     ck_assert_int_eq(image_flush(img), 0);
     ck_assert_uint_eq(strlen(got("new.bin")), size);
     ck_assert_str_eq(got("new.bin") + size - 5, "xlast");
@@ -226,6 +292,7 @@ END_TEST
 
 START_TEST(nothing_leaves_the_folder)
 {
+    kind = kinds[_i];
     char path[256];
     attach(false);
     u8 *e = new_entry("X          ", 0, 0);
@@ -250,7 +317,7 @@ START_TEST(nothing_leaves_the_folder)
     memcpy(e, "link       ", 11); /* where the host has a link */
     e[11] = ATTR_DIRECTORY;
     store_le16(e + 26, 901);
-    link_clusters(901, 0xffff);
+    link_clusters(901, UINT32_MAX);
     u8 sector[SECTOR_SIZE] = "EVIL    TXT";
     ck_assert_int_eq(image_write(img, sector_of(901), sector, 1), 0);
     write_root();
@@ -265,12 +332,13 @@ END_TEST
 
 START_TEST(random_metadata)
 {
+    kind = kinds[_i];
     u8 sector[SECTOR_SIZE];
     srand(3);
     attach(false);
     put("../outside", "safe");
     for (unsigned n = 0; n < 300; n++) {
-        u64 at = rand() % 2 ? FAT_ROOT + (u64)rand() % 2 : FAT_PARTITION + 1 + (u64)rand() % 2;
+        u64 at = (rand() % 2 ? root_sector() : shape()->table) + (u64)rand() % 2;
         ck_assert_int_eq(image_read(img, at, sector, 1), 0);
         for (unsigned k = 0; k < 8; k++)
             sector[rand() % SECTOR_SIZE] = (u8)rand();
@@ -287,12 +355,13 @@ int main(void)
     Suite *s = suite_create("fat");
     TCase *tc = tcase_create("all");
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, layout);
-    tcase_add_test(tc, locked);
-    tcase_add_test(tc, changed_data);
-    tcase_add_test(tc, new_renamed_and_removed);
-    tcase_add_test(tc, nothing_leaves_the_folder);
-    tcase_add_test(tc, random_metadata);
+    tcase_add_loop_test(tc, layout, 0, ARRAY_LEN(kinds));
+    tcase_add_test(tc, sizes);
+    tcase_add_loop_test(tc, locked, 0, ARRAY_LEN(kinds));
+    tcase_add_loop_test(tc, changed_data, 0, ARRAY_LEN(kinds));
+    tcase_add_loop_test(tc, new_renamed_and_removed, 0, ARRAY_LEN(kinds));
+    tcase_add_loop_test(tc, nothing_leaves_the_folder, 0, ARRAY_LEN(kinds));
+    tcase_add_loop_test(tc, random_metadata, 0, ARRAY_LEN(kinds));
     suite_add_tcase(s, tc);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
