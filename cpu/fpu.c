@@ -69,14 +69,23 @@ void fpu_set_mxcsr(struct cpu *cpu, u32 value)
     f->sse_quick = f->live && !(~value & MXCSR_MASKS);
 }
 
+/* The pin is a device: who compares engines runs this once only. */
+static void ferr_set(struct cpu *cpu, bool level)
+{
+    if (cpu->tap)
+        cpu->tap->device(cpu->tap);
+    cpu->fpu.ferr = level;
+    cpu->bus.ferr(cpu->bus.opaque, level);
+}
+
 void fpu_control_changed(struct cpu *cpu)
 {
     struct fpu *f = &cpu->fpu;
     f->ignored = 0;
     quick_update(f);
     if (f->ferr && !(host_fnstsw() & SW_ES)) {
-        f->ferr = f->ignne = false;
-        cpu->bus.ferr(cpu->bus.opaque, false);
+        f->ignne = false;
+        ferr_set(cpu, false);
     }
 }
 
@@ -108,8 +117,7 @@ static void pending_check(struct cpu *cpu)
         ignore_errors(f);
         return;
     }
-    f->ferr = true;
-    cpu->bus.ferr(cpu->bus.opaque, true);
+    ferr_set(cpu, true);
     cpu_restart(cpu);
 }
 

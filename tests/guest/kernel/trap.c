@@ -269,6 +269,69 @@ static void fpu_traps(void)
     }
 }
 
+/* SSE's unmasked exceptions: a division by zero, a denormal operand, an overflow. */
+static void sse_traps(void)
+{
+    static const u32 usual = 0x1f80, unmask_z = 0x1d80, unmask_d = 0x1e80, unmask_o = 0x1b80;
+    static const u32 one = 0x3f800000, zero = 0, denormal = 1, most = 0x7f7fffff;
+    for (u32 n = 0; n < ROUNDS; n++) {
+        __asm__ volatile("movss %0, %%xmm0; ldmxcsr %1" ::"m"(one), "m"(unmask_z));
+        CHECK(FAULT("divss %0, %%xmm0", "m"(zero)) == XM);
+        __asm__ volatile("ldmxcsr %0" ::"m"(unmask_d));
+        CHECK(FAULT("addss %0, %%xmm0", "m"(denormal)) == XM);
+        CHECK(FAULT("divss %0, %%xmm0", "m"(one)) == NO_VECTOR);
+        __asm__ volatile("movss %0, %%xmm0; ldmxcsr %1" ::"m"(most), "m"(unmask_o));
+        CHECK(FAULT("addss %%xmm0, %%xmm0", "m"(one)) == XM);
+        u32 flags, kept;
+        __asm__ volatile("stmxcsr %0; movss %%xmm0, %1; ldmxcsr %2"
+                         : "=m"(flags), "=m"(kept)
+                         : "m"(usual));
+        CHECK((flags & 8) && kept == most);
+    }
+}
+
+enum { PIC1 = 0x20, PIC2 = 0xa0, IRQ_BASE = 0x70, IRQ13 = 13, CLEAR_FERR = 0xf0 };
+
+static void pic_start(u8 mask1, u8 mask2)
+{
+    outb(PIC1, 0x11), outb(PIC1 + 1, IRQ_BASE), outb(PIC1 + 1, 4), outb(PIC1 + 1, 1);
+    outb(PIC2, 0x11), outb(PIC2 + 1, IRQ_BASE + 8), outb(PIC2 + 1, 2), outb(PIC2 + 1, 1);
+    outb(PIC1 + 1, mask1), outb(PIC2 + 1, mask2);
+}
+
+static void on_irq13(struct frame *f)
+{
+    (void)f;
+    depth++;
+    outb(CLEAR_FERR, 0);
+    __asm__ volatile("fnclex");
+    outb(PIC2, 0x20);
+    outb(PIC1, 0x20);
+}
+
+/* x87 errors as on the first PCs: by IRQ 13 while CR0.NE is clear. */
+static void fpu_by_irq13(void)
+{
+    static const u16 unmask_z = 0x37b;
+    static const u32 zero = 0;
+    const u32 ne = 0x20;
+    hook(IRQ_BASE + IRQ13, on_irq13);
+    pic_start(0xfb, 0xdf);
+    set_cr0(get_cr0_() & ~ne);
+    for (u32 n = 0; n < ROUNDS; n++) {
+        u16 status;
+        depth = 0;
+        __asm__ volatile("fninit; fldcw %1; fld1; sti; fdivs %2; fld1; cli; fnstsw %0; fninit"
+                         : "=m"(status)
+                         : "m"(unmask_z), "m"(zero)
+                         : "memory");
+        CHECK(depth == 1 && (status & 0x80ff) == 0);
+    }
+    set_cr0(get_cr0_() | ne);
+    pic_start(0xff, 0xff);
+    hook(IRQ_BASE + IRQ13, 0);
+}
+
 const struct test trap_tests[] = {{"nested exceptions", nested},
                                   {"exceptions in order", faults_in_order},
                                   {"ring 3", ring3},
@@ -276,4 +339,6 @@ const struct test trap_tests[] = {{"nested exceptions", nested},
                                   {"breakpoints", breakpoints},
                                   {"double fault by a task gate", double_fault},
                                   {"FPU traps", fpu_traps},
+                                  {"SSE traps", sse_traps},
+                                  {"x87 errors by IRQ 13", fpu_by_irq13},
                                   {0, 0}};
