@@ -53,10 +53,14 @@ void tblock_insert_page(struct translator *t, struct tblock *b)
 
 void tblock_remove_page(struct translator *t, const struct tblock *b)
 {
-    u32 *first = page_of(t, b->page), *at = first;
-    while (*at != tblock_number(t, b))
-        at = &t->block[*at].page_next;
-    *at = b->page_next;
+    u32 *first = page_of(t, b->page), number = tblock_number(t, b), n = *first;
+    if (n == number) {
+        *first = b->page_next;
+    } else {
+        while (t->block[n].page_next != number)
+            n = t->block[n].page_next;
+        t->block[n].page_next = b->page_next;
+    }
     if (*first)
         return;
     code_page_clear(physmem_code(t->cpu->mem, tblock_place(b)), CODE_TRANSLATED);
@@ -71,13 +75,22 @@ void tblock_insert(struct translator *t, struct tblock *b)
     tblock_insert_page(t, b);
 }
 
+static void remove_hash(struct translator *t, const struct tblock *b)
+{
+    u32 *first = &t->hash[hash_of(b->lin, tblock_place(b))], number = tblock_number(t, b);
+    u32 n = *first;
+    if (n == number) {
+        *first = b->hash_next;
+    } else {
+        while (t->block[n].hash_next != number)
+            n = t->block[n].hash_next;
+        t->block[n].hash_next = b->hash_next;
+    }
+}
+
 void tblock_drop(struct translator *t, struct tblock *b)
 {
-    const u32 number = tblock_number(t, b);
-    u32 *at = &t->hash[hash_of(b->lin, tblock_place(b))];
-    while (*at != number)
-        at = &t->block[*at].hash_next;
-    *at = b->hash_next;
+    remove_hash(t, b);
     tblock_remove_page(t, b);
     if (b->crosses)
         crossing_drop(t, b);
@@ -118,7 +131,7 @@ void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
         from = first < from ? first : from;
         end = first + b->bytes > end ? first + b->bytes : end;
         soft_written(t, b, ram_offset, size);
-        tblock_drop(t, b->behind ? b - 1 : b);
+        tblock_drop(t, b->count ? b : b - 1);
     }
     page_note(t, ram_offset >> PAGE_SHIFT, from, end < PAGE_SIZE ? end : PAGE_SIZE);
 }

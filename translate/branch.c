@@ -33,7 +33,7 @@ static void gen_lookup(struct generator *g, bool call)
 {
     struct emit *e = g->e;
     struct tblock *b = g->b;
-    b->lookup = (u16)(emit_pc(e) - tblock_code(g->t, b));
+    g->lookup = (u16)(emit_pc(e) - tblock_code(g->t, b));
     lookup_emit(e);
     emit_jrcxz_over_jmp(e);
     struct host_mem to = {SCRATCH_HOST, HOST_NONE, 0, offsetof(struct tjump, code)};
@@ -46,7 +46,7 @@ static void gen_lookup(struct generator *g, bool call)
         emit_jmp(e, g->t->exit_addr);
         emit_jmp_mem(e, to);
     }
-    assert(emit_pc(e) - tblock_code(g->t, b) - b->lookup == g->t->lookup_end - g->t->lookup);
+    assert(emit_pc(e) - tblock_code(g->t, b) - g->lookup == g->t->lookup_end - g->t->lookup);
 }
 
 /* Where a predicted return lands: SCRATCH_ADDR is where the guest returns to. The block may go on

@@ -59,8 +59,8 @@ void crossing_insert(struct translator *t, struct tblock *b, const struct crossi
                               .page = (u32)(c->place >> PAGE_SHIFT),
                               .code = b->code + b->size,
                               .mode = b->mode,
-                              .bytes = (u16)c->behind,
-                              .behind = true};
+                              .exits = t->exit_count,
+                              .bytes = c->behind};
     tblock_insert_page(t, behind);
 }
 

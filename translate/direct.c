@@ -370,7 +370,7 @@ static void give_up(struct translator *t)
 static void refuse_any(struct translator *t, u32 number)
 {
     struct tblock *b = t->block_count > 1 ? &t->block[1 + number % (t->block_count - 1)] : NULL;
-    if (b && !b->dropped && !b->behind && !b->checked)
+    if (b && !b->dropped && b->count && !b->checked)
         refuse(t, b);
 }
 

@@ -146,25 +146,26 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
 
 static u64 exit_ip(const struct translator *t, const struct texit *x)
 {
-    return (u32)(x->target - t->cpu->seg[SEG_CS].base);
+    return (u32)(texit_target(t, x) - t->cpu->seg[SEG_CS].base);
 }
 
 /* Links the exit that was just taken, when its target has been translated. */
 static void follow_exit(struct translator *t, u64 pc)
 {
-    struct texit *x = texit_at(t, pc);
-    struct tblock *from = &t->block[x->from];
+    struct tblock *from;
+    struct texit *x = texit_at(t, pc, &from);
+    const u32 target = texit_target(t, x);
     t->stops[STOP_EXIT]++;
     t->cpu->rip = exit_ip(t, x);
-    if (from->dropped || x->to || t->unchained)
+    if (from->dropped || x->linked || t->unchained)
         return;
     translate_set_mode(t, from->mode);
-    u64 place = (u64)from->page << PAGE_SHIFT | (x->target & ~PAGE_MASK);
+    u64 place = (u64)from->page << PAGE_SHIFT | (target & ~PAGE_MASK);
     if (x->guarded)
-        place = code_place(t->cpu, x->target);
-    struct tblock *to = tblock_find(t, x->target, from->mode, place);
+        place = code_place(t->cpu, target);
+    struct tblock *to = tblock_find(t, target, from->mode, place);
     if (to && (!to->crosses || crossing_fits(t, to)))
-        tblock_link(t, x, to);
+        tblock_link(t, from, x, to);
 }
 
 /* 0, or the return address of a direct exit. */
@@ -183,7 +184,7 @@ void translate_run_one(struct translator *t, struct tblock *b)
 {
     u64 pc = enter(t, tblock_code(t, b), UINT64_MAX);
     if (pc)
-        t->cpu->rip = exit_ip(t, texit_at(t, pc));
+        t->cpu->rip = exit_ip(t, texit_at(t, pc, &b));
     count_leave(t);
 }
 
@@ -307,6 +308,11 @@ static bool map_cache(struct translator *t, struct error *err)
     return true;
 }
 
+static u32 records_for(size_t wanted, u32 most)
+{
+    return wanted < most ? (u32)wanted : most;
+}
+
 bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier, struct error *err)
 {
     if (!host_has_bmi2())
@@ -317,7 +323,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     t->size = cache_size;
     t->threshold = tier == TRANSLATE_AUTO ? HOT_RUNS : 0;
     t->eager = tier == TRANSLATE_DIRECT;
-    t->block_max = (u32)(cache_size / BYTES_OF_BLOCK);
+    t->block_max = records_for(cache_size / BYTES_OF_BLOCK, TBLOCKS_MAX);
     cpu->translator = t;
     interp_limit(cpu, COLD_BYTES);
     if (!map_cache(t, err)) {
@@ -328,7 +334,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
         t->direct = direct_new(t, tier == TRANSLATE_DIRECT);
     t->rows = trows_new();
     t->block = xcalloc(t->block_max, sizeof *t->block);
-    t->exit_max = (u32)(cache_size / BYTES_OF_EXIT);
+    t->exit_max = records_for(cache_size / BYTES_OF_EXIT, TEXITS_MAX);
     t->exit = xcalloc(t->exit_max, sizeof *t->exit);
     t->block_count = t->exit_count = 1;
     t->callouts = xcalloc(CALLOUTS, sizeof *t->callouts);

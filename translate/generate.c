@@ -101,47 +101,55 @@ static void gen_insn(struct generator *g, unsigned n)
     gen_stack_base(g, n);
 }
 
-/* mov ecx, jump id; lea ecx, [rcx - the id it was linked under]; jrcxz over the next jmp; jmp to
- * the miss; jmp to the other block; the miss looks it up. */
-static void emit_guard(struct generator *g, struct texit *x)
+/* mov ecx, jump id; lea ecx, [rcx - the id it was linked under]; jrcxz over what looks it up if
+ * that is another one; jmp to the other block. */
+static void emit_guard(struct generator *g, u32 target)
 {
+    enum { MISS_BYTES = 6 + 5 };
     struct emit *e = g->e;
     struct host_mem id = CPU_MEM(jump_id), unknown = {SCRATCH_TEST, HOST_NONE, 0, INT32_MAX};
     id.disp += 4;
     u8 *start = e->at;
-    x->guarded = 1;
     emit_load32(e, SCRATCH_TEST, id);
     emit_lea32(e, SCRATCH_TEST, unknown);
-    emit_jrcxz_over_jmp(e);
-    u8 *miss = emit_jmp_patchable(e);
+    emit_bytes(e, (const u8[]){0xe3, MISS_BYTES}, 2);
+    emit_mov32_imm(e, SCRATCH_ADDR, target);
+    emit_jmp(e, g->t->lookup);
+    assert(e->at == start + GUARD_JUMP - 1);
     emit_jmp_patchable(e);
     assert(e->at == start + GUARD_SIZE);
-    emit_patch(miss, e->delta, emit_pc(e));
-    emit_mov32_imm(e, SCRATCH_ADDR, x->target);
-    emit_jmp(e, g->t->lookup);
 }
 
 static void emit_exit(struct generator *g, const struct cold *c)
 {
     const struct translator *t = g->t;
     struct texit *x = &t->exit[g->b->exits + (unsigned)c->exit];
-    *x = (struct texit){.from = tblock_number(t, g->b) & (BIT(24) - 1),
-                        .target = c->target,
-                        .ahead = (u16)(g->e->at - c->place),
-                        .stub = (u32)(emit_pc(g->e) - (u64)(uintptr_t)t->rx)};
+    *x = (struct texit){.place = (u64)(c->place - (t->rw + g->b->code)) & INT16_MAX,
+                        .guarded = ((c->target ^ g->b->lin) & PAGE_MASK) != 0};
+    texit_set_target(x, c->target);
     emit_call(g->e, t->exit_taken);
-    if ((c->target ^ g->b->lin) & PAGE_MASK)
-        emit_guard(g, x);
 }
 
-static void emit_cold(struct generator *g, const struct cold *c)
+/* What is not linkable, the stubs of exits, and their guards; link.c finds them by that order. */
+static void emit_cold(struct generator *g)
 {
-    emit_patch(c->place, g->e->delta, emit_pc(g->e));
-    if (c->exit >= 0) {
-        emit_exit(g, c);
-    } else {
+    const struct cold *end = g->cold + g->cold_count;
+    for (const struct cold *c = g->cold; c < end; c++) {
+        if (c->exit >= 0)
+            continue;
+        emit_patch(c->place, g->e->delta, emit_pc(g->e));
         emit_mov32_imm(g->e, SCRATCH_ADDR, c->target);
         emit_jmp(g->e, g->t->exit_addr);
+    }
+    for (const struct cold *c = g->cold; c < end; c++) {
+        if (c->exit < 0)
+            continue;
+        emit_patch(c->place, g->e->delta, emit_pc(g->e));
+        emit_exit(g, c);
+    }
+    for (const struct cold *c = g->cold; c < end; c++) {
+        if (c->exit >= 0 && g->t->exit[g->b->exits + (unsigned)c->exit].guarded)
+            emit_guard(g, c->target);
     }
 }
 
@@ -184,7 +192,7 @@ static void gen_block(struct generator *g)
     struct tblock *b = g->b;
     gen_start(g);
     range_forget(g);
-    b->start = (u8)(emit_pc(g->e) - tblock_code(g->t, b));
+    g->start = (u8)(emit_pc(g->e) - tblock_code(g->t, b));
     for (unsigned n = 0; n < s->count; n++) {
         const u8 *from = g->e->at;
         unsigned next = n + 1 < s->count ? s->insn[n + 1].offset : s->bytes;
@@ -197,18 +205,20 @@ static void gen_block(struct generator *g)
                                     .guest = (u8)(next - s->insn[n].offset),
                                     .string = s->insn[n].verdict == VERDICT_STRING};
     }
-    if (!b->ends)
-        gen_jump_to(g, scan_next_ip(s, b->count - 1));
-    for (unsigned n = 0; n < g->cold_count; n++)
-        emit_cold(g, &g->cold[n]);
+    if (!verdict_ends(s->insn[s->count - 1].verdict))
+        gen_jump_to(g, scan_next_ip(s, s->count - 1));
+    emit_cold(g);
     if (b->crosses)
         gen_entry(g);
 }
 
-/* The size of the block's code is known: its map. */
+/* The size of the block's code is known: what follows it. */
 static void put_map(struct generator *g)
 {
-    g->e->at = tblock_map(g->t, g->b);
+    struct tmore more = {g->lookup, g->start, g->soft_count != 0};
+    g->b->more = more.lookup || more.start || more.soft;
+    if (g->b->more)
+        emit_bytes(g->e, (const u8 *)&more, sizeof more);
     for (unsigned n = 0; n < g->b->count; n++)
         g->e->at = map_put(g->e->at, g->map[n]);
     soft_put(g);
@@ -240,12 +250,11 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
                          .page = (u32)(ram_offset >> PAGE_SHIFT),
                          .code = (u32)(start - t->rw),
                          .user = (s->mode & MODE_USER) != 0,
-                         .mode = (u16)mode,
-                         .bytes = (u16)s->bytes,
-                         .count = (u8)s->count,
+                         .mode = mode,
+                         .bytes = s->bytes,
+                         .count = s->count,
                          .exits = t->exit_count,
                          .sse = s->sse || (s->mode & MODE_XMM),
-                         .ends = verdict_ends(s->insn[s->count - 1].verdict),
                          .crosses = (lin & ~(u32)PAGE_MASK) + s->bytes > PAGE_SIZE &&
                                     s->insn[0].verdict != VERDICT_INTERPRET,
                          .checked = !window || direct_refused(t, lin, ram_offset)};
@@ -255,12 +264,13 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     g.code = s->code;
     g.b = b;
     g.cold_count = g.soft_count = 0;
+    g.lookup = 0;
     g.place = ram_offset;
     g.windowed = !b->checked;
     g.softens = soft_wanted(&g);
     g.fs_known = false;
     gen_block(&g);
-    assert(t->emit.at - start <= UINT16_MAX);
+    assert(t->emit.at - start <= INT16_MAX); /* texit.place */
     b->size = (u16)(t->emit.at - start);
     put_map(&g);
     if (t->emit.at > t->emit.end) {

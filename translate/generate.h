@@ -31,6 +31,8 @@ struct generator {
     struct cold cold[MAX_COLD];        /* waiting stubs */
     unsigned cold_count;               /* entries of cold */
     struct tplace map[SCAN_MAX_INSNS]; /* its instructions */
+    u16 lookup;                        /* as in struct tmore, */
+    u8 start;                          /* that, too */
     unsigned now;                      /* the instruction whose code is being emitted */
     bool windowed;                     /* accesses go through the direct window */
     bool fs_known;                     /* FS was found to be open, not null */

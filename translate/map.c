@@ -51,7 +51,7 @@ struct tplace tblock_insn(const struct translator *t, const struct tblock *b, un
 struct tpoint tblock_point(const struct translator *t, const struct tblock *b, unsigned n)
 {
     const u8 *map = tblock_map(t, b);
-    struct tpoint at = {b->start, 0};
+    struct tpoint at = {tblock_more(t, b).start, 0};
     for (unsigned i = 0; i < n; i++) {
         struct tplace p = map_get(&map);
         at.host += p.host;
@@ -63,7 +63,7 @@ struct tpoint tblock_point(const struct translator *t, const struct tblock *b, u
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset)
 {
     const u8 *map = tblock_map(t, b);
-    u64 end = b->start;
+    u64 end = tblock_more(t, b).start;
     if (offset < end)
         return -1;
     for (unsigned n = 0; n < b->count; n++) {

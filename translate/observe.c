@@ -33,8 +33,10 @@ void observe_block(const struct translator *t, const struct tblock *b, struct ob
     o->host_bytes = b->size;
     o->direct = !b->checked;
     o->exits = b->exit_count;
-    for (unsigned n = 0; n < b->exit_count; n++)
-        o->linked[n] = t->block[t->exit[b->exits + n].to].lin;
+    for (unsigned n = 0; n < b->exit_count; n++) {
+        const struct texit *x = &t->exit[b->exits + n];
+        o->linked[n] = x->linked ? texit_target(t, x) : 0;
+    }
 }
 
 unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
@@ -49,7 +51,7 @@ unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
     for (u32 n = t->page[ram_offset >> PAGE_SHIFT]; n; n = t->block[n].page_next) {
         const struct tblock *b = &t->block[n];
         u64 place = tblock_place(b);
-        if (b->dropped || b->behind || ram_offset < place || ram_offset >= place + b->bytes)
+        if (b->dropped || !b->count || ram_offset < place || ram_offset >= place + b->bytes)
             continue;
         observe_block(t, b, insn, &o);
         fn(opaque, &o);
@@ -123,7 +125,7 @@ enum translate_place translate_interrupted(const struct cpu *cpu, const void *co
         return PLACE_CHECKED;
     int n = tblock_insn_at(t, b, pc - tblock_code(t, b));
     if (n < 0) /* in what blocks begin with, or in a stub */
-        n = pc - tblock_code(t, b) < b->start ? 0 : b->count - 1;
+        n = pc - tblock_code(t, b) < tblock_more(t, b).start ? 0 : b->count - 1;
     *lin = b->lin + tblock_point(t, b, (unsigned)n).guest;
     return b->checked ? PLACE_CHECKED : PLACE_DIRECT;
 }

@@ -28,14 +28,14 @@ static struct block_sizes block_sizes(const struct translator *t)
     struct block_sizes s = {0};
     for (u32 n = 1; n < t->block_count; n++) {
         const struct tblock *b = &t->block[n];
-        const u32 end = tblock_point(t, b, b->count).host;
-        if (b->behind)
+        const u32 start = tblock_more(t, b).start, end = tblock_point(t, b, b->count).host;
+        if (!b->count)
             continue;
         s.guest += b->bytes;
-        *(b->checked ? &s.checked : &s.direct) += end - b->start;
-        s.starts += b->start;
+        *(b->checked ? &s.checked : &s.direct) += end - start;
+        s.starts += start;
         s.cold += b->size - end;
-        s.maps += (u64)(tblock_map_end(t, b) - tblock_map(t, b));
+        s.maps += (u64)(tblock_map_end(t, b) - (t->rw + b->code + b->size));
     }
     return s;
 }

@@ -50,7 +50,7 @@ static void unwind_string(const struct translator *t, greg_t *regs, const struct
     struct string_use u;
     u64 at = string_at(t, b, n, &u);
     if (u.repeats && (u64)regs[REG_RIP] == at)
-        regs[REG_R13] = (u32)regs[REG_RCX];
+        regs[REG_R12] = (u32)regs[REG_RCX];
     regs[REG_RSI] = (u32)regs[REG_RSI];
     regs[REG_RDI] = (u32)regs[REG_RDI];
 }
@@ -111,14 +111,14 @@ static void on_trap(int sig, siginfo_t *info, void *context)
  * harm. */
 static void restart(const struct translator *t, const struct tblock *b, greg_t *regs)
 {
-    u64 pc = (u64)regs[REG_RIP], code = tblock_code(t, b);
-    if (b->lookup && within(pc, code + b->lookup, code + b->lookup + (t->lookup_end - t->lookup)))
-        regs[REG_RIP] = (greg_t)(code + b->lookup);
+    const u64 pc = (u64)regs[REG_RIP], code = tblock_code(t, b);
+    const u64 lookup = tblock_more(t, b).lookup;
+    if (lookup && within(pc, code + lookup, code + lookup + (t->lookup_end - t->lookup)))
+        regs[REG_RIP] = (greg_t)(code + lookup);
     for (unsigned n = 0; n < b->exit_count; n++) {
-        const struct texit *x = &t->exit[b->exits + n];
-        u64 stub = (u64)(uintptr_t)t->rx + x->stub, guard = stub + EXIT_STUB_BYTES;
-        if (x->guarded && within(pc, guard, guard + GUARD_SIZE))
-            regs[REG_RIP] = (greg_t)stub;
+        u64 guard = code + tblock_guard_at(t, b, n);
+        if (t->exit[b->exits + n].guarded && within(pc, guard, guard + GUARD_SIZE))
+            regs[REG_RIP] = (greg_t)(code + tblock_stub_at(t, b, n));
     }
 }
 

@@ -33,7 +33,7 @@ static void count(struct translator *t, u64 place, unsigned size)
 void soft_written(struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size)
 {
     u64 place = tblock_place(b);
-    if (b->crosses || b->behind || ram_offset < place || ram_offset + size > place + b->bytes)
+    if (b->crosses || !b->count || ram_offset < place || ram_offset + size > place + b->bytes)
         return;
     unsigned at = 0, length = 0, from = (unsigned)(ram_offset - place);
     for (unsigned n = 0; n < b->count && at + length <= from; n++) {
@@ -150,7 +150,6 @@ void soft_put(struct generator *g)
 {
     if (!g->soft_count)
         return;
-    g->b->soft = true;
     g->soft[g->soft_count] = (struct tsoft){0};
     memcpy(g->e->at, g->soft, (g->soft_count + 1) * sizeof *g->soft);
     g->e->at += (g->soft_count + 1) * sizeof *g->soft;
@@ -166,7 +165,7 @@ static const struct tsoft *list_of(const struct translator *t, const struct tblo
 static unsigned hard_part(const struct translator *t, const struct tblock *b, unsigned from,
                           unsigned end, unsigned *hard)
 {
-    const struct tsoft *s = b->soft ? list_of(t, b) : &(const struct tsoft){0};
+    const struct tsoft *s = tblock_more(t, b).soft ? list_of(t, b) : &(const struct tsoft){0};
     for (; s->size && from >= s->at + (unsigned)s->size; s++)
         ;
     for (; s->size && from >= s->at; s++)

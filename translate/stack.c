@@ -39,7 +39,7 @@ void gen_stack_base(struct generator *g, unsigned n)
         return;
     if (!first || !always_writes(i->exec))
         emit_mov32(g->e, HOST_OF_ESP, HOST_OF_ESP);
-    emit_lea64(g->e, HOST_OF_ESP, (struct host_mem){HOST_OF_ESP, REG_BASE, 0, 0});
+    emit_lea64(g->e, HOST_OF_ESP, (struct host_mem){REG_BASE, HOST_OF_ESP, 0, 0});
 }
 
 void gen_move_stack(struct generator *g, s32 by)

@@ -16,18 +16,17 @@ struct observer;
 
 /* A direct exit of a block: a jmp, jcc or call whose rel32 is patched. While it is not linked it
  * leads to a stub, a call of translator.exit_taken whose return address tells which exit it is.
- * Places are offsets in the code cache. */
+ * Where that is, and its guard, follows from its place among the exits of its block. */
 struct texit {
-    u64 from : 24;   /* number of the block whose it is */
-    u64 to : 24;     /* number of the block that it is linked to, or 0 */
-    u64 ahead : 16;  /* bytes from its rel32 to its stub */
-    u32 target;      /* linear address */
-    u32 stub : 29;   /* where the rel32 points while it is not linked */
-    u32 guarded : 1; /* to another page: behind the stub is what checks the jump id first */
-    u32 bare : 1;    /* passes its guard by */
-    u32 listed : 1;  /* in struct bare */
-    u32 next_in;     /* number of the next exit that is linked to the same block, or 0 */
-} __attribute__((packed, aligned(4)));
+    u64 place : 15;  /* offset of its rel32 in the code of its block */
+    u64 guarded : 1; /* to another page: there is a guard, which checks the jump id first */
+    u64 linked : 1;  /* to another block */
+    u64 bare : 1;    /* passes its guard by */
+    u64 listed : 1;  /* in struct bare */
+    u64 to : 22;   /* linked: number of the other block, which is at its target; else part of it */
+    u64 next : 23; /* linked: number of the next exit that is to the same block, or 0; else part */
+};
+enum { TBLOCKS_MAX = 1 << 22, TEXITS_MAX = 1 << 23 };
 
 /* Bytes of a block that its code reads when it runs: writes to them do not drop it. */
 struct tsoft {
@@ -44,34 +43,36 @@ struct rewritten {
 
 /* Records of blocks are an array, in the order of the code in the cache. Number 0 is none. */
 struct tblock {
-    u32 lin;          /* linear address of the first byte */
-    u32 page;         /* RAM page, by number */
-    u32 code;         /* offset of its code in the cache; its map follows it, then its tsofts */
-    u32 hash_next;    /* number of the next with the same hash */
-    u32 page_next;    /* of the next of the same RAM page */
-    u32 in;           /* exits of others that are linked here: number of the first, or 0 */
-    u32 exits;        /* number of its first direct exit, */
-    u16 classes;      /* where targets.c has put it */
-    u16 mode;         /* number of the mode it is for */
-    u16 bytes;        /* length of the guest code */
-    u16 size;         /* length of the host code, cold stubs included */
-    u16 lookup;       /* offset of its look-up of a branch target, 0: none */
-    u8 start;         /* offset of the first instruction's code: what blocks begin with is before */
-    u8 count;         /* instructions */
-    u8 exit_count;    /* and how many there are */
-    u8 slow;          /* accesses that its window could not serve */
-    bool fpu : 1;     /* has x87, MMX or SSE instructions */
-    bool dropped : 1; /* no longer what memory holds; leaves at its next callout */
-    bool user : 1;    /* code at CPL 3 */
-    bool sse : 1;     /* needs the XMM registers in the host */
-    bool ends : 1;    /* nothing is reached by falling out of it */
-    bool lands : 1;   /* goes on where calls return to */
-    bool checked : 1; /* does not use the window, though its mode has one */
-    bool
-        crosses : 1; /* its one instruction goes on in the next page; the next record is for that */
-    bool behind : 1; /* not a block, but the rest of the one before */
-    bool soft : 1;   /* there is a list of struct tsoft behind its map */
+    u32 lin;            /* linear address of the first byte */
+    u32 code : 31;      /* offset of its code in the cache; what struct tmore says follows it */
+    u32 dropped : 1;    /* no longer what memory holds; leaves at its next callout */
+    u32 page : 25;      /* RAM page, by number */
+    u32 count : 7;      /* instructions; 0: not a block, but the rest of the one before */
+    u32 exits : 23;     /* number of its first direct exit, */
+    u32 exit_count : 7; /* and how many there are */
+    u32 sse : 1;        /* needs the XMM registers in the host */
+    u32 lands : 1;      /* goes on where calls return to */
+    u32 hash_next : 22; /* number of the next with the same hash */
+    u32 mode : 10;      /* number of the mode it is for */
+    u32 page_next : 22; /* number of the next of the same RAM page */
+    u32 bytes : 10;     /* length of the guest code */
+    u32 in : 23;        /* exits of others that are linked here: number of the first, or 0 */
+    u32 slow : 4;       /* accesses that its window could not serve */
+    u32 user : 1;       /* code at CPL 3 */
+    u32 checked : 1;    /* does not use the window, though its mode has one */
+    u32 crosses : 1;    /* its instruction goes on in the next page, for which the next record is */
+    u32 fpu : 1;        /* has x87, MMX or SSE instructions */
+    u32 more : 1;       /* there is a struct tmore */
+    u16 classes;        /* where targets.c has put it */
+    u16 size;           /* length of the host code, cold stubs included */
 };
+
+/* What few blocks have, behind the code; then come the map and, if there are some, the tsofts. */
+struct tmore {
+    u16 lookup; /* offset of its look-up of a branch target, 0: none */
+    u8 start;   /* offset of the first instruction's code: what blocks begin with is before */
+    bool soft;  /* there is a list of struct tsoft */
+} __attribute__((packed));
 
 /* An instruction that was served by a callout. They are kept by what tells them from others: the
  * return address of the call of the stub, or one past a byte of the instruction's code. */
@@ -216,10 +217,15 @@ static inline u64 tblock_place(const struct tblock *b)
     return (u64)b->page << PAGE_SHIFT | (b->lin & ~PAGE_MASK);
 }
 
+static inline struct tmore tblock_more(const struct translator *t, const struct tblock *b)
+{
+    return b->more ? *(const struct tmore *)(t->rw + b->code + b->size) : (struct tmore){0};
+}
+
 /* Its map: map.c. */
 static inline u8 *tblock_map(const struct translator *t, const struct tblock *b)
 {
-    return t->rw + b->code + b->size;
+    return t->rw + b->code + b->size + (b->more ? sizeof(struct tmore) : 0);
 }
 
 /* Instruction pointer of its first byte. */
@@ -270,9 +276,15 @@ struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
 void tblock_insert_page(struct translator *t, struct tblock *b);
 void tblock_remove_page(struct translator *t, const struct tblock *b);
 
-/* link.c: the exit whose call of translator.exit_taken has this return address. */
-struct texit *texit_at(const struct translator *t, u64 pc);
-void tblock_link(struct translator *t, struct texit *x, struct tblock *to);
+/* link.c: the exit whose call of translator.exit_taken has this return address, which block's it
+ * is; where an exit leads; where in its block's code exit n has its stub and its guard. */
+struct texit *texit_at(const struct translator *t, u64 pc, struct tblock **from);
+u32 texit_target(const struct translator *t, const struct texit *x);
+void texit_set_target(struct texit *x, u32 target); /* of one that is not linked */
+unsigned tblock_stub_at(const struct translator *t, const struct tblock *b, unsigned n);
+unsigned tblock_guard_at(const struct translator *t, const struct tblock *b, unsigned n);
+/* Links an exit of block from. */
+void tblock_link(struct translator *t, struct tblock *from, struct texit *x, struct tblock *to);
 /* Its exits lead out again; nothing leads to it either. */
 void tblock_unlink_exits(struct translator *t, struct tblock *b);
 void tblock_unlink(struct translator *t, struct tblock *b);
@@ -327,8 +339,8 @@ void stubs_emit(struct translator *t);
  * one. Keeps the flags and SCRATCH_ADDR. */
 void lookup_emit(struct emit *e);
 /* Guard of an exit to another page: size, and its two parts that tblock_link fills in. */
-enum { GUARD_ID = 9, GUARD_JUMP = 21, GUARD_SIZE = 25 };
-/* Size of the stub of an exit, which the guard follows. */
+enum { GUARD_ID = 9, GUARD_JUMP = 27, GUARD_SIZE = 31 };
+/* Size of the stub of an exit. */
 enum { EXIT_STUB_BYTES = CALL_BYTES };
 
 /* copy.c: the same instruction on host registers; code is its guest bytes. False if it must be a

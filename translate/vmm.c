@@ -22,12 +22,12 @@ static bool may_change_mode(const struct scanned *s)
            class != CLASS_STRING;
 }
 
-static u8 callout_flags(const struct tblock *b, const struct scanned *s)
+static u8 callout_flags(const struct translator *t, const struct tblock *b, const struct scanned *s)
 {
     return (u8)((b->sse ? CALLOUT_SSE : 0) | (verdict_ends(s->verdict) ? CALLOUT_END : 0) |
                 (may_change_mode(s) ? CALLOUT_MODE : 0) |
                 (s->verdict == VERDICT_INTERPRET ? CALLOUT_INTERPRET : 0) |
-                (b->soft ? CALLOUT_SOFT : 0));
+                (tblock_more(t, b).soft ? CALLOUT_SOFT : 0));
 }
 
 /* The guest's bytes are unchanged, else the block would be gone. */
@@ -47,7 +47,7 @@ static void callout_find(struct translator *t, struct tcallout *c, u64 pc)
         .block = tblock_number(t, b),
         .resume = b->code + next.host,
         .ip = ip,
-        .flags = callout_flags(b, &s.insn[0]),
+        .flags = callout_flags(t, b, &s.insn[0]),
         .which = (u8)n,
         .insn = s.insn[0].insn,
     };
