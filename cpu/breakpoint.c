@@ -284,6 +284,14 @@ bool debugger_at(struct cpu *cpu)
     return true;
 }
 
+/* Did the access leave what was there? */
+static bool leaves_same(struct cpu *cpu, const struct pause *p)
+{
+    u64 now = 0;
+    return p->size <= sizeof now && mem_peek(cpu, p->lin, &now, p->size) == p->size &&
+           now == p->before;
+}
+
 /* A watched access was made by the instruction before, or by the delivery of an event. */
 static bool data_stops(struct cpu *cpu)
 {
@@ -292,7 +300,7 @@ static bool data_stops(struct cpu *cpu)
         return false;
     d->data_hit = false;
     struct breakpoint *b = breakpoint_find(cpu, d->data.number);
-    if (!b || !breakpoint_applies(cpu, b))
+    if (!b || (b->changes && leaves_same(cpu, &d->data)) || !breakpoint_applies(cpu, b))
         return false;
     struct pause p = d->data;
     pause_at(cpu, &p);

@@ -20,16 +20,17 @@ struct breakpoint {
     u64 at;                    /* address */
     u64 size;                  /* data: bytes */
     u8 access;                 /* data: BREAKPOINT_ON_* */
-    bool enabled;              /* counts at all */
-    bool temporary;            /* the front end deletes it after its first stop */
-    bool has_cs, has_cr3;      /* the limits below apply */
-    u16 cs;                    /* only in this code segment */
-    int cpl;                   /* only at this privilege level; ANY_CPL: all */
-    u64 cr3;                   /* only in this address space */
-    u64 ignore;                /* hits that are still to be passed over */
-    u64 hits;                  /* how often it was met, limits and condition included */
-    char *condition;           /* for the front end's `wanted`; NULL: none; owned */
-    const void *owner;         /* who set it */
+    bool changes;   /* data, with ON_WRITE: only writes of another value, of 8 bytes at most */
+    bool enabled;   /* counts at all */
+    bool temporary; /* the front end deletes it after its first stop */
+    bool has_cs, has_cr3; /* the limits below apply */
+    u16 cs;               /* only in this code segment */
+    int cpl;              /* only at this privilege level; ANY_CPL: all */
+    u64 cr3;              /* only in this address space */
+    u64 ignore;           /* hits that are still to be passed over */
+    u64 hits;             /* how often it was met, limits and condition included */
+    char *condition;      /* for the front end's `wanted`; NULL: none; owned */
+    const void *owner;    /* who set it */
 };
 
 enum pause_reason {

@@ -69,6 +69,8 @@ bool arg_is(const char **args, const char *word);
 /* An expression, or FILE:LINE for where that line's code begins; tells what is wrong in *out and
  * returns false. */
 bool arg_value(struct monitor *mon, const char **args, u64 *value, struct text *out);
+/* The same for a linear address: of 32 bits, or negative. */
+bool arg_linear(struct monitor *mon, const char **args, u64 *lin, struct text *out);
 /* The end of the arguments; else tells so. */
 bool arg_end(const char *args, struct text *out);
 

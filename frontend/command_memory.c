@@ -77,6 +77,16 @@ static unsigned peek(struct monitor *mon, bool physical, u64 at, void *buf, unsi
     return size;
 }
 
+/* What stands instead of memory that cannot be looked at. */
+static const char *why_not(struct monitor *mon, bool physical, u64 at)
+{
+    u64 pa = at;
+    if (!physical && !mem_physical(mon->cpu, at, &pa))
+        return "not mapped";
+    return physmem_kind(mon->cpu->mem, pa) == PHYS_MMIO ? "a device, which is not read"
+                                                        : "nobody is there";
+}
+
 static u64 show_string(struct monitor *mon, bool physical, u64 at, struct text *out)
 {
     u8 c;
@@ -105,7 +115,7 @@ static void show_units(struct monitor *mon, bool physical, const struct format *
             continue;
         }
         if (peek(mon, physical, mon->examine_at, bytes, f->size) < f->size) {
-            text_add(out, "not mapped\n");
+            text_add(out, "%s\n", why_not(mon, physical, mon->examine_at));
             return;
         }
         show_value(load_le64(bytes), f, out);
@@ -132,7 +142,8 @@ static void examine(struct monitor *mon, const char *args, bool physical, struct
     struct format f = {1, 'x', 4};
     if (!arg_format(&args, &f, out))
         return;
-    if (args[strspn(args, " \t")] && !arg_value(mon, &args, &mon->examine_at, out))
+    if (args[strspn(args, " \t")] &&
+        !(physical ? arg_value : arg_linear)(mon, &args, &mon->examine_at, out))
         return;
     if (!arg_end(args, out))
         return;
@@ -160,7 +171,7 @@ void command_u(struct monitor *mon, const char *args, struct text *out)
     if (!arg_format(&args, &f, out))
         return;
     mon->examine_at = mon->code_at;
-    if (args[strspn(args, " \t")] && !arg_value(mon, &args, &mon->examine_at, out))
+    if (args[strspn(args, " \t")] && !arg_linear(mon, &args, &mon->examine_at, out))
         return;
     show_code(mon, false, f.count, out);
     mon->code_at = mon->examine_at;
@@ -242,7 +253,7 @@ void command_setmem(struct monitor *mon, const char *args, struct text *out)
     u64 at, value;
     if (!size)
         text_add(out, "setmem b, h or w?\n");
-    else if (arg_value(mon, &args, &at, out) && arg_value(mon, &args, &value, out) &&
+    else if (arg_linear(mon, &args, &at, out) && arg_value(mon, &args, &value, out) &&
              arg_end(args, out) && mem_poke(mon->cpu, at, &value, size) < size)
         text_add(out, "no RAM at %08" PRIx64 "\n", at);
 }

@@ -207,7 +207,7 @@ void command_page(struct monitor *mon, const char *args, struct text *out)
         paging_each(mon->cpu, pages_add, &now);
         show_diff(mon, &now, out);
         free(now.pair);
-    } else if (arg_value(mon, &args, &lin, out) && arg_end(args, out)) {
-        show_walk(mon, (u32)lin, out);
+    } else if (arg_linear(mon, &args, &lin, out) && arg_end(args, out)) {
+        show_walk(mon, lin, out);
     }
 }

@@ -10,6 +10,7 @@
 #include "cpu/mem.h"
 #include "frontend/command.h"
 #include "frontend/registers.h"
+#include "translate/engine.h"
 
 enum { WORD_MAX = 64 };
 
@@ -103,8 +104,11 @@ void show_pause(struct monitor *mon, struct text *out)
 void command_info_status(struct monitor *mon, const char *args, struct text *out)
 {
     (void)args;
-    text_add(out, "%s; %" PRIu64 " instructions\n", machine_paused(mon->m) ? "paused" : "running",
-             mon->cpu->icount);
+    text_add(out, "%s; %" PRIu64 " instructions%s\n", machine_paused(mon->m) ? "paused" : "running",
+             mon->cpu->icount,
+             translate_counts(mon->cpu)
+                 ? ""
+                 : " and those of translated code, which are counted with -clock icount");
     if (machine_paused(mon->m))
         show_pause(mon, out);
 }
@@ -168,7 +172,7 @@ void command_until(struct monitor *mon, const char *args, struct text *out)
         return;
     }
     if (args[strspn(args, " \t")]) {
-        if (!arg_value(mon, &args, &b.at, out) || !arg_end(args, out))
+        if (!arg_linear(mon, &args, &b.at, out) || !arg_end(args, out))
             return;
     } else {
         unsigned len = over_length(mon->cpu);
@@ -256,29 +260,29 @@ static void show_name(struct monitor *mon, const struct breakpoint *b, struct te
         text_add(out, " %s", name);
 }
 
-static void add(struct monitor *mon, const char *args, struct breakpoint *b, struct text *out)
+/* False if something is wrong with its limits. */
+static bool add(struct monitor *mon, const char *args, struct breakpoint *b, struct text *out)
 {
     b->enabled = true;
     b->cpl = ANY_CPL;
     while (args[strspn(args, " \t")]) {
         if (!limit(mon, &args, b, out)) {
             free(b->condition);
-            return;
+            return false;
         }
     }
     b = breakpoint_add(mon->cpu, b);
     text_add(out, "%s %u at %08" PRIx64, b->size ? "watchpoint" : "breakpoint", b->number, b->at);
     show_name(mon, b, out);
     text_add(out, "\n");
+    return true;
 }
 
 void command_lb(struct monitor *mon, const char *args, struct text *out)
 {
     struct breakpoint b = {.kind = BREAKPOINT_LINEAR};
-    if (!arg_value(mon, &args, &b.at, out))
-        return;
-    b.at = (u32)b.at;
-    add(mon, args, &b, out);
+    if (arg_linear(mon, &args, &b.at, out))
+        add(mon, args, &b, out);
 }
 
 void command_pb(struct monitor *mon, const char *args, struct text *out)
@@ -288,24 +292,27 @@ void command_pb(struct monitor *mon, const char *args, struct text *out)
         add(mon, args, &b, out);
 }
 
-/* The entry that maps an address: any write to it stops. */
-static void watch_entry(struct monitor *mon, const char *args, struct text *out)
+/* The entries that map an address, or would: changes of any of them stop. */
+static void watch_entries(struct monitor *mon, const char *args, struct text *out)
 {
-    struct breakpoint b = {.kind = BREAKPOINT_PHYS_DATA, .access = BREAKPOINT_ON_WRITE};
     struct cpu *cpu = mon->cpu;
-    u64 lin;
-    if (!arg_value(mon, &args, &lin, out))
-        return;
     struct walk_result r = {0};
-    if (cpu->cr0 & CR0_PG)
-        r = walk(cpu->mem, &cpu->walk, (u32)lin, ACCESS_READ, false, false);
-    if (!r.levels) {
-        text_add(out, "paging is off\n");
+    u64 lin;
+    if (!arg_linear(mon, &args, &lin, out))
         return;
+    if (cpu->cr0 & CR0_PG)
+        r = walk(cpu->mem, &cpu->walk, lin, ACCESS_READ, false, false);
+    if (!r.levels)
+        text_add(out, "paging is off\n");
+    bool good = true;
+    for (unsigned n = r.levels; n-- > 0 && good;) {
+        struct breakpoint b = {.kind = BREAKPOINT_PHYS_DATA,
+                               .access = BREAKPOINT_ON_WRITE,
+                               .changes = true,
+                               .at = r.entry_pa[n],
+                               .size = cpu->cr4 & CR4_PAE ? 8 : 4};
+        good = add(mon, args, &b, out);
     }
-    b.at = r.entry_pa[r.levels - 1];
-    b.size = cpu->cr4 & CR4_PAE ? 8 : 4;
-    add(mon, args, &b, out);
 }
 
 void command_watch(struct monitor *mon, const char *args, struct text *out)
@@ -316,14 +323,14 @@ void command_watch(struct monitor *mon, const char *args, struct text *out)
                : arg_is(&args, "a") ? BREAKPOINT_ON_READ | BREAKPOINT_ON_WRITE
                                     : 0;
     if (!b.access && arg_is(&args, "pte")) {
-        watch_entry(mon, args, out);
+        watch_entries(mon, args, out);
         return;
     }
     if (!b.access) {
         text_add(out, "watch r, w, a or pte?\n");
         return;
     }
-    if (!arg_value(mon, &args, &b.at, out))
+    if (!arg_linear(mon, &args, &b.at, out))
         return;
     const char *rest = args + strspn(args, " \t");
     if (*rest >= '0' && *rest <= '9' && !arg_value(mon, &args, &b.size, out))
@@ -332,7 +339,10 @@ void command_watch(struct monitor *mon, const char *args, struct text *out)
         text_add(out, "1 to %u bytes can be watched\n", PAGE_SIZE);
         return;
     }
-    b.at = (u32)b.at;
+    if (b.at + b.size > BIT64(32)) {
+        text_add(out, "it would end beyond 4 GiB\n");
+        return;
+    }
     add(mon, args, &b, out);
 }
 

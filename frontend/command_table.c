@@ -19,7 +19,7 @@ const struct command command_table[] = {
     {"lb|vb|b|break", "ADDR [LIMITS]", "breakpoint at a linear address, SEL:OFF, symbol or FILE:LINE", command_lb, 0},
     {"pb", "ADDR [LIMITS]", "breakpoint at a physical address", command_pb, 0},
     {"watch", "r|w|a ADDR [SIZE] [LIMITS]", "stops behind reads, writes or both of data", command_watch, 0},
-    {"watch", "pte ADDR [LIMITS]", "stops behind writes to the page-table entry that maps ADDR", command_watch, 0},
+    {"watch", "pte ADDR [LIMITS]", "stops behind changes of the page-table entries that map ADDR", command_watch, 0},
     {"delete|d", "[N]", "deletes breakpoint N, or all", command_delete, 0},
     {"enable", "N", "makes breakpoint N count again", command_enable, 0},
     {"disable", "N", "keeps breakpoint N but does not stop at it", command_disable, 0},

@@ -54,7 +54,11 @@ static void show_table(struct monitor *mon, const char *name, u64 base, u32 limi
     if (one) {
         if (!arg_value(mon, &args, &first, out) || !arg_end(args, out))
             return;
-        last = first < last ? first + 1 : last;
+        if (first >= last) {
+            text_add(out, "the %s has %" PRIu64 " entries\n", name, last);
+            return;
+        }
+        last = first + 1;
     }
     text_add(out, "%s at %08" PRIx64 ", limit %04x\n", name, base, limit);
     for (u64 n = first; n < last && n < 8192; n++) {

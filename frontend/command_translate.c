@@ -51,7 +51,7 @@ void command_info_block(struct monitor *mon, const char *args, struct text *out)
         drives_show(mon, out);
         return;
     }
-    if (!arg_value(mon, &args, &lin, out) || !arg_end(args, out))
+    if (!arg_linear(mon, &args, &lin, out) || !arg_end(args, out))
         return;
     if (!mon->cpu->translator || !mem_physical(mon->cpu, (u32)lin, &pa)) {
         text_add(out, mon->cpu->translator ? "not mapped\n" : "the engine is the interpreter\n");

@@ -3,6 +3,7 @@
 #include "frontend/expression.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,9 +106,12 @@ static bool parse_memory(struct parser *p, unsigned size, u64 *value)
 static bool parse_number(struct parser *p, u64 *value)
 {
     char *end;
+    errno = 0;
     *value = strtoull(p->at, &end, p->at[0] == '0' && (p->at[1] | 32) == 'x' ? 16 : 10);
     if (isalnum((u8)*end) || *end == '_')
         return error_set(p->err, "not a number: \"%.20s\" (hexadecimal ones begin with 0x)", p->at);
+    if (errno == ERANGE)
+        return error_set(p->err, "too large: \"%.20s\"", p->at);
     p->at = end;
     return true;
 }

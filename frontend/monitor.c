@@ -3,6 +3,7 @@
 #include "frontend/monitor.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,18 @@ bool arg_value(struct monitor *mon, const char **args, u64 *value, struct text *
             return true;
     }
     text_add(out, "%s\n", err.text);
+    return false;
+}
+
+bool arg_linear(struct monitor *mon, const char **args, u64 *lin, struct text *out)
+{
+    u64 value;
+    if (!arg_value(mon, args, &value, out))
+        return false;
+    *lin = (u32)value;
+    if (value == *lin || (s64)value == (s32)value)
+        return true;
+    text_add(out, "0x%" PRIx64 " is beyond 4 GiB\n", value);
     return false;
 }
 

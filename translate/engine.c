@@ -370,6 +370,11 @@ void translate_count(struct cpu *cpu)
     tblock_reset(t);
 }
 
+bool translate_counts(const struct cpu *cpu)
+{
+    return !cpu->translator || cpu->translator->counting;
+}
+
 void translate_stress_windows(struct cpu *cpu, u64 seed)
 {
     direct_stress_by(cpu->translator, seed);

@@ -22,6 +22,8 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
 /* From now on cpu->icount counts every instruction and runs end exactly: blocks cost a little more.
  */
 void translate_count(struct cpu *cpu);
+/* Is every instruction in cpu->icount? Also without a translator. */
+bool translate_counts(const struct cpu *cpu);
 /* For tests: direct windows lose pages and blocks their use at random, which must not be seen. */
 void translate_stress_windows(struct cpu *cpu, u64 seed);
 void translate_free(struct cpu *cpu);

@@ -199,6 +199,28 @@ START_TEST(reads_and_neighbours_of_watched_data)
 }
 END_TEST
 
+START_TEST(changes_of_watched_data)
+{
+    CODE_AT(CODE, "\xb9\x00\x01\x00\x00"                     /* 00 mov ecx, 256 */
+                  "\xc7\x05\x00\x00\x02\x00\x00\x00\x00\x00" /* 05 mov [DATA], 0 */
+                  "\xe2\xf4"                                 /* 0f loop 05 */
+                  "\xc7\x05\x00\x00\x02\x00\x05\x00\x00\x00" /* 11 mov [DATA], 5 */
+                  "\x83\x0d\x00\x00\x02\x00\x04"             /* 1b or [DATA], 4 */
+                  "\xc6\x05\x00\x00\x02\x00\x07"             /* 22 mov byte [DATA], 7 */
+                  "\xf4");
+    struct breakpoint *b = watch(DATA, 4, BREAKPOINT_ON_WRITE);
+    b->changes = true;
+    ck_assert_int_eq(go(0), PAUSE_DATA);
+    ck_assert_uint_eq(cpu->rip, CODE + 0x1b);
+    ck_assert_uint_eq(cpu->debugger->pause.before, 0);
+    ck_assert_int_eq(go(0), PAUSE_DATA);
+    ck_assert_uint_eq(cpu->rip, CODE + 0x29);
+    ck_assert_uint_eq(cpu->debugger->pause.before, 5);
+    ck_assert_int_eq(go(0), PAUSE_NONE);
+    ck_assert_uint_eq(b->hits, 2);
+}
+END_TEST
+
 START_TEST(a_string_that_fills_watched_data)
 {
     CODE_AT(CODE, "\xbf\x00\x00\x02\x00" /* 00 mov edi, DATA */
@@ -280,6 +302,7 @@ static void add_tests(TCase *t)
     tcase_add_test(t, steps);
     tcase_add_test(t, watched_data);
     tcase_add_test(t, reads_and_neighbours_of_watched_data);
+    tcase_add_test(t, changes_of_watched_data);
     tcase_add_test(t, a_string_that_fills_watched_data);
     tcase_add_test(t, every_mapping);
     tcase_add_test(t, exceptions);
