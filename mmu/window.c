@@ -238,9 +238,12 @@ static u32 ram_page_of(u32 entry)
 static bool map_none(struct window *w, u32 lin_page, u32 pages)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    const u64 from = __builtin_ia32_rdtsc();
     w->operations++;
-    return mmap(w->base + ((u64)lin_page << PAGE_SHIFT), (u64)pages << PAGE_SHIFT, PROT_NONE, flags,
-                -1, 0) != MAP_FAILED;
+    bool good = mmap(w->base + ((u64)lin_page << PAGE_SHIFT), (u64)pages << PAGE_SHIFT, PROT_NONE,
+                     flags, -1, 0) != MAP_FAILED;
+    w->set->counts.loss_cycles += __builtin_ia32_rdtsc() - from;
+    return good;
 }
 
 static void forget(struct window *w, u32 lin_page)
@@ -256,9 +259,12 @@ static void forget(struct window *w, u32 lin_page)
  * refuse. */
 static void make_readonly(struct window *w, u32 lin_page)
 {
+    const u64 from = __builtin_ia32_rdtsc();
     w->page[lin_page] &= ~ENTRY_WRITABLE;
     w->operations++;
-    if (mprotect(w->base + ((u64)lin_page << PAGE_SHIFT), PAGE_SIZE, PROT_READ) < 0)
+    bool good = !mprotect(w->base + ((u64)lin_page << PAGE_SHIFT), PAGE_SIZE, PROT_READ);
+    w->set->counts.loss_cycles += __builtin_ia32_rdtsc() - from;
+    if (!good)
         window_drop(w);
 }
 
@@ -405,6 +411,7 @@ bool window_fill(struct window *w, u32 lin, bool write, unsigned count, window_p
     struct window_page page[WINDOW_RUN_MAX];
     u32 first = lin >> PAGE_SHIFT & ~(u32)(count - 1), at = (lin >> PAGE_SHIFT) - first;
     bool useful[WINDOW_RUN_MAX];
+    const u64 from = __builtin_ia32_rdtsc();
     keep_budget(w->set, w);
     for (unsigned n = 0; n < count; n++) {
         u32 have = w->page[first + n] & (ENTRY_PAGE | ENTRY_WRITABLE);
@@ -424,6 +431,7 @@ bool window_fill(struct window *w, u32 lin, bool write, unsigned count, window_p
         }
     }
     w->set->counts.fills++;
+    w->set->counts.fill_cycles += __builtin_ia32_rdtsc() - from;
     u32 have = w->page[first + at] & (ENTRY_PAGE | ENTRY_WRITABLE);
     return write ? (have & ENTRY_WRITABLE) != 0 : have != 0;
 }

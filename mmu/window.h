@@ -55,6 +55,8 @@ struct window_counts {
     u64 churn;              /* drops of pages that were mapped in this epoch or the one before */
     u64 drops, protections; /* pages unmapped one by one or with their window; made read-only */
     u64 evictions;          /* windows taken from another space, or emptied for lack of budget */
+    u64 fill_cycles;        /* of the host's TSC, in window_fill */
+    u64 loss_cycles;        /* the same, while the host unmapped pages or made them read-only */
 };
 struct window_counts windows_counts(const struct windows *ws);
 

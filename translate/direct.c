@@ -339,6 +339,7 @@ static void refuse(struct translator *t, struct tblock *b)
 {
     u64 key, *slot = refused_slot(t, b->lin, tblock_place(b), &key);
     *slot = key;
+    t->adapted++;
     tblock_drop(t, b);
 }
 

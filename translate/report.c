@@ -89,16 +89,21 @@ static void report_spaces(const struct cpu *cpu, FILE *out)
 static void report_windows(const struct translator *t, FILE *out)
 {
     const struct window_counts c = direct_counts(t);
+    const u64 losses = c.drops + c.protections;
     const struct {
         u64 count;
         const char *what;
     } line[] = {
         {c.fills, "fills of direct windows"},
+        {c.fills ? c.fill_cycles / c.fills : 0, "cycles of the host's TSC for each of them"},
         {c.pages, "pages that they mapped"},
         {c.drops, "pages unmapped again"},
         {c.protections, "pages made read-only"},
-        {t->direct_refusals, "accesses that a window could not serve"},
+        {losses ? c.loss_cycles / losses : 0, "cycles of the host's TSC for each of these"},
         {c.evictions, "windows taken from another space, or emptied for lack of room"},
+        {t->direct_refusals, "accesses that a window could not serve"},
+        {t->adapted, "blocks made anew with checks because of them"},
+        {t->softened, "blocks that read rewritten parts of their code as they run"},
     };
     for (unsigned n = 0; n < ARRAY_LEN(line); n++)
         fprintf(out, "%12llu  %s\n", (ull)line[n].count, line[n].what);

@@ -148,6 +148,7 @@ void gen_soft(struct generator *g, unsigned n)
 
 void soft_put(struct generator *g)
 {
+    g->t->softened += g->soft_count != 0;
     if (!g->soft_count)
         return;
     g->soft[g->soft_count] = (struct tsoft){0};

@@ -189,6 +189,8 @@ struct translator {
     u64 rewritten_pages;     /* by low bits of the page's number: some are read at run time */
     struct direct *direct;   /* direct windows */
     u64 direct_refusals;     /* accesses that they could not serve */
+    u64 adapted;             /* blocks made anew with checks because of them */
+    u64 softened;            /* blocks that read rewritten parts of their code as they run */
     struct signals *signals; /* handlers that were there before */
     struct returns *returns; /* stacks of return addresses */
     struct bare bare[2];     /* links without a guard: supervisor, user */
