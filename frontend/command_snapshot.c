@@ -7,17 +7,22 @@
 
 enum { NAME_MAX_LENGTH = 512, MIB_SHIFT = 20 };
 
-static void run(struct monitor *mon, const char *args, struct text *out,
+/* False if it was not done. */
+static bool run(struct monitor *mon, const char *args, struct text *out,
                 bool (*fn)(struct machine *m, const char *name, struct error *err))
 {
     char name[NAME_MAX_LENGTH];
     struct error err = {""};
     if (!arg_word(&args, name, sizeof name)) {
         text_add(out, "which snapshot? give a name\n");
-        return;
+        return false;
     }
-    if (arg_end(args, out) && !fn(mon->m, name, &err))
+    if (!arg_end(args, out))
+        return false;
+    bool good = fn(mon->m, name, &err);
+    if (!good)
         text_add(out, "%s\n", err.text);
+    return good;
 }
 
 void command_savevm(struct monitor *mon, const char *args, struct text *out)
@@ -27,7 +32,9 @@ void command_savevm(struct monitor *mon, const char *args, struct text *out)
 
 void command_loadvm(struct monitor *mon, const char *args, struct text *out)
 {
-    run(mon, args, out, snapshot_load);
+    struct debugger *d = mon->cpu->debugger;
+    if (run(mon, args, out, snapshot_load) && machine_paused(mon->m))
+        d->pause = (struct pause){.reason = PAUSE_USER}; /* what stopped it was elsewhere */
 }
 
 void command_balloon(struct monitor *mon, const char *args, struct text *out)
