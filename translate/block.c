@@ -35,8 +35,11 @@ static u32 *page_of(struct translator *t, u64 n)
 {
     if (n >= t->page_count) {
         u64 count = n + 1 > 2 * t->page_count ? n + 1 : 2 * t->page_count;
-        t->page = xrealloc(t->page, count * sizeof *t->page);
-        memset(t->page + t->page_count, 0, (count - t->page_count) * sizeof *t->page);
+        u32 *grown = xcalloc(count, sizeof *grown); /* untouched memory costs nothing */
+        if (t->page_count)
+            memcpy(grown, t->page, t->page_count * sizeof *grown);
+        free(t->page);
+        t->page = grown;
         t->page_count = count;
     }
     return &t->page[n];
