@@ -91,12 +91,18 @@ static void rearm(struct comparator *t)
 
 /* Interrupts */
 
+/* Whether a timer drives the line of the 8254 or the RTC. */
+static bool is_legacy(const struct comparator *t)
+{
+    return t->hpet->config & LEG_RT_CNF && t - t->hpet->timer < 2;
+}
+
 /* The line that a timer drives now, or NULL. */
 static const struct irq_line *line_of(const struct comparator *t)
 {
     const struct hpet *h = t->hpet;
     unsigned n = (unsigned)(t - h->timer), route = t->config >> 9 & 31;
-    if (h->config & LEG_RT_CNF && n < 2)
+    if (is_legacy(t))
         return n ? &h->pins.irq8 : &h->pins.irq0;
     return route >= 20 && route < 24 ? &h->pins.route[route - 20] : NULL;
 }
@@ -108,13 +114,18 @@ static void line_set(const struct comparator *t, bool level)
         irq_set(line, level);
 }
 
+/* A level, or an edge. A legacy line stays high up to the next edge: an 8259 loses a request that
+ * is withdrawn before its acknowledgement. */
 static void interrupt(struct comparator *t)
 {
     struct hpet *h = t->hpet;
-    line_set(t, true);
-    if (t->config & INT_TYPE_CNF)
+    bool level = t->config & INT_TYPE_CNF;
+    if (level)
         h->status |= BIT(t - h->timer);
     else
+        line_set(t, false);
+    line_set(t, true);
+    if (!level && !is_legacy(t))
         line_set(t, false);
 }
 
@@ -137,12 +148,14 @@ static void match_due(void *opaque, u64 now)
     rearm(t);
 }
 
+/* The legacy lines change hands: what the last owner asked for is withdrawn. */
 static void gate_update(const struct hpet *h)
 {
-    if (h->config & LEG_RT_CNF)
-        return;
-    irq_set(&h->pins.irq0, h->gate[0]);
-    irq_set(&h->pins.irq8, h->gate[1]);
+    bool open = !(h->config & LEG_RT_CNF);
+    irq_set(&h->pins.irq0, false);
+    irq_set(&h->pins.irq8, false);
+    irq_set(&h->pins.irq0, open && h->gate[0]);
+    irq_set(&h->pins.irq8, open && h->gate[1]);
 }
 
 static void gate_set(void *opaque, unsigned n, bool level)
@@ -194,7 +207,7 @@ static void config_write(struct hpet *h, u32 value)
     h->config = value & (ENABLE_CNF | LEG_RT_CNF);
     h->count = count;
     h->started = clock_now(h->board->clock);
-    if (before & ~h->config & LEG_RT_CNF)
+    if ((before ^ h->config) & LEG_RT_CNF)
         gate_update(h);
     for (unsigned n = 0; n < TIMERS; n++)
         rearm(&h->timer[n]);
@@ -222,10 +235,11 @@ static void compare_write(struct comparator *t, bool high, u32 value)
     rearm(t);
 }
 
-/* A level interrupt that is pending ends: it may go elsewhere from now on. */
+/* An interrupt that is pending ends: it may go elsewhere from now on. */
 static void timer_config_write(struct comparator *t, u32 value)
 {
-    status_write(t->hpet, BIT(t - t->hpet->timer));
+    t->hpet->status &= ~BIT(t - t->hpet->timer);
+    line_set(t, false);
     t->config = value & CNF_WRITABLE;
     t->set_both = value & VAL_SET_CNF;
     t->match &= width(t);
@@ -281,6 +295,7 @@ static void hpet_reset(void *dev)
     h->config = 0;
     h->count = h->started = 0;
     h->gate[0] = h->gate[1] = false;
+    gate_update(h);
     for (unsigned n = 0; n < TIMERS; n++) {
         h->timer[n].config = 0;
         h->timer[n].match = UINT64_MAX;

@@ -92,6 +92,30 @@ START_TEST(periodic_and_legacy)
 }
 END_TEST
 
+/* A legacy line is an edge that stays until the next one, or until it changes hands: the 8259 takes
+ * nothing else. */
+START_TEST(legacy_edges_stay)
+{
+    put(0x100, 0x104);
+    put(0x108, 1000);
+    put(0x10, 3);
+    fixture_run(&f, 10000);
+    ck_assert(f.level[IRQ0]);
+    put(0x108, 2000);
+    fixture_run(&f, 10000);
+    ck_assert_uint_eq(f.rises[IRQ0], 2);
+    ck_assert(f.level[IRQ0]);
+    put(0x100, 0); /* shut down */
+    ck_assert(!f.level[IRQ0]);
+    put(0x100, 0x104);
+    put(0x108, 3000);
+    fixture_run(&f, 10000);
+    ck_assert(f.level[IRQ0]);
+    put(0x10, 1); /* given back to the 8254, which is silent */
+    ck_assert(!f.level[IRQ0]);
+}
+END_TEST
+
 START_TEST(level_status)
 {
     put(0x148, 100);
@@ -125,6 +149,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, identity_and_counter);
     tcase_add_test(tc, one_shot);
     tcase_add_test(tc, periodic_and_legacy);
+    tcase_add_test(tc, legacy_edges_stay);
     tcase_add_test(tc, level_status);
     tcase_add_test(tc, a_frantic_period_does_not_stall);
 }
