@@ -311,7 +311,8 @@ static void state_segment(struct state *s, unsigned n, struct segment *seg)
 
 void cpu_state(struct cpu *cpu, struct state *s)
 {
-    u32 wires = atomic_load(&cpu->attention);
+    u32 own = atomic_load(&cpu->attention) & ATTENTION_STEP; /* the debugger's, no guest's state */
+    u32 wires = atomic_load(&cpu->attention) & ~(u32)ATTENTION_STEP;
     state_begin(s, "cpu", 1);
     for (unsigned n = 0; n < ARRAY_LEN(fields); n++)
         state_data(s, fields[n].name, (u8 *)cpu + fields[n].offset, fields[n].size);
@@ -324,7 +325,7 @@ void cpu_state(struct cpu *cpu, struct state *s)
         return;
     cpu->cpl &= 3;
     cpu->regs[REG_ZERO] = 0;
-    atomic_store(&cpu->attention, wires);
+    atomic_store(&cpu->attention, (wires & ~(u32)ATTENTION_STEP) | own);
     cpu->cur = NULL;
     cpu->walk.cr0 = cpu->cr0;
     cpu->walk.cr3 = cpu->cr3;

@@ -51,6 +51,26 @@ demo checked d.tr "int,io,cpl=3"
 read_trace d.tr
 [ -s "$work/text" ] && say "the demo kernel has no user code"
 
+# from a snapshot on; one that was saved while something was listening
+cat >"$work/talk" <<END
+> lb kernel_main
+> c
+<kernel_main>
+> savevm $work/main.snap
+> trace on
+> savevm $work/traced.snap
+> quit
+END
+demo_start -engine checked
+talk "$work/talk" || bad=1
+demo_end
+"$PRESCIENT" -display none -m 64 -serial null -engine checked -kernel "$BUILD/roms/demo.elf" -append keys=mcpdtq \
+    -loadvm "$work/main.snap" -trace "$work/e.tr,call" >/dev/null 2>"$work/err" || say "no trace from a snapshot on"
+read_trace e.tr -tree
+has '^ +[0-9]+ k +console_init  [0-9]+ instructions'
+"$PRESCIENT" -display none -m 64 -serial null -engine checked -kernel "$BUILD/roms/demo.elf" -append keys=mcpdtq \
+    -loadvm "$work/traced.snap" >/dev/null 2>"$work/err" || say "the snapshot does not go on without a trace"
+
 head -c 5000 "$work/a.tr" >"$work/short.tr"
 "$PRESCIENT" trace "$work/short.tr" >/dev/null 2>"$work/err" && say "a file cut short passes"
 grep -q 'cut short' "$work/err" || say "what is wrong with a short file?"
