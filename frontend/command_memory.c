@@ -243,7 +243,11 @@ void command_set(struct monitor *mon, const char *args, struct text *out)
     }
     if (!arg_value(mon, &args, &value, out) || !arg_end(args, out))
         return;
-    if (!register_write(mon->cpu, name, value, &err))
+    if (!machine_paused(mon->m))
+        text_add(out, "the machine runs; stop it first\n");
+    else if (value > UINT32_MAX && (s64)value != (s32)value)
+        text_add(out, "0x%" PRIx64 " has more than 32 bits\n", value);
+    else if (!register_write(mon->cpu, name, (u32)value, &err))
         text_add(out, "%s\n", err.text);
 }
 
