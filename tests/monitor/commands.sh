@@ -7,7 +7,7 @@
 here=$SRCDIR/tests/monitor
 bad=0
 sed "s|WORK|$work|" "$here/commands.talk" >"$work/talk"
-for engine in interp checked; do
+for engine in interp checked direct; do
     demo_start -engine $engine -append keys=h
     talk "$work/talk" || bad=1
     demo_end

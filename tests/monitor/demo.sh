@@ -4,7 +4,7 @@
 . "$(dirname "$0")/common"
 
 bad=0
-for engine in interp checked; do
+for engine in interp checked direct; do
     demo_start -engine $engine
     talk "$SRCDIR/tests/monitor/demo.talk" || { echo "with -engine $engine"; bad=1; }
     demo_end

@@ -8,7 +8,7 @@ truncate -s 1474560 "$work/a.img" "$work/b.img" "$work/c.img"
 truncate -s 20M "$work/large.img"
 sed "s|WORK|$work|" "$SRCDIR/tests/monitor/devices.talk" >"$work/talk"
 bad=0
-for engine in interp checked; do
+for engine in interp checked direct; do
     demo_start -engine $engine -drive media=cdrom,index=2 -fda "$work/a.img"
     talk "$work/talk" || bad=1
     demo_end

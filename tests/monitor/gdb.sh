@@ -6,7 +6,7 @@
 
 command -v gdb >/dev/null || { echo "gdb is not installed"; exit 77; }
 bad=0
-for engine in interp checked; do
+for engine in interp checked direct; do
     demo_start -engine $engine -gdb "unix:$work/gdb"
     for n in 1 2 3 4 5 6 7 8 9 10; do
         [ -S "$work/gdb" ] && break

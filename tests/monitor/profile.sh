@@ -6,7 +6,7 @@
 
 bad=0
 say() { echo "$*"; bad=1; }
-for engine in interp checked; do
+for engine in interp checked direct; do
     "$PRESCIENT" -display none -m 64 -serial null -engine $engine -clock icount \
         -kernel "$BUILD/roms/demo.elf" -append "keys=mcpdtq" -profile "$work/p,period=5" \
         >/dev/null 2>"$work/err" || { cat "$work/err"; say "no run"; }

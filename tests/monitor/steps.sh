@@ -20,7 +20,7 @@ cat >"$work/talk" <<'END'
 > step 1000
 > quit
 END
-for engine in interp checked; do
+for engine in interp checked direct auto; do
     demo_start -engine $engine $same
     talk "$work/talk" || bad=1
     demo_end

@@ -38,6 +38,11 @@ static void setup_translate(void)
     start(engine_setup_translated(TRANSLATE_CHECKED, H_CACHE));
 }
 
+static void setup_windows(void)
+{
+    start(engine_setup_translated(TRANSLATE_DIRECT, H_CACHE));
+}
+
 static void code(u32 at, const char *bytes, unsigned size)
 {
     memcpy(physmem_ram(cpu->mem, at), bytes, size);
@@ -313,12 +318,16 @@ int main(void)
 {
     Suite *s = suite_create("breakpoint");
     TCase *interp = tcase_create("interpreter"), *translated = tcase_create("translator");
+    TCase *windows = tcase_create("windows");
     tcase_add_checked_fixture(interp, setup_interp, engine_teardown);
     tcase_add_checked_fixture(translated, setup_translate, engine_teardown);
     add_tests(interp);
+    tcase_add_checked_fixture(windows, setup_windows, engine_teardown);
     add_tests(translated);
+    add_tests(windows);
     suite_add_tcase(s, interp);
     suite_add_tcase(s, translated);
+    suite_add_tcase(s, windows);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
     int failed = srunner_ntests_failed(r);
