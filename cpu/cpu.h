@@ -266,15 +266,17 @@ struct cpu {
     struct interp *interp;         /* the interpreter's block cache */
     struct translator *translator; /* the code cache, or NULL */
     struct tjump *jump_table;      /* translated code: branch targets by linear address */
-    u64 jump_id;       /* upper half: which address space and mode the targets are for */
-    u64 kept;          /* translated code: a value between two accesses of an instruction */
-    u64 fill_return;   /* translated code: where to go on when the TLB has been filled */
-    u64 fill_lin;      /* translated code: the linear address meanwhile */
-    u64 fill_index;    /* translated code: the index into the TLB meanwhile */
-    u64 fill_flags;    /* translated code: OF in AL and the other flags in AH meanwhile */
-    u64 branch_target; /* translated code: where an indirect call goes, during its push */
-    u64 access_base;   /* translated code: what REG_BASE holds in the current mode */
-    u64 stack_base;    /* translated code: the same if that is a window's base, else 0 */
+    const u32 *jump_map; /* translated code of programs: the same by all bits, see targets.c */
+    u64 jump_missed;     /* translated code: the map had nothing */
+    u64 jump_id;         /* upper half: which address space and mode the targets are for */
+    u64 kept;            /* translated code: a value between two accesses of an instruction */
+    u64 fill_return;     /* translated code: where to go on when the TLB has been filled */
+    u64 fill_lin;        /* translated code: the linear address meanwhile */
+    u64 fill_index;      /* translated code: the index into the TLB meanwhile */
+    u64 fill_flags;      /* translated code: OF in AL and the other flags in AH meanwhile */
+    u64 branch_target;   /* translated code: where an indirect call goes, during its push */
+    u64 access_base;     /* translated code: what REG_BASE holds in the current mode */
+    u64 stack_base;      /* translated code: the same if that is a window's base, else 0 */
     /* Translated code of this address space may use it, or NULL: [0] supervisor code, [1] user
      * code. */
     struct window *window[2];

@@ -38,11 +38,13 @@ struct window {
 };
 
 /* What is known of a RAM page. One that was protected BUSY_MAX times is code that changes or the
- * like: it is mapped for reading only, until some writes have missed it for that. */
+ * like: it is mapped for reading only, until some writes have missed it for that. Mapped elsewhere,
+ * it is something else. */
 enum { BUSY_MAX = 4, BUSY_MISSES = 8 };
 struct ram_page {
-    u32 place; /* first place, or 0 */
-    u8 busy;   /* how often it was protected, below BUSY_MAX; else how many writes must miss it */
+    u32 place;    /* first place, or 0 */
+    u32 lin_page; /* where it was mapped when it was protected last, */
+    u8 busy;      /* and how often, below BUSY_MAX; else how many writes must miss it there */
 };
 
 struct windows {
@@ -325,6 +327,14 @@ static u32 writable_place(const struct windows *ws, u64 ram_page)
     return n;
 }
 
+static void note_protected(struct ram_page *r, u32 lin_page)
+{
+    if (r->lin_page != lin_page)
+        r->busy = 0;
+    r->lin_page = lin_page;
+    r->busy = r->busy < BUSY_MAX - 1 ? r->busy + 1 : BUSY_MAX - 1 + BUSY_MISSES;
+}
+
 void windows_protect(struct windows *ws, u64 ram_offset)
 {
     u64 ram_page = ram_offset >> PAGE_SHIFT;
@@ -333,8 +343,7 @@ void windows_protect(struct windows *ws, u64 ram_offset)
         return;
     while ((n = writable_place(ws, ram_page)) != 0) {
         ws->counts.protections++;
-        u8 *busy = &ws->ram[ram_page].busy;
-        *busy = *busy < BUSY_MAX - 1 ? *busy + 1 : BUSY_MAX - 1 + BUSY_MISSES;
+        note_protected(&ws->ram[ram_page], ws->place[n].lin_page);
         make_readonly(&ws->window[ws->place[n].window], ws->place[n].lin_page);
     }
 }
@@ -397,10 +406,10 @@ static bool follows(const struct window_page *a, const struct window_page *b)
 
 /* May the page be mapped for writing, as often as it was protected? missed: a write has missed it.
  */
-static bool is_quiet(struct windows *ws, const struct window_page *page, bool missed)
+static bool is_quiet(struct windows *ws, u32 lin_page, const struct window_page *page, bool missed)
 {
     struct ram_page *r = ram_at(ws, page->ram_offset >> PAGE_SHIFT);
-    bool quiet = r->busy < BUSY_MAX;
+    bool quiet = r->busy < BUSY_MAX || r->lin_page != lin_page;
     r->busy -= !quiet && missed;
     return quiet;
 }
@@ -418,7 +427,7 @@ bool window_fill(struct window *w, u32 lin, bool write, unsigned count, window_p
         useful[n] = (!have || (n == at && write && !(have & ENTRY_WRITABLE))) &&
                     peek(opaque, (first + n) << PAGE_SHIFT, &page[n]);
         if (useful[n] && page[n].writable)
-            page[n].writable = is_quiet(w->set, &page[n], n == at && write);
+            page[n].writable = is_quiet(w->set, first + n, &page[n], n == at && write);
         useful[n] = useful[n] && (!have || page[n].writable);
     }
     for (unsigned n = 0, end; n < count; n = end) {

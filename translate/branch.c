@@ -28,12 +28,29 @@ static void patch_here(struct generator *g, u8 *place)
     emit_patch(place, g->e->delta, emit_pc(g->e));
 }
 
+/* By the map of branch targets: offsets in the code cache, which begins with what serves a miss. */
+static void gen_mapped(struct generator *g, bool call)
+{
+    static const u8 jmp_r9[] = {0x41, 0xff, 0xe1}, call_r9[] = {0x41, 0xff, 0xd1};
+    struct emit *e = g->e;
+    emit_load64(e, SCRATCH_HOST, CPU_MEM(jump_map));
+    emit_load32(e, SCRATCH_INDEX, (struct host_mem){SCRATCH_HOST, SCRATCH_ADDR, 2, 0});
+    emit_lea64_pc(e, SCRATCH_HOST, (u64)(uintptr_t)g->t->rx);
+    emit_lea64(e, SCRATCH_INDEX, (struct host_mem){SCRATCH_INDEX, SCRATCH_HOST, 0, 0});
+    emit_bytes(e, call ? call_r9 : jmp_r9, sizeof jmp_r9);
+}
+
 /* To SCRATCH_ADDR, in line so that the host predicts each branch by itself. */
 static void gen_lookup(struct generator *g, bool call)
 {
     struct emit *e = g->e;
     struct tblock *b = g->b;
     g->lookup = (u16)(emit_pc(e) - tblock_code(g->t, b));
+    if (targets_mapped(g->t, b->mode)) {
+        gen_mapped(g, call);
+        assert(emit_pc(e) - tblock_code(g->t, b) - g->lookup == MAPPED_BYTES);
+        return;
+    }
     lookup_emit(e);
     emit_jrcxz_over_jmp(e);
     struct host_mem to = {SCRATCH_HOST, HOST_NONE, 0, offsetof(struct tjump, code)};

@@ -230,6 +230,17 @@ void emit_lea64(struct emit *e, unsigned to, struct host_mem m)
     emit_op_mem(e, &op_lea64, to, m);
 }
 
+static void emit_rel32(struct emit *e, u64 target)
+{
+    emit_u32(e, (u32)(target - (emit_pc(e) + 4)));
+}
+
+void emit_lea64_pc(struct emit *e, unsigned to, u64 target)
+{
+    emit_bytes(e, (const u8[]){(u8)(0x48 | to >> 3 << 2), 0x8d, (u8)(0x05 | (to & 7) << 3)}, 3);
+    emit_rel32(e, target);
+}
+
 void emit_movzx16(struct emit *e, unsigned to, unsigned from)
 {
     emit_op_reg(e, &op_movzx16, to, from);
@@ -244,11 +255,6 @@ void emit_movsx16(struct emit *e, unsigned to, unsigned from)
 {
     static const struct host_op op = {.opcode = {0x0f, 0xbf}, .opcode_count = 2};
     emit_op_reg(e, &op, to, from);
-}
-
-static void emit_rel32(struct emit *e, u64 target)
-{
-    emit_u32(e, (u32)(target - (emit_pc(e) + 4)));
 }
 
 void emit_jmp(struct emit *e, u64 target)

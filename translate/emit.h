@@ -94,6 +94,7 @@ void emit_sized_reg(struct emit *e, unsigned size, u8 opcode, unsigned reg, unsi
 void emit_store32_imm(struct emit *e, struct host_mem m, u32 v);
 void emit_lea32(struct emit *e, unsigned to, struct host_mem m);
 void emit_lea64(struct emit *e, unsigned to, struct host_mem m);
+void emit_lea64_pc(struct emit *e, unsigned to, u64 target);  /* of an address near */
 void emit_movzx8(struct emit *e, unsigned to, unsigned from); /* from al, cl, dl, bl, r8b to r15b */
 void emit_movsx16(struct emit *e, unsigned to, unsigned from);
 void emit_movzx16(struct emit *e, unsigned to, unsigned from);

@@ -217,6 +217,8 @@ static void translate_run(struct cpu *cpu, u64 until)
         u64 code = mode ? translate_peek(t, mode) : 0;
         struct tblock *b = mode && !code ? find_block(t, mode) : NULL;
         code = b ? tblock_code(t, b) : code;
+        if (unlikely(cpu->jump_missed))
+            targets_missed(t, current_lin(cpu), code);
         if (unlikely(t->observer && b))
             observe_runs(t, b->lin);
         if (unlikely(t->verify && b))
@@ -401,7 +403,7 @@ void translate_free(struct cpu *cpu)
     free(t->exit);
     links_free(t);
     free(t->callouts);
-    free(t->jump);
+    targets_free(t);
     free(t->page);
     free(t);
     cpu->translator = NULL;

@@ -113,7 +113,8 @@ static void restart(const struct translator *t, const struct tblock *b, greg_t *
 {
     const u64 pc = (u64)regs[REG_RIP], code = tblock_code(t, b);
     const u64 lookup = tblock_more(t, b).lookup;
-    if (lookup && within(pc, code + lookup, code + lookup + (t->lookup_end - t->lookup)))
+    const u64 bytes = targets_mapped(t, b->mode) ? MAPPED_BYTES : t->lookup_end - t->lookup;
+    if (lookup && within(pc, code + lookup, code + lookup + bytes))
         regs[REG_RIP] = (greg_t)(code + lookup);
     for (unsigned n = 0; n < b->exit_count; n++) {
         u64 guard = code + tblock_guard_at(t, b, n);
@@ -126,7 +127,6 @@ static void restart(const struct translator *t, const struct tblock *b, greg_t *
  * enter a block look again. C: looks at cpu->poll on its way back. */
 void signal_interrupted(struct cpu *cpu, void *context)
 {
-    static const u64 no_id = (u64)UINT32_MAX << 32;
     greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
     struct translator *t = cpu->translator;
     u64 pc = (u64)regs[REG_RIP];
@@ -140,7 +140,7 @@ void signal_interrupted(struct cpu *cpu, void *context)
     }
     if (within(pc, t->underflow, t->lookup_end)) {
         regs[REG_RIP] = (greg_t)(pc < t->lookup ? t->underflow : t->lookup);
-        cpu->jump_id = no_id;
+        targets_hide(t);
     }
     u64 *sp = (u64 *)regs[REG_RSP], *base = (u64 *)returns_base(t);
     bool called =
@@ -150,7 +150,7 @@ void signal_interrupted(struct cpu *cpu, void *context)
     struct tblock *b = tblock_at_pc(t, pc - called);
     if (!b)
         return;
-    cpu->jump_id = no_id;
+    targets_hide(t);
     tblock_unlink_exits(t, b);
     restart(t, b, regs);
     if (called)

@@ -209,6 +209,8 @@ static void emit_exits(struct translator *t)
         0x49, CALL_MEM_BYTES, 0x51}; /* pop rcx; lea rcx, [rcx + bytes]; push rcx */
     static const struct host_op sub = {.opcode = {0x2b}, .opcode_count = 1};
     struct emit *e = &t->emit;
+    emit_store_zero64(e, CPU_MEM(jump_missed), 1);
+    u8 *missed = emit_jmp_patchable(e);
     t->exit_taken = emit_pc(e);
     emit_bytes(e, pop_r8, sizeof pop_r8);
     emit_leave_stack(e);
@@ -218,6 +220,7 @@ static void emit_exits(struct translator *t)
     t->exit_call = emit_pc(e);
     emit_bytes(e, behind_call, sizeof behind_call);
     t->exit_addr = emit_pc(e);
+    emit_patch(missed, e->delta, t->exit_addr);
     emit_leave_stack(e);
     emit_save_state(e);
     emit_op_mem(e, &sub, SCRATCH_ADDR, CPU_MEM(seg[SEG_CS].base));

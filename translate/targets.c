@@ -1,10 +1,25 @@
 /* The table of branch targets: by the low 16 bits of the linear address, shifted for each mode and
- * address space, so that programs at the same addresses do not push out each other's. */
+ * address space, so that programs at the same addresses do not push out each other's. Programs that
+ * have a window have maps as well: by all of the linear address, for one jump id each, so that
+ * nothing has to be compared. */
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "translate/translate.h"
+
+enum { MAPS = 8 };
+#define MAP_ENTRIES BIT64(32)
+
+/* Offsets in the code cache by linear address, in memory that the host gives when it is used. */
+struct jump_maps {
+    u32 *memory;    /* of all of them; the first one stays empty */
+    u64 id[MAPS];   /* jump id that a map is for; [0] has none */
+    u64 used[MAPS]; /* when it was last selected, by clock */
+    u64 clock;      /* counts selections of another one */
+    unsigned now;   /* the one in use */
+};
 
 /* Which part of the table a space uses at this privilege: supervisor code by its group, user code
  * by the space itself. */
@@ -24,16 +39,108 @@ static struct tjump *first_of(const struct translator *t, unsigned class, unsign
     return t->jump + ((class * 0x9e3779b1u ^ mode * 0x85ebca6bu) >> 16);
 }
 
+static void maps_new(struct translator *t)
+{
+    const size_t size = MAPS * MAP_ENTRIES * sizeof(u32);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    u32 *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (memory == MAP_FAILED)
+        return;
+    madvise(memory, size, MADV_NOHUGEPAGE);
+    t->maps = xcalloc(1, sizeof *t->maps);
+    t->maps->memory = memory;
+    t->cpu->jump_map = memory;
+}
+
+static u32 *map_of(const struct jump_maps *m, unsigned n)
+{
+    return m->memory + n * MAP_ENTRIES;
+}
+
+static void map_clear(struct jump_maps *m, unsigned n)
+{
+    m->id[n] = 0;
+    if (madvise(map_of(m, n), MAP_ENTRIES * sizeof(u32), MADV_DONTNEED) < 0)
+        die("the host refuses to empty a map of branch targets");
+}
+
+static void maps_clear(struct jump_maps *m)
+{
+    for (unsigned n = 1; m && n < MAPS; n++) {
+        if (m->id[n])
+            map_clear(m, n);
+    }
+}
+
+/* The map for a jump id; the one that was not used for longest if there is none. */
+static unsigned map_for(struct jump_maps *m, u64 id)
+{
+    unsigned oldest = 1;
+    for (unsigned n = 1; n < MAPS; n++) {
+        if (m->id[n] == id)
+            return n;
+        oldest = m->used[n] < m->used[oldest] ? n : oldest;
+    }
+    if (m->id[oldest])
+        map_clear(m, oldest);
+    m->id[oldest] = id;
+    return oldest;
+}
+
+bool targets_mapped(const struct translator *t, unsigned mode)
+{
+    const u32 program = MODE_WINDOW | MODE_USER;
+    return t->maps && (t->mode[mode].bits & program) == program;
+}
+
+static void maps_select(struct translator *t, unsigned mode)
+{
+    struct jump_maps *m = t->maps;
+    const u64 id = t->cpu->jump_id;
+    if (!targets_mapped(t, mode))
+        return;
+    if (m->id[m->now] != id) {
+        m->now = map_for(m, id);
+        m->used[m->now] = ++m->clock;
+    }
+    t->cpu->jump_map = map_of(m, m->now);
+}
+
+void targets_missed(struct translator *t, u32 lin, u64 code)
+{
+    t->cpu->jump_missed = 0;
+    if (!code || t->unchained || !targets_mapped(t, t->mode_now))
+        return;
+    map_of(t->maps, t->maps->now)[lin] = (u32)(code - (u64)(uintptr_t)t->rx);
+}
+
+void targets_hide(struct translator *t)
+{
+    t->cpu->jump_id = (u64)UINT32_MAX << 32;
+    if (t->maps)
+        t->cpu->jump_map = t->maps->memory;
+}
+
 void targets_new(struct translator *t)
 {
     t->jump = xmalloc(2 * JUMP_ENTRIES * sizeof *t->jump);
     memset(t->jump, 0xff, 2 * JUMP_ENTRIES * sizeof *t->jump);
     t->cpu->jump_table = t->jump;
+    maps_new(t);
+}
+
+void targets_free(struct translator *t)
+{
+    if (t->maps)
+        munmap(t->maps->memory, MAPS * MAP_ENTRIES * sizeof(u32));
+    free(t->maps);
+    free(t->jump);
 }
 
 void translate_forget_targets(struct translator *t)
 {
     memset(t->jump, 0xff, 2 * JUMP_ENTRIES * sizeof *t->jump);
+    maps_clear(t->maps);
     links_forget_ids(t);
     returns_forget(t);
 }
@@ -45,6 +152,7 @@ void targets_select(struct translator *t, unsigned mode)
     links_select(t, space);
     cpu->jump_id = (u64)(space * TMODES | mode) << 32;
     cpu->jump_table = first_of(t, class_of(cpu), mode);
+    maps_select(t, mode);
 }
 
 u64 target_find(const struct translator *t, u32 lin)
@@ -60,6 +168,16 @@ void target_add(struct translator *t, u32 lin, struct tblock *b)
     b->classes |= (u16)BIT(class_of(t->cpu) - first_class(b));
 }
 
+/* What is in a map has been in the table. */
+static void maps_drop(struct translator *t, const struct tblock *b)
+{
+    for (unsigned n = 1; b->classes && targets_mapped(t, b->mode) && n < MAPS; n++) {
+        u32 *entry = &map_of(t->maps, n)[b->lin];
+        if (t->maps->id[n] && *entry == b->code)
+            *entry = 0;
+    }
+}
+
 void targets_drop(struct translator *t, struct tblock *b)
 {
     for (u32 left = b->classes; left; left &= left - 1) {
@@ -68,5 +186,6 @@ void targets_drop(struct translator *t, struct tblock *b)
         if (j->code == tblock_code(t, b))
             j->tag = 1;
     }
+    maps_drop(t, b);
     b->classes = 0;
 }

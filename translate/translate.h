@@ -11,6 +11,7 @@ struct tblock;
 struct direct;
 struct returns;
 struct signals;
+struct jump_maps;
 struct verify;
 struct observer;
 
@@ -129,6 +130,8 @@ enum { ENTRY_BYTES = 11 };
 
 /* Of call rel32; of the call through the jump table. */
 enum { CALL_BYTES = 5, CALL_MEM_BYTES = 4 };
+/* What an indirect branch by a map takes. */
+enum { MAPPED_BYTES = 25 };
 
 /* Exits to other pages that pass their guards by, of supervisor or of user code. */
 struct bare {
@@ -170,6 +173,7 @@ struct translator {
     unsigned threshold;        /* interpreted runs before a block is translated */
     bool eager;                /* exits are bare at once */
     struct tjump *jump;        /* the jump table, twice as long for the shifts of targets.c */
+    struct jump_maps *maps;    /* maps of branch targets, or NULL: the host has no room */
     struct tmode mode[TMODES]; /* by number, a hash table; 0 stands for what is interpreted */
     unsigned mode_count;       /* entries in use */
     unsigned mode_now;         /* number of the mode that was looked at last */
@@ -362,6 +366,13 @@ void targets_select(struct translator *t, unsigned mode);
 u64 target_find(const struct translator *t, u32 lin);
 void target_add(struct translator *t, u32 lin, struct tblock *b);
 void targets_drop(struct translator *t, struct tblock *b);
+void targets_free(struct translator *t);
+/* Indirect branches of code in this mode use a map; where it has nothing they come to the first
+ * byte of the cache, and then this puts what was found at lin, 0: nothing. */
+bool targets_mapped(const struct translator *t, unsigned mode);
+void targets_missed(struct translator *t, u32 lin, u64 code);
+/* No indirect branch finds anything until the next targets_select. */
+void targets_hide(struct translator *t);
 /* engine.c: makes the jump table's entries stale; what hangs on the current mode (the jump table's
  * id, the base of accesses); the code to run at cs:rip or 0. */
 void translate_forget_targets(struct translator *t);

@@ -127,6 +127,27 @@ static void ring3(void)
     hook(0x80, 0);
 }
 
+/* What ring 3 calls by a register is mapped elsewhere, and written. */
+static void ring3_targets(void)
+{
+    enum { OTHER = 0xd04000, CALLS = 40 };
+    user_pages();
+    hook(0x80, on_ring3_call);
+    put_function(OTHER, 2);
+    for (u32 n = 0; n < ROUNDS; n++) {
+        u32 first = n / 4 + 3;
+        map(USER + PAGE, n & 1 ? OTHER : 0xd01000, P | U);
+        if (n % 4 == 0)
+            put_function(0xd01000, first);
+        /* xor ebx, ebx; mov ecx, CALLS; mov edx, USER + PAGE; 1: call edx; add ebx, eax; loop 1b */
+        u32 sum = RUN_USER(0x31, 0xdb, 0xb9, CALLS, 0, 0, 0, 0xba, 0, 0x10, 0xa0, 0, 0xff, 0xd2,
+                           0x01, 0xc3, 0xe2, 0xfa, LEAVE);
+        CHECK(sum == CALLS * (n & 1 ? 2 : first));
+    }
+    hook(0x80, 0);
+    map(USER + PAGE, 0xd01000, P | W | U);
+}
+
 static u32 steps, first_step, last_step;
 
 static void on_step(struct frame *f)
@@ -335,6 +356,7 @@ static void fpu_by_irq13(void)
 const struct test trap_tests[] = {{"nested exceptions", nested},
                                   {"exceptions in order", faults_in_order},
                                   {"ring 3", ring3},
+                                  {"calls by registers in ring 3", ring3_targets},
                                   {"single step", single_step},
                                   {"breakpoints", breakpoints},
                                   {"double fault by a task gate", double_fault},
