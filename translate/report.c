@@ -95,11 +95,11 @@ static void report_windows(const struct translator *t, FILE *out)
         const char *what;
     } line[] = {
         {c.fills, "fills of direct windows"},
-        {c.fills ? c.fill_cycles / c.fills : 0, "cycles of the host's TSC for each of them"},
+        {c.fills ? c.fill_cycles / c.fills : 0, "ticks of the host's TSC a fill"},
         {c.pages, "pages that they mapped"},
         {c.drops, "pages unmapped again"},
         {c.protections, "pages made read-only"},
-        {losses ? c.loss_cycles / losses : 0, "cycles of the host's TSC for each of these"},
+        {losses ? c.loss_cycles / losses : 0, "ticks of the host's TSC for a page that was lost so"},
         {c.evictions, "windows taken from another space, or emptied for lack of room"},
         {t->direct_refusals, "accesses that a window could not serve"},
         {t->adapted, "blocks made anew with checks because of them"},
