@@ -99,7 +99,7 @@ static void report_windows(const struct translator *t, FILE *out)
         {c.pages, "pages that they mapped"},
         {c.drops, "pages unmapped again"},
         {c.protections, "pages made read-only"},
-        {losses ? c.loss_cycles / losses : 0, "ticks of the host's TSC for a page that was lost so"},
+        {losses ? c.loss_cycles / losses : 0, "ticks of the host's TSC for a page lost so"},
         {c.evictions, "windows taken from another space, or emptied for lack of room"},
         {t->direct_refusals, "accesses that a window could not serve"},
         {t->adapted, "blocks made anew with checks because of them"},
