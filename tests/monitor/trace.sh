@@ -23,8 +23,10 @@ has() { grep -qE "$1" "$work/text" || say "not in the text: $1"; }
 kernel=range=0x100000..0x1fffff
 for what in "int,io" "insn,mem,int,io,mmio,call,$kernel"; do
     demo interp a.tr "$what"
-    demo checked b.tr "$what"
-    cmp -s "$work/a.tr" "$work/b.tr" || say "the engines differ in $what"
+    for engine in checked auto; do
+        demo $engine b.tr "$what"
+        cmp -s "$work/a.tr" "$work/b.tr" || say "interpreter and $engine differ in $what"
+    done
     read_trace a.tr
     case $what in
     int*)
