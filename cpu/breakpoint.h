@@ -95,7 +95,10 @@ struct debugger {
     struct pause pause;  /* why it stopped; reason PAUSE_NONE while it runs */
     /* condition and hit count of a breakpoint that was met; NULL: stop */
     bool (*wanted)(void *opaque, struct breakpoint *b);
-    void *opaque;              /* argument of wanted */
+    /* the name of a linear address into buf, "" if it has none; returns buf; NULL: there are none
+     */
+    const char *(*name)(void *opaque, u64 lin, char *buf, size_t size);
+    void *opaque;              /* argument of both */
     struct hook *hooks;        /* those who listen: cpu/hook.h */
     bool each_insn;            /* one of them to each instruction */
     bool each_walk;            /* one of them to each walk of the page tables */

@@ -7,7 +7,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "cpu/breakpoint.h"
 #include "cpu/mem.h"
+
+enum { NAME_MAX_LEN = 128 };
 
 const char *explain_name(unsigned vector)
 {
@@ -129,13 +132,26 @@ char *explain_cause(struct cpu *cpu, const struct fault *f, char *buf, size_t si
     return buf;
 }
 
+/* " <symbol+offset>" for a place in code, or nothing. */
+static const char *name_of(const struct cpu *cpu, u16 cs, u64 rip, char *buf, size_t size)
+{
+    const struct debugger *d = cpu->debugger;
+    const u64 base = cs == cpu->seg[SEG_CS].selector ? cpu->seg[SEG_CS].base : 0;
+    char name[NAME_MAX_LEN];
+    *buf = 0;
+    if (d && d->name && *d->name(d->opaque, (u32)(base + rip), name, sizeof name))
+        snprintf(buf, size, " <%s>", name);
+    return buf;
+}
+
 static void explain_line(struct cpu *cpu, const char *lead, const struct fault *f, u16 cs, u64 rip)
 {
-    char code[16] = "", cause[CAUSE_MAX_LEN];
+    char code[16] = "", cause[CAUSE_MAX_LEN], name[NAME_MAX_LEN + 4];
     if (f->has_error)
         snprintf(code, sizeof code, "(0x%04" PRIx32 ")", f->error);
-    log_line(cpu->log, "%s%s%s at %04x:%08" PRIx64 "%s", lead, explain_name(f->vector), code, cs,
-             rip, explain_cause(cpu, f, cause, sizeof cause));
+    log_line(cpu->log, "%s%s%s at %04x:%08" PRIx64 "%s%s", lead, explain_name(f->vector), code, cs,
+             rip, name_of(cpu, cs, rip, name, sizeof name),
+             explain_cause(cpu, f, cause, sizeof cause));
 }
 
 void explain_exception(struct cpu *cpu, const struct fault *fault)

@@ -534,7 +534,7 @@ static bool open_debuggers(struct machine *m, struct error *err)
     m->events = o->events;
     bool monitor = o->monitor && strcmp(o->monitor, "none");
     if (!monitor && !o->gdb && !o->magic_break && !o->start_paused && !o->events.exceptions &&
-        !o->events.triple && !listeners_wanted(o) && !o->debug)
+        !o->events.triple && !listeners_wanted(o) && !o->debug && !o->explain && !o->symbols_count)
         return true;
     if (!monitor_load_symbols(ensure_monitor(m), err))
         return false;

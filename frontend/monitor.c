@@ -510,6 +510,12 @@ static bool condition_holds(void *opaque, struct breakpoint *b)
     return !text || !expression_eval(mon->cpu, mon->symbols, &text, &value, NULL) || value;
 }
 
+static const char *name_of_code(void *opaque, u64 lin, char *buf, size_t size)
+{
+    const struct monitor *mon = opaque;
+    return symbols_name(mon->symbols, lin, buf, size);
+}
+
 struct monitor *monitor_new(struct machine *m, const struct options *options)
 {
     struct monitor *mon = xcalloc(1, sizeof *mon);
@@ -519,6 +525,7 @@ struct monitor *monitor_new(struct machine *m, const struct options *options)
     mon->symbols = symbols_new();
     mon->disasm = disasm_new(mon->cpu, mon->symbols);
     mon->cpu->debugger->wanted = condition_holds;
+    mon->cpu->debugger->name = name_of_code;
     mon->cpu->debugger->opaque = mon;
     return mon;
 }

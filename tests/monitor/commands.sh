@@ -23,6 +23,15 @@ for where in "-monitor tcp:0.0.0.0:4444" "-gdb tcp:192.0.2.1:1234"; do
     grep -q 'only 127.0.0.1, which other hosts cannot reach' "$work/out" || { cat "$work/out"; bad=1; }
 done
 
+# explanations name the code, and symbols that cannot be read are told of with no monitor as well
+"$PRESCIENT" -display none -m 64 -serial null -kernel "$BUILD/roms/demo.elf" -append keys=mcpdtq -explain \
+    >/dev/null 2>"$work/err"
+grep -qE '#DE at 0008:[0-9a-f]{8} <fault_divide\+0x[0-9a-f]+>, div: DIV by zero' "$work/err" ||
+    { cat "$work/err"; bad=1; }
+timeout 60 "$PRESCIENT" -display none -serial null -symbols "$work/nothing" >/dev/null 2>"$work/err" </dev/null &&
+    { echo "no symbols, no word"; bad=1; }
+grep -q "symbols $work/nothing: No such file" "$work/err" || { cat "$work/err"; bad=1; }
+
 printf 'help\ninfo\nquit\n' | "$PRESCIENT" -display none -serial null -S -monitor stdio >"$work/help" 2>/dev/null
 sed -n 's/^\((prescient) \)*\([a-z][a-z|,?_-]*\) .*/\2/p; s/^\((prescient) \)*info \([a-z,]*\) .*/info \2/p' \
     "$work/help" | sed 's/?//; s/,$//; s/,/|/g; s/^info \(.*\)/info (\1)/' | sort -u >"$work/names"
