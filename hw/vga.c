@@ -10,7 +10,7 @@
 
 enum { PORT_FIRST = 0x3b0, PORT_COUNT = 0x30, DISPI_PORT = 0x1ce, DISPI_PORTS = 3 };
 enum { MISC_28_MHZ = 0x04, BAR_FRAME_BUFFER = 0, BAR_REGISTERS = 2 };
-enum { MMIO_SIZE = 4096, MMIO_PORTS = 0x400, MMIO_DISPI = 0x500 };
+enum { MMIO_SIZE = 4096, MMIO_EDID_END = 0x100, MMIO_PORTS = 0x400, MMIO_DISPI = 0x500 };
 
 static void vga_reset(void *dev)
 {
@@ -261,17 +261,23 @@ static void dispi_io_write(void *dev, u16 port, u32 value, unsigned size)
 }
 
 /* The register BAR: ports 3C0-3DF from 400h, DISPI registers as words from 500h. */
+static u8 mmio_read_byte(struct vga *v, u64 offset)
+{
+    if (offset < MMIO_EDID_END)
+        return vga_edid((unsigned)offset);
+    if (offset >= MMIO_PORTS && offset < MMIO_PORTS + 0x20)
+        return vga_port_read(v, (u16)(0x3c0 + offset - MMIO_PORTS));
+    return 0xff;
+}
+
 static u32 mmio_read(void *dev, u64 offset, unsigned size)
 {
     struct vga *v = dev;
     if (offset >= MMIO_DISPI && offset < MMIO_DISPI + 2 * DISPI_COUNT)
         return vga_dispi_read(v, (unsigned)(offset - MMIO_DISPI) / 2);
     u32 value = 0;
-    for (unsigned n = 0; n < size; n++) {
-        bool port = offset + n >= MMIO_PORTS && offset + n < MMIO_PORTS + 0x20;
-        value |= (u32)(port ? vga_port_read(v, (u16)(0x3c0 + offset + n - MMIO_PORTS)) : 0xff)
-                 << 8 * n;
-    }
+    for (unsigned n = 0; n < size; n++)
+        value |= (u32)mmio_read_byte(v, offset + n) << 8 * n;
     return value;
 }
 

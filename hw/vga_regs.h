@@ -176,6 +176,9 @@ static inline unsigned vga_cell(unsigned address)
 bool vga_memory_create(struct vga *v);
 void vga_memory_remap(struct vga *v);
 
+/* A byte of the display's identification (vga_edid.c); 0 behind its end. */
+u8 vga_edid(unsigned offset);
+
 /* The VBE registers (vga_dispi.c). */
 u16 vga_dispi_read(const struct vga *v, unsigned index);
 void vga_dispi_write(struct vga *v, unsigned index, u16 value);
