@@ -337,4 +337,6 @@ void cpu_state(struct cpu *cpu, struct state *s)
     if (cpu->engine.remapped)
         cpu->engine.remapped(cpu);
     cpu_update_mode(cpu);
+    if (unlikely(cpu->debugger))
+        hook_flushed(cpu, FLUSH_ALL, 0); /* what was known of pages is of another past */
 }

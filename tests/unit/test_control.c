@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/breakpoint.h"
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
 #include "cpu/decode.h"
@@ -386,6 +387,37 @@ START_TEST(halt_and_counters)
 }
 END_TEST
 
+static unsigned told; /* flushes of everything */
+
+static void hear_flush(struct hook *h, struct cpu *c, enum flush_kind kind, u64 lin)
+{
+    (void)h, (void)c, (void)lin;
+    told += kind == FLUSH_ALL;
+}
+
+/* Listeners hear that what they know of translations is over. */
+START_TEST(loading_flushes)
+{
+    struct error err;
+    size_t size;
+    struct state *s = state_new();
+    struct hook hook = {.flushed = hear_flush};
+    debugger_init(cpu);
+    hook_add(cpu, &hook);
+    told = 0;
+    cpu_state(cpu, s);
+    ck_assert_uint_eq(told, 0);
+    const u8 *bytes = state_bytes(s, &size);
+    struct state *loaded = state_parse(bytes, size, &err);
+    cpu_state(cpu, loaded);
+    ck_assert_uint_eq(told, 1);
+    hook_remove(cpu, &hook);
+    debugger_free(cpu);
+    state_free(s);
+    state_free(loaded);
+}
+END_TEST
+
 START_TEST(saved_and_loaded)
 {
     struct error err;
@@ -453,6 +485,7 @@ int main(void)
     tcase_add_test(t, descriptor_tables);
     tcase_add_test(t, halt_and_counters);
     tcase_add_test(t, saved_and_loaded);
+    tcase_add_test(t, loading_flushes);
     tcase_add_test(t, flags);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
