@@ -200,10 +200,13 @@ struct tjump;
 struct window;
 
 struct cpu {
-    u64 regs[17]; /* general registers by enum gpr, always zero-extended; [REG_ZERO] is 0 */
-    u64 rip;      /* the next instruction's, while one executes */
-    u64 aflags;   /* only the FLAGS_ARITH bits count: RFLAGS after the last flag-writing op */
-    u32 eflags;   /* all other EFLAGS bits (bit 1 set, FLAGS_ARITH clear): see cpu_eflags */
+    /* Here, as the way to them takes least bytes: */
+    u64 exit_taken; /* translated code: what its exits call */
+    u64 jump_id;    /* upper half: which address space and mode jump_table's targets are for */
+    u64 regs[17];   /* general registers by enum gpr, always zero-extended; [REG_ZERO] is 0 */
+    u64 rip;        /* the next instruction's, while one executes */
+    u64 aflags;     /* only the FLAGS_ARITH bits count: RFLAGS after the last flag-writing op */
+    u32 eflags;     /* all other EFLAGS bits (bit 1 set, FLAGS_ARITH clear): see cpu_eflags */
     const struct insn *cur;        /* the instruction being executed; NULL between instructions */
     const struct block *block;     /* the block that the interpreter runs */
     u64 block_rip;                 /* rip of its first byte */
@@ -268,7 +271,6 @@ struct cpu {
     struct tjump *jump_table;      /* translated code: branch targets by linear address */
     const u32 *jump_map; /* translated code of programs: the same by all bits, see targets.c */
     u64 jump_missed;     /* translated code: the map had nothing */
-    u64 jump_id;         /* upper half: which address space and mode the targets are for */
     u64 kept;            /* translated code: a value between two accesses of an instruction */
     u64 fill_return;     /* translated code: where to go on when the TLB has been filled */
     u64 fill_lin;        /* translated code: the linear address meanwhile */

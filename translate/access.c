@@ -1,7 +1,6 @@
 /* Memory operands of translated code: the offset, the check of the segment, and that of the
  * software TLB (SDM vol. 3, chapters 3 to 5). */
 /* SPDX-License-Identifier: MIT */
-#include "cpu/decode.h"
 #include "cpu/exec.h"
 #include "translate/generate.h"
 
@@ -193,7 +192,7 @@ struct host_mem lower_linear(struct generator *g, unsigned n, unsigned size, boo
 static bool splits(const struct scanned *s)
 {
     return s->access == SCAN_READ && (s->insn.exec == exec_cmp || s->insn.exec == exec_test ||
-                                      (insn_info(s->insn.row)->class == CLASS_FPU && !s->sse));
+                                      (s->row->class == CLASS_FPU && !s->sse));
 }
 
 /* Tier 2: one register and a displacement are added to the window's base as they are; what leaves

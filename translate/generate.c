@@ -127,7 +127,9 @@ static void emit_exit(struct generator *g, const struct cold *c)
     *x = (struct texit){.place = (u64)(c->place - (t->rw + g->b->code)) & INT16_MAX,
                         .guarded = ((c->target ^ g->b->lin) & PAGE_MASK) != 0};
     texit_set_target(x, c->target);
-    emit_call(g->e, t->exit_taken);
+    const u8 *from = g->e->at;
+    emit_call_mem(g->e, CPU_MEM(exit_taken));
+    assert(g->e->at == from + EXIT_STUB_BYTES);
 }
 
 /* What is not linkable, the stubs of exits, and their guards; link.c finds them by that order. */

@@ -103,7 +103,7 @@ static void go_bare(struct translator *t, struct bare *bare, const struct tblock
 struct texit *texit_at(const struct translator *t, u64 pc, struct tblock **from)
 {
     struct tblock *b = tblock_at_pc(t, pc - 1);
-    unsigned at = (unsigned)(pc - CALL_BYTES - tblock_code(t, b));
+    unsigned at = (unsigned)(pc - EXIT_STUB_BYTES - tblock_code(t, b));
     *from = b;
     return &t->exit[b->exits + (at - tblock_stub_at(t, b, 0)) / EXIT_STUB_BYTES];
 }

@@ -211,7 +211,7 @@ static void emit_exits(struct translator *t)
     struct emit *e = &t->emit;
     emit_store_zero64(e, CPU_MEM(jump_missed), 1);
     u8 *missed = emit_jmp_patchable(e);
-    t->exit_taken = emit_pc(e);
+    t->cpu->exit_taken = emit_pc(e);
     emit_bytes(e, pop_r8, sizeof pop_r8);
     emit_leave_stack(e);
     emit_save_state(e);

@@ -16,7 +16,7 @@ struct verify;
 struct observer;
 
 /* A direct exit of a block: a jmp, jcc or call whose rel32 is patched. While it is not linked it
- * leads to a stub, a call of translator.exit_taken whose return address tells which exit it is.
+ * leads to a stub, a call of cpu->exit_taken whose return address tells which exit it is.
  * Where that is, and its guard, follows from its place among the exits of its block. */
 struct texit {
     u64 place : 15;  /* offset of its rel32 in the code of its block */
@@ -152,7 +152,6 @@ struct translator {
     u64 enter;              /* common stub: load the guest's registers and jump */
     u64 callout;            /* common stub, called: run the interpreter's function */
     u64 trap;               /* the same for the return address in SCRATCH_ADDR, by a jump */
-    u64 exit_taken;         /* common stub, called: leave, by a direct exit */
     u64 exit_call;          /* exit_addr, called before a call of CALL_MEM_BYTES for which it is */
     u64 exit_addr;          /* common stub: leave, going on at SCRATCH_ADDR */
     u64 lookup, lookup_end; /* common stub: go to SCRATCH_ADDR by the jump table, or leave */
@@ -282,7 +281,7 @@ struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
 void tblock_insert_page(struct translator *t, struct tblock *b);
 void tblock_remove_page(struct translator *t, const struct tblock *b);
 
-/* link.c: the exit whose call of translator.exit_taken has this return address, which block's it
+/* link.c: the exit whose call of cpu->exit_taken has this return address, which block's it
  * is; where an exit leads; where in its block's code exit n has its stub and its guard. */
 struct texit *texit_at(const struct translator *t, u64 pc, struct tblock **from);
 u32 texit_target(const struct translator *t, const struct texit *x);
@@ -345,9 +344,9 @@ void stubs_emit(struct translator *t);
  * one. Keeps the flags and SCRATCH_ADDR. */
 void lookup_emit(struct emit *e);
 /* Guard of an exit to another page: size, and its two parts that tblock_link fills in. */
-enum { GUARD_ID = 9, GUARD_JUMP = 27, GUARD_SIZE = 31 };
+enum { GUARD_ID = 6, GUARD_JUMP = 24, GUARD_SIZE = 28 };
 /* Size of the stub of an exit. */
-enum { EXIT_STUB_BYTES = CALL_BYTES };
+enum { EXIT_STUB_BYTES = 3 };
 
 /* copy.c: the same instruction on host registers; code is its guest bytes. False if it must be a
  * callout. */
