@@ -1,6 +1,5 @@
-/* String instructions of translated code (SDM vol. 1, 7.3.9): through the window as they are, with
- * their repetition, if they go forward; else one element through the TLB. DF is part of the mode.
- */
+/* String instructions of translated code (SDM vol. 1, 7.3.9): repeated ones through the window as
+ * they are, if they go forward; single ones as loads and stores. DF is part of the mode. */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/exec.h"
 #include "translate/generate.h"
@@ -67,7 +66,7 @@ static void gen_few(struct generator *g, struct string_use u, u8 *to_end[2])
 static void gen_direct(struct generator *g, const struct insn *i, struct string_use u)
 {
     struct emit *e = g->e;
-    bool few = i->exec == exec_movs && u.repeats;
+    bool few = i->exec == exec_movs;
     u8 *to_end[2];
     if (few)
         gen_few(g, u, to_end);
@@ -75,10 +74,8 @@ static void gen_direct(struct generator *g, const struct insn *i, struct string_
         emit_lea64(e, HOST_RSI, (struct host_mem){REG_BASE, HOST_RSI, 0, 0});
     if (u.destination)
         emit_lea64(e, HOST_RDI, (struct host_mem){REG_BASE, HOST_RDI, 0, 0});
-    if (u.repeats) {
-        emit_mov32(e, HOST_RCX, HOST_OF_ECX);
-        emit_u8(e, i->rep == REP_F2 ? 0xf2 : 0xf3);
-    }
+    emit_mov32(e, HOST_RCX, HOST_OF_ECX);
+    emit_u8(e, i->rep == REP_F2 ? 0xf2 : 0xf3);
     if (u.size == 2)
         emit_u8(e, 0x66);
     emit_u8(e, i->opcode);
@@ -86,10 +83,15 @@ static void gen_direct(struct generator *g, const struct insn *i, struct string_
         emit_mov32(e, HOST_RSI, HOST_RSI);
     if (u.destination)
         emit_mov32(e, HOST_RDI, HOST_RDI);
-    if (u.repeats)
-        emit_mov32(e, HOST_OF_ECX, HOST_RCX);
+    emit_mov32(e, HOST_OF_ECX, HOST_RCX);
     for (unsigned n = 0; few && n < 2; n++)
         patch_short_jump(to_end[n], e->at);
+}
+
+/* Is the operand in seg where the register says, in the window? */
+static bool in_window(const struct generator *g, const struct insn *i, unsigned seg)
+{
+    return g->windowed && i->addrsize == 4 && flat(g, seg);
 }
 
 /* [seg:rSI] or [ES:rDI]. */
@@ -97,6 +99,8 @@ static struct host_mem element(struct generator *g, unsigned n, unsigned reg, bo
 {
     const struct insn *i = &g->s->insn[n].insn;
     unsigned seg = reg == HOST_RSI ? i->seg : SEG_ES;
+    if (in_window(g, i, seg))
+        return (struct host_mem){REG_BASE, (u8)reg, 0, 0};
     if (i->addrsize == 2)
         emit_movzx16(g->e, SCRATCH_ADDR, reg);
     else
@@ -116,7 +120,7 @@ static void advance(struct generator *g, const struct insn *i, unsigned reg)
     }
 }
 
-/* One element by checked accesses; what was read first is in struct cpu during the second check. */
+/* One element; what was read first is in struct cpu during the check of the second access. */
 static void gen_element(struct generator *g, unsigned n, const struct insn *i, struct string_use u)
 {
     enum { LOAD = 0x8b, STORE = 0x89, CMP = 0x3b };
@@ -130,12 +134,14 @@ static void gen_element(struct generator *g, unsigned n, const struct insn *i, s
     } else {
         /* CMPS reads the destination first, as on Intel's CPUs. */
         bool cmps = i->exec == exec_cmps;
+        const bool spill = cmps || !in_window(g, i, SEG_ES);
         emit_load(e, u.size, SCRATCH_INDEX, element(g, n, cmps ? HOST_RDI : HOST_RSI, false));
-        emit_store32(e, SPILL_MEM, SCRATCH_INDEX);
+        if (spill)
+            emit_store32(e, SPILL_MEM, SCRATCH_INDEX);
         struct host_mem m = element(g, n, cmps ? HOST_RSI : HOST_RDI, !cmps);
         if (cmps)
             emit_load(e, u.size, SCRATCH_INDEX, m);
-        else
+        else if (spill)
             emit_load32(e, SCRATCH_INDEX, SPILL_MEM);
         if (cmps)
             emit_sized_mem(e, u.size, CMP, SCRATCH_INDEX, SPILL_MEM);
@@ -152,13 +158,12 @@ void gen_string(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
     struct string_use u = string_use(i);
-    bool direct = g->windowed && i->addrsize == 4 && !(g->s->mode & MODE_DF) &&
-                  (!u.source || flat(g, i->seg)) && (!u.destination || flat(g, SEG_ES));
-    if (direct) {
-        gen_direct(g, i, u);
-    } else if (u.repeats) {
-        gen_callout(g, n);
-    } else {
+    bool direct = !(g->s->mode & MODE_DF) && (!u.source || in_window(g, i, i->seg)) &&
+                  (!u.destination || in_window(g, i, SEG_ES));
+    if (!u.repeats)
         gen_element(g, n, i, u);
-    }
+    else if (direct)
+        gen_direct(g, i, u);
+    else
+        gen_callout(g, n);
 }
