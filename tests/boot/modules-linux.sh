@@ -33,13 +33,12 @@ address() # SYMBOL
     done
     echo '> lb vring_interrupt'
     echo "^breakpoint [0-9]+ at $(address vring_interrupt) <vring_interrupt>"
-    echo '> cont'
 } >"$work/talk"
 "$BUILD/tests/monitor/talk" "$work/monitor" "$work/talk" || fail "the symbols"
-# random numbers come from the device, which interrupts
+# random numbers come from the device, which interrupts; what is typed waits for the machine to go on
 guest_type 'dd if=/dev/hwrng bs=16 count=1 of=/dev/null\n'
 cat >"$work/talk" <<'END'
-> wait
+> c
 > info status
 ^breakpoint [0-9]+: 0060:[0-9a-f]+ <vring_interrupt>, protected mode, 32 bit$
 > bt
@@ -52,12 +51,11 @@ cat >"$work/talk" <<'END'
 > delete
 # a system call: from the kernel's function to the user code that asks for it
 > lb ksys_write cpl 0 once
-> cont
 END
 "$BUILD/tests/monitor/talk" "$work/monitor" "$work/talk" || fail "the breakpoint"
 guest_type 'echo written\n'
 cat >"$work/talk" <<'END'
-> wait
+> c
 > bt
 ^#0  [0-9a-f]+ <ksys_write>$
 ^#1  [0-9a-f]+ <__ia32_sys_write\+
