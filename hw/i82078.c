@@ -246,6 +246,7 @@ static void transfer_state(struct fdc_transfer *t, struct state *s)
     state_u8(s, "eot", &t->eot);
     state_u8(s, "left", &t->left);
     state_u8(s, "fill", &t->fill);
+    state_u8(s, "step", &t->step);
     state_u8(s, "head", &t->head);
     state_bool(s, "multi", &t->multi);
     state_bool(s, "skip", &t->skip);
@@ -305,7 +306,7 @@ static bool state_sane(const struct i82078 *f)
     return f->phase <= FDC_RESULT && f->command_got < MAX_PARAMETERS &&
            f->result_size <= MAX_RESULTS && f->result_pos <= f->result_size &&
            (f->phase != FDC_RESULT || f->result_pos < f->result_size) && f->polled <= UNITS &&
-           f->rate <= RATE && t->op <= OP_FORMAT && t->unit < UNITS && t->head < 2 &&
+           f->rate <= RATE && t->op <= OP_SCAN && t->unit < UNITS && t->head < 2 &&
            t->end <= SECTOR_SIZE && t->pos <= t->end && (f->phase != FDC_DATA || t->pos < t->end) &&
            !((f->seeking | f->recalibrating | f->seek_ended) >> UNITS);
 }

@@ -173,6 +173,9 @@ static const struct fdc_command commands[] = {
     {0x3f, 0x09, 8, data},                   /* WRITE DELETED DATA */
     {0xbf, 0x02, 8, data},                   /* READ TRACK: MFM */
     {0x1f, 0x16, 8, data},                   /* VERIFY */
+    {0x1f, 0x11, 8, data},                   /* SCAN EQUAL: MT MFM SK */
+    {0x1f, 0x19, 8, data},                   /* SCAN LOW OR EQUAL */
+    {0x1f, 0x1d, 8, data},                   /* SCAN HIGH OR EQUAL */
     {0xbf, 0x0d, 5, data},                   /* FORMAT TRACK */
     {0xbf, 0x0a, 1, read_id},                /* READ ID */
     {0xff, 0x03, 2, specify},                /* SPECIFY */

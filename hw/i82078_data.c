@@ -6,6 +6,7 @@
 #include "hw/i82078_internal.h"
 
 enum { SIZE_512 = 2, COMMAND_MT = 0x80, COMMAND_MFM = 0x40, COMMAND_SK = 0x20, VERIFY_EC = 0x80 };
+enum { SCAN_LOW = 0x19, SCAN_HIGH = 0x1d, ANY_BYTE = 0xff };
 enum { TURN_NS = 200000000 };
 
 /* What the low five bits of a data command ask for. */
@@ -14,9 +15,10 @@ static const struct {
     u8 op;        /* enum fdc_op */
     bool deleted; /* with the deleted-data mark */
 } data_commands[] = {
-    {0x06, OP_READ, false},   {0x0c, OP_READ, true},        {0x05, OP_WRITE, false},
-    {0x09, OP_WRITE, true},   {0x02, OP_READ_TRACK, false}, {0x16, OP_VERIFY, false},
-    {0x0d, OP_FORMAT, false},
+    {0x06, OP_READ, false},      {0x0c, OP_READ, true},        {0x05, OP_WRITE, false},
+    {0x09, OP_WRITE, true},      {0x02, OP_READ_TRACK, false}, {0x16, OP_VERIFY, false},
+    {0x0d, OP_FORMAT, false},    {0x11, OP_SCAN, false},       {SCAN_LOW, OP_SCAN, false},
+    {SCAN_HIGH, OP_SCAN, false},
 };
 
 static struct floppy *drive(struct i82078 *f)
@@ -196,6 +198,50 @@ static void sector_done(struct i82078 *f, bool tc)
         begin_data(f, SECTOR_SIZE);
 }
 
+/* The host's bytes in the buffer beside the disk's: does each satisfy the command, and are they
+ * equal? A byte of all ones on either side is equal to any. */
+static bool scan_met(const struct i82078 *f, const u8 *disk, bool *equal)
+{
+    u8 command = f->command[0] & 0x1f;
+    bool met = *equal = true;
+    for (unsigned n = 0; n < f->t.pos; n++) {
+        u8 host = f->buf[n];
+        if (host == disk[n] || host == ANY_BYTE || disk[n] == ANY_BYTE)
+            continue;
+        *equal = false;
+        met &= command == (disk[n] < host ? SCAN_LOW : SCAN_HIGH);
+    }
+    return met;
+}
+
+/* A sector's bytes have come from the host: the scan ends where they meet the disk's, else at the
+ * end. */
+static void scan_done(struct i82078 *f, bool tc)
+{
+    struct fdc_transfer *t = &f->t;
+    u8 disk[SECTOR_SIZE];
+    bool equal, mark = t->st2 & ST2_CM;
+    if (!find_sector(f))
+        return;
+    if (!floppy_read(drive(f), t->head, t->r, disk)) {
+        fail(f, ST1_DE, ST2_DD);
+        return;
+    }
+    if (scan_met(f, disk, &equal)) {
+        t->st2 |= equal ? ST2_SH : 0;
+        finish(f, 0);
+        return;
+    }
+    bool end = step_id(t) || (t->step == 2 && step_id(t));
+    int more = end || tc || mark ? 0 : load_sector(f);
+    if (more > 0) {
+        begin_data(f, SECTOR_SIZE);
+    } else if (!more) {
+        t->st2 |= ST2_SN;
+        finish(f, 0);
+    }
+}
+
 /* The four bytes of an ID were moved: the sector is laid out if an image can hold it. */
 static void id_done(struct i82078 *f, bool tc)
 {
@@ -222,6 +268,8 @@ static void block_done(struct i82078 *f, bool tc)
 {
     if (f->t.op == OP_FORMAT)
         id_done(f, tc);
+    else if (f->t.op == OP_SCAN)
+        scan_done(f, tc);
     else
         sector_done(f, tc);
 }
@@ -312,6 +360,7 @@ static void take_parameters(struct i82078 *f)
         t->left = p[1] & VERIFY_EC ? p[8] : 0;
     if (t->op == OP_READ_TRACK)
         t->r = 1, t->skip = false;
+    t->step = p[8];
 }
 
 /* With implied seeks, the head goes where the sector is. */

@@ -25,6 +25,8 @@ enum {
     ST2_CM = 0x40, /* control mark: deleted data, or not deleted when that was asked for */
     ST2_DD = 0x20, /* data error in the data field */
     ST2_WC = 0x10, /* wrong cylinder */
+    ST2_SH = 0x08, /* scan: equal */
+    ST2_SN = 0x04, /* scan: not satisfied */
     ST2_BC = 0x02, /* bad cylinder: FFh */
     ST3_WP = 0x40,
     ST3_T0 = 0x10,
@@ -40,7 +42,7 @@ enum fdc_phase {
 };
 
 /* Commands that move sectors. Saved as a number. */
-enum fdc_op { OP_READ, OP_READ_TRACK, OP_WRITE, OP_VERIFY, OP_FORMAT };
+enum fdc_op { OP_READ, OP_READ_TRACK, OP_WRITE, OP_VERIFY, OP_FORMAT, OP_SCAN };
 
 /* The sectors that a data command is at. */
 struct fdc_transfer {
@@ -53,6 +55,7 @@ struct fdc_transfer {
     u8 eot;       /* last sector of the track */
     u8 left;      /* verify: sectors still to do; format: sectors; 0: no such end */
     u8 fill;      /* format: filler byte */
+    u8 step;      /* scan: sectors to the next one, 1 or 2 */
     u8 head;      /* the side that is read */
     bool multi;   /* goes on on the other side */
     bool skip;    /* sectors with the other kind of mark are skipped */

@@ -378,6 +378,33 @@ START_TEST(deleted_data)
 }
 END_TEST
 
+/* The host sends what is in sector 3, again and again. */
+START_TEST(scans)
+{
+    start();
+    for (u32 n = 0; n < 4; n++)
+        dma_write(r->b.mem, RAM + n * 512, disk + 2 * 512, 512);
+    program_dma(0x48, 4 * 512);
+    COMMAND(0x51, 0, 0, 0, 1, 2, 18, 0x1b, 1);
+    expect(0, 0, 0x08, 0, 0, 3); /* equal there */
+    program_dma(0x48, 4 * 512);
+    COMMAND(0x59, 0, 0, 0, 1, 2, 18, 0x1b, 1);
+    expect(0, 0, 0, 0, 0, 1); /* the disk's are not above it in the first one */
+    program_dma(0x48, 4 * 512);
+    COMMAND(0x5d, 0, 0, 0, 1, 2, 18, 0x1b, 1);
+    expect(0, 0, 0x08, 0, 0, 3); /* and not below it here only */
+    program_dma(0x48, 512);
+    COMMAND(0x51, 0, 0, 0, 1, 2, 18, 0x1b, 1);
+    expect(0, 0, 0x04, 0, 0, 2); /* not satisfied when the count ends */
+    program_dma(0x48, 4 * 512);
+    COMMAND(0x51, 0, 0, 0, 2, 2, 4, 0x1b, 2); /* every second sector */
+    expect(0, 0, 0x04, 1, 0, 1);
+    COMMAND(0x51, 0, 0, 0, 19, 2, 19, 0x1b, 1);
+    expect(0x40, 0x04, 0, 0, 0, 19);
+    rig_free(r);
+}
+END_TEST
+
 START_TEST(verify_and_read_track)
 {
     start();
@@ -499,21 +526,10 @@ END_TEST
 int main(void)
 {
     static const TTest **const tests[] = {
-        &reset_and_polling,
-        &plain_commands,
-        &seeks_and_sense,
-        &transfer_ends,
-        &writes_by_dma,
-        &waits_for_dma,
-        &fifo_port,
-        &errors,
-        &write_protected,
-        &deleted_data,
-        &verify_and_read_track,
-        &format_track,
-        &formats,
-        &disk_change,
-        &saved_and_loaded,
+        &reset_and_polling, &plain_commands, &seeks_and_sense, &transfer_ends,
+        &writes_by_dma,     &waits_for_dma,  &fifo_port,       &errors,
+        &write_protected,   &deleted_data,   &scans,           &verify_and_read_track,
+        &format_track,      &formats,        &disk_change,     &saved_and_loaded,
     };
     return rig_main("i82078", tests, ARRAY_LEN(tests));
 }
