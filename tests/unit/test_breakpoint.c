@@ -101,6 +101,37 @@ START_TEST(each_round)
 }
 END_TEST
 
+/* At an instruction that goes on in the next page, at the one behind it, and none in its middle;
+ * the code has run before. */
+START_TEST(across_pages)
+{
+    const u32 end = CODE + PAGE_SIZE;
+    CODE_AT(end - 9, "\xb9\xe8\x03\x00\x00"     /* -9 mov ecx, 1000 */
+                     "\x40"                     /* -4 inc eax */
+                     "\x01\x05\x00\x00\x02\x00" /* -3 add [DATA], eax */
+                     "\x49"                     /* 3 dec ecx */
+                     "\x75\xf6"                 /* 4 jnz -4 */
+                     "\xf4");                   /* 6 hlt */
+    cpu->rip = end - 9;
+    struct breakpoint *b = at(end - 3);
+    b->ignore = 500;
+    for (unsigned round = 501; round <= 510; round++) {
+        ck_assert_int_eq(go(0), PAUSE_BREAKPOINT);
+        ck_assert_uint_eq(cpu->rip, end - 3);
+        ck_assert_uint_eq(cpu->regs[RAX], round);
+    }
+    breakpoint_delete(cpu, b);
+    at(end);
+    b = at(end + 3);
+    ck_assert_int_eq(go(0), PAUSE_BREAKPOINT);
+    ck_assert_uint_eq(cpu->rip, end + 3);
+    ck_assert_uint_eq(cpu->regs[RAX], 510);
+    breakpoint_delete(cpu, b);
+    ck_assert_int_eq(go(0), PAUSE_NONE);
+    ck_assert_uint_eq(cpu->regs[RAX], 1000);
+}
+END_TEST
+
 START_TEST(set_while_it_runs_hot)
 {
     put_loop();
@@ -302,6 +333,7 @@ static void add_tests(TCase *t)
 {
     tcase_add_test(t, magic);
     tcase_add_test(t, each_round);
+    tcase_add_test(t, across_pages);
     tcase_add_test(t, set_while_it_runs_hot);
     tcase_add_test(t, limits);
     tcase_add_test(t, steps);
