@@ -9,7 +9,7 @@
 
 #include "translate/translate.h"
 
-enum { MAPS = 8 };
+enum { MAPS = 8, MISSES_MOST = 1 << 14 };
 #define MAP_ENTRIES BIT64(32)
 
 /* Offsets in the code cache by linear address, in memory that the host gives when it is used. */
@@ -18,6 +18,7 @@ struct jump_maps {
     u64 id[MAPS];   /* jump id that a map is for; [0] has none */
     u64 used[MAPS]; /* when it was last selected, by clock */
     u64 clock;      /* counts selections of another one */
+    u64 misses;     /* look-ups that found nothing since all were emptied */
     unsigned now;   /* the one in use */
 };
 
@@ -39,14 +40,23 @@ static struct tjump *first_of(const struct translator *t, unsigned class, unsign
     return t->jump + ((class * 0x9e3779b1u ^ mode * 0x85ebca6bu) >> 16);
 }
 
-static void maps_new(struct translator *t)
+/* Memory for all maps: new, or what there was at that place is given back. */
+static u32 *maps_reserve(u32 *place)
 {
     const size_t size = MAPS * MAP_ENTRIES * sizeof(u32);
-    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    u32 *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (place ? MAP_FIXED : 0);
+    u32 *memory = mmap(place, size, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (memory == MAP_FAILED)
-        return;
+        return NULL;
     madvise(memory, size, MADV_NOHUGEPAGE);
+    return memory;
+}
+
+static void maps_new(struct translator *t)
+{
+    u32 *memory = maps_reserve(NULL);
+    if (!memory)
+        return;
     t->maps = xcalloc(1, sizeof *t->maps);
     t->maps->memory = memory;
     t->cpu->jump_map = memory;
@@ -106,12 +116,28 @@ static void maps_select(struct translator *t, unsigned mode)
     t->cpu->jump_map = map_of(m, m->now);
 }
 
+/* Each miss may have cost the host a page, and one for its tables: a guest that jumps all over its
+ * memory must not take all of the host's. */
+static void maps_bound(struct translator *t)
+{
+    struct jump_maps *m = t->maps;
+    if (++m->misses < MISSES_MOST)
+        return;
+    if (!maps_reserve(m->memory))
+        die("the host refuses to empty the maps of branch targets");
+    m->misses = 0;
+    memset(m->id, 0, sizeof m->id);
+    maps_select(t, t->mode_now);
+}
+
 void targets_missed(struct translator *t, u32 lin, u64 code)
 {
     t->cpu->jump_missed = 0;
-    if (!code || t->unchained || !targets_mapped(t, t->mode_now))
+    if (t->unchained || !targets_mapped(t, t->mode_now))
         return;
-    map_of(t->maps, t->maps->now)[lin] = (u32)(code - (u64)(uintptr_t)t->rx);
+    maps_bound(t);
+    if (code)
+        map_of(t->maps, t->maps->now)[lin] = (u32)(code - (u64)(uintptr_t)t->rx);
 }
 
 void targets_hide(struct translator *t)

@@ -148,6 +148,25 @@ static void ring3_targets(void)
     map(USER + PAGE, 0xd01000, P | W | U);
 }
 
+/* Ring 3 calls each byte of 16 pages of RET: more targets than engines keep. */
+static void ring3_many_targets(void)
+{
+    enum { FIRST = 0xa20000, PAGES = 16, CALLS = 0xfff0 };
+    user_pages();
+    hook(0x80, on_ring3_call);
+    for (u32 n = 0; n < PAGES; n++)
+        map(FIRST + n * PAGE, FIRST + n * PAGE, P | W | U);
+    for (u32 n = 0; n < PAGES * PAGE; n += 4)
+        poke(FIRST + n, 0xc3c3c3c3);
+    /* xor ebx, ebx; mov ecx, CALLS; mov edx, FIRST; 1: call edx; inc ebx; inc edx; loop 1b */
+    for (u32 n = 0; n < 3; n++)
+        CHECK(RUN_USER(0x31, 0xdb, 0xb9, CALLS & 0xff, CALLS >> 8, 0, 0, 0xba, 0, 0, 0xa2, 0, 0xff,
+                       0xd2, 0x43, 0x42, 0xe2, 0xfa, LEAVE) == CALLS);
+    hook(0x80, 0);
+    for (u32 n = 0; n < PAGES; n++)
+        map(FIRST + n * PAGE, FIRST + n * PAGE, P | W);
+}
+
 static u32 steps, first_step, last_step;
 
 static void on_step(struct frame *f)
@@ -357,6 +376,7 @@ const struct test trap_tests[] = {{"nested exceptions", nested},
                                   {"exceptions in order", faults_in_order},
                                   {"ring 3", ring3},
                                   {"calls by registers in ring 3", ring3_targets},
+                                  {"calls to many places in ring 3", ring3_many_targets},
                                   {"single step", single_step},
                                   {"breakpoints", breakpoints},
                                   {"double fault by a task gate", double_fault},
