@@ -108,7 +108,7 @@ void command_info_status(struct monitor *mon, const char *args, struct text *out
              mon->cpu->icount,
              translate_counts(mon->cpu)
                  ? ""
-                 : " and those of translated code, which are counted with -clock icount");
+                 : " interpreted; -clock icount counts those of translated code, too");
     if (machine_paused(mon->m))
         show_pause(mon, out);
 }

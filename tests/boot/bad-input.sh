@@ -11,7 +11,7 @@ mkdir folder
 mkfifo fifo
 printf 'not an image' >short
 head -c 70000 "$PRESCIENT" >odd
-# A Linux header whose setup code the file does not hold, an old one, and a zImage.
+# A Linux header whose setup code the file does not hold, one that is too old, and too large a zImage.
 header() # FILE SETUP-SECTORS VERSION LOADFLAGS SIZE
 {
     truncate -s "$5" "$1"
@@ -20,8 +20,8 @@ header() # FILE SETUP-SECTORS VERSION LOADFLAGS SIZE
     printf "$4" | dd of="$1" bs=1 seek=529 conv=notrunc 2>/dev/null
 }
 header cut '\037' '\014\002' '\001' 2048
-header old '\001' '\001\002' '\001' 4096
-header zimage '\001' '\014\002' '\000' 4096
+header old '\001' '\377\001' '\001' 4096
+header zimage '\001' '\014\002' '\000' 600000
 # A multiboot header that asks for what nobody knows.
 printf '\002\260\255\033\140\000\000\000\236\117\122\344' >wants
 listing()

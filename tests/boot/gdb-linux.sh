@@ -15,7 +15,7 @@ for engine in auto; do
         -append "console=ttyS0" -no-reboot -gdb "unix:$work/gdb"
     guest_wait 'prescient# ' 240
     # processes that end, one after the other
-    guest_type 'while /bin/busybox true; do :; done\n'
+    guest_type 'while /bin/busybox true; do :; done &\n'
     timeout 200 gdb -nx -batch -ex 'set width 0' -ex 'set pagination off' \
         -ex 'set architecture i386' -ex "target remote $work/gdb" -x "$boot/gdb-linux.gdb" \
         >"$work/session" 2>&1 </dev/null
@@ -25,8 +25,7 @@ for engine in auto; do
     [ -n "$symbol" ] && grep -q "^stopped at $symbol\$" "$work/session" ||
         { tail -n 20 "$work/session"; fail "not stopped at do_exit"; }
     grep -q '^instructions: 1000$' "$work/session" || fail "a thousand steps are not a thousand instructions"
-    guest_type '\003'
-    guest_type 'echo goes-$((1))-on\n'
+    guest_type 'kill $!; echo goes-$((1))-on\n'
     guest_wait 'goes-1-on' 120
     guest_stop
     rm -f "$work/gdb"

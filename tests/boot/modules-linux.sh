@@ -15,6 +15,8 @@ guest_type "for m in $modules; do insmod /modules/\$m.ko; done; echo in\"\"serte
 guest_wait '^inserted' 30
 guest_type 'grep -w -e vring_interrupt -e register_virtio_driver -e virtrng_probe -e do_exit /proc/kallsyms; echo li""sted\n'
 guest_wait '^listed' 30
+guest_type 'dd if=/dev/zero of=/dev/null bs=1 count=200000; echo mo""ved\n' # system calls to be sampled
+guest_wait '^moved' 60
 address() # SYMBOL
 {
     tr -d '\r' <"$out" | sed -n "s/^\\([0-9a-f]\\{8\\}\\) [tT] $1\\(\t.*\\)*\$/\\1/p" | head -n 1

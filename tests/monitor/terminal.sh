@@ -23,7 +23,7 @@ if [ "$edit" = 1 ]; then
     # "info status" by completion; "p 6*7" with a digit put in; "p 0x15" twice by history; a symbol
     keys 'inf\tstatu\t\rp 6*\033[D\033[C7\rp 0x5\033[D1\r\033[A\rp /x kernel_m\t\rp co\t\rquit\r' \
         -serial null -monitor stdio
-    has 1 '^paused; 0 instructions$'
+    has 1 '^paused; 0 instructions'
     has 1 '^0x2a$'
     has 2 '^0x15$'
     has 1 '<kernel_main>$'
