@@ -157,7 +157,8 @@ static void follow_exit(struct translator *t, u64 pc)
     const u32 target = texit_target(t, x);
     t->stops[STOP_EXIT]++;
     t->cpu->rip = exit_ip(t, x);
-    if (from->dropped || x->linked || t->unchained)
+    const bool beyond = t->cpu->rip > t->cpu->seg[SEG_CS].limit; /* its fault comes first */
+    if (from->dropped || x->linked || t->unchained || beyond)
         return;
     translate_set_mode(t, from->mode);
     u64 place = (u64)from->page << PAGE_SHIFT | (target & ~PAGE_MASK);

@@ -276,12 +276,12 @@ START_TEST(a_miss_of_the_tlb_keeps_flags_and_sets_a_and_d)
 END_TEST
 
 /* An instruction begins on the last byte of its page and of its segment; the page behind is absent.
- * The limit comes first (SDM vol. 3, 6.9: segment limit faults before page faults). */
-START_TEST(a_segment_ends_with_its_page)
+ * The limit comes first (SDM vol. 3, 6.9: segment limit faults before page faults), at eip. */
+static void end_segment_with(u8 code, u32 eip)
 {
     harness_paging();
     gdt_set(SEL_FREE, FUNCTION, PAGE_SIZE - 1, TYPE_CODE_R, 0, true);
-    PUT_AT(FUNCTION + PAGE_SIZE - 1, 0xb8);
+    PUT_AT(FUNCTION + PAGE_SIZE - 1, code);
     page_set(FUNCTION + PAGE_SIZE, 0);
     mem32_set(H_HANDLER + 16 * VEC_PF, HLT);
     mem32_set(H_HANDLER + 16 * VEC_GP, HLT);
@@ -289,7 +289,18 @@ START_TEST(a_segment_ends_with_its_page)
     run_from(H_CODE);
     ck_assert_uint_eq(cpu->rip, H_HANDLER + 16 * VEC_GP + 1);
     ck_assert_uint_eq(cpu->cr2, 0);
-    ck_assert_uint_eq(stack_at(1, 4), 0xfff);
+    ck_assert_uint_eq(stack_at(1, 4), eip);
+}
+
+START_TEST(an_instruction_crosses_the_end)
+{
+    end_segment_with(0xb8, 0xfff); /* mov eax, imm32 */
+}
+END_TEST
+
+START_TEST(an_instruction_ends_at_the_end)
+{
+    end_segment_with(0x40, 0x1000); /* inc eax */
 }
 END_TEST
 
@@ -375,7 +386,8 @@ static void add_tier(Suite *s, const char *name, void (*setup)(void))
         segments_are_checked,
         expand_down_segments_are_checked,
         an_instruction_crosses_pages_in_a_loop,
-        a_segment_ends_with_its_page,
+        an_instruction_crosses_the_end,
+        an_instruction_ends_at_the_end,
         the_stack_pointer_is_written_in_many_ways,
         the_stack_wraps_at_4_gib,
         divide_errors_are_precise,
