@@ -118,11 +118,15 @@ void gen_pusha(struct generator *g, unsigned n)
     gen_move_stack(g, -8 * (s32)size);
 }
 
-/* Registers that are loaded when a later load misses the window are loaded again. */
+/* A window is read at both ends before any register is loaded: one of them faults if any will. */
 void gen_popa(struct generator *g, unsigned n)
 {
     unsigned size = g->s->insn[n].insn.opsize;
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, 0, 8 * size, false);
+    if (g->windowed) {
+        emit_load(g->e, size, SCRATCH_TEST, frame_slot(m, RDI, size));
+        emit_load(g->e, size, SCRATCH_TEST, frame_slot(m, RAX, size));
+    }
     for (unsigned reg = RAX; reg <= RDI; reg++) {
         if (reg != RSP)
             emit_load_part(g->e, size, host_of_gpr(reg), frame_slot(m, reg, size));

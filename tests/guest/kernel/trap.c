@@ -167,6 +167,39 @@ static void ring3_many_targets(void)
         map(FIRST + n * PAGE, FIRST + n * PAGE, P | W);
 }
 
+enum { POP_PAGE = 0xa30000 };
+
+/* The first page of what POPA reads is absent: no register has changed yet. */
+static void on_pop(struct frame *f)
+{
+    depth++;
+    CHECK(f->eax == 0x11 && f->edx == 0x22 && f->ebp == 0x33 && get_cr2() == POP_PAGE + PAGE - 2);
+    map(POP_PAGE, POP_PAGE, P | W | U);
+}
+
+static void ring3_popa(void)
+{
+    user_pages();
+    hook(0x80, on_ring3_call);
+    hook(PF, on_pop);
+    map(POP_PAGE + PAGE, POP_PAGE + PAGE, P | W | U);
+    for (u32 at = POP_PAGE; at < POP_PAGE + 2 * PAGE; at += 4)
+        poke(at, 0x07070707);
+    for (u32 n = 0; n < ROUNDS; n++) {
+        map(POP_PAGE, 0, 0);
+        depth = 0;
+        /* mov eax, [POP_PAGE + PAGE]; mov eax, 11h; mov edx, 22h; mov ebp, 33h;
+         * mov esp, POP_PAGE + PAGE - 2; popa */
+        CHECK(RUN_USER(0xa1, 0, 0x10, 0xa3, 0, 0xb8, 0x11, 0, 0, 0, 0xba, 0x22, 0, 0, 0, 0xbd, 0x33,
+                       0, 0, 0, 0xbc, 0xfe, 0x0f, 0xa3, 0, 0x61, LEAVE) == 0x07070707);
+        CHECK(depth == 1);
+    }
+    hook(0x80, 0);
+    hook(PF, 0);
+    for (u32 n = 0; n < 2; n++)
+        map(POP_PAGE + n * PAGE, POP_PAGE + n * PAGE, P | W);
+}
+
 static u32 steps, first_step, last_step;
 
 static void on_step(struct frame *f)
@@ -377,6 +410,7 @@ const struct test trap_tests[] = {{"nested exceptions", nested},
                                   {"ring 3", ring3},
                                   {"calls by registers in ring 3", ring3_targets},
                                   {"calls to many places in ring 3", ring3_many_targets},
+                                  {"POPA across an absent page", ring3_popa},
                                   {"single step", single_step},
                                   {"breakpoints", breakpoints},
                                   {"double fault by a task gate", double_fault},
