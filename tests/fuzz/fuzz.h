@@ -85,6 +85,8 @@ void fuzz_host_catch(void);
 void fuzz_host_release(void); /* catches signals (again), and passes on what is not its own */
 u8 *fuzz_host_region(unsigned region); /* its writable mapping */
 void fuzz_host_run(const struct fuzz_state *from, bool fpu, struct fuzz_outcome *out);
+/* Would the sequence that faults at this address in the guest reach the fuzzer's own pages here? */
+bool fuzz_host_owns(u64 lin);
 extern const u8 fuzz_host_exit[7]; /* the far jump that ends a sequence */
 
 /* The interpreter's and the translator's (support_guest.c). */

@@ -206,6 +206,12 @@ bool fuzz_host_init(bool *low, char why[256])
     return false;
 }
 
+bool fuzz_host_owns(u64 lin)
+{
+    enum { WIDEST = 512 }; /* bytes that an instruction reads or writes in a row */
+    return lin + WIDEST > CONTEXT && lin < LANDING + PAGE_SIZE;
+}
+
 u8 *fuzz_host_region(unsigned region)
 {
     return regions[region];
