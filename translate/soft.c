@@ -148,9 +148,9 @@ void gen_soft(struct generator *g, unsigned n)
 
 void soft_put(struct generator *g)
 {
-    g->t->softened += g->soft_count != 0;
     if (!g->soft_count)
         return;
+    g->t->softened++;
     g->soft[g->soft_count] = (struct tsoft){0};
     memcpy(g->e->at, g->soft, (g->soft_count + 1) * sizeof *g->soft);
     g->e->at += (g->soft_count + 1) * sizeof *g->soft;

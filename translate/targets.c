@@ -194,12 +194,14 @@ void target_add(struct translator *t, u32 lin, struct tblock *b)
     b->classes |= (u16)BIT(class_of(t->cpu) - first_class(b));
 }
 
-/* What is in a map has been in the table. */
+/* What is in a map has been in the table. Only maps of the block's mode are looked at: to read an
+ * entry may cost the host a page. */
 static void maps_drop(struct translator *t, const struct tblock *b)
 {
     for (unsigned n = 1; b->classes && targets_mapped(t, b->mode) && n < MAPS; n++) {
         u32 *entry = &map_of(t->maps, n)[b->lin];
-        if (t->maps->id[n] && *entry == b->code)
+        const u64 id = t->maps->id[n];
+        if (id && (id >> 32) % TMODES == b->mode && *entry == b->code)
             *entry = 0;
     }
 }
