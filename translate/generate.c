@@ -221,8 +221,7 @@ static void put_map(struct generator *g)
     g->b->more = more.lookup || more.start || more.soft;
     if (g->b->more)
         emit_bytes(g->e, (const u8 *)&more, sizeof more);
-    for (unsigned n = 0; n < g->b->count; n++)
-        g->e->at = map_put(g->e->at, g->map[n]);
+    g->e->at = map_put(g->e->at, g->map, g->b->count);
     soft_put(g);
 }
 

@@ -1,59 +1,122 @@
-/* The map of a block, from its host code to its guest instructions: a byte for most of them. */
+/* The map of a block, from its host code to its guest instructions: half a byte for most of them.
+ */
 /* SPDX-License-Identifier: MIT */
 #include "translate/translate.h"
 
-/* The low half of an entry is the length of the guest instruction, the high half how many bytes
- * longer its host code is, or that its length follows. */
-enum { LONGER_MAX = 12, BYTE = 13, WORD = 14, STRING = 15 };
+/* Nibbles, the low one of a byte first. Most instructions are one of 15 pairs of lengths, or, by
+ * a second nibble behind MORE, of another 15; after two MORE come the length of the guest's
+ * instruction, 1 for a string instruction, and four nibbles for the length of the host's. */
+enum { MORE = 15, PAIRS = 2 * MORE };
+struct pair {
+    u8 guest; /* bytes of guest code */
+    u8 host;  /* of host code */
+};
 
-u8 *map_put(u8 *at, struct tplace p)
+/* By how often they are seen in a boot of Linux. */
+static const struct pair pairs[PAIRS] = {
+    {2, 2},  {3, 5}, {1, 8},  {3, 3}, {2, 3}, {2, 6}, {6, 6},  {5, 31}, {6, 8}, {5, 5},
+    {2, 11}, {3, 4}, {1, 9},  {3, 8}, {2, 4}, {4, 6}, {5, 2},  {7, 9},  {2, 5}, {6, 11},
+    {4, 5},  {4, 4}, {7, 38}, {5, 6}, {6, 9}, {5, 9}, {1, 12}, {6, 38}, {6, 7}, {3, 2},
+};
+
+struct nibbles {
+    const u8 *at;   /* the map */
+    unsigned count; /* nibbles that were taken from it */
+};
+
+static unsigned take(struct nibbles *m)
 {
-    unsigned longer = (unsigned)p.host - p.guest;
-    unsigned kind = p.string               ? STRING
-                    : longer <= LONGER_MAX ? longer
-                    : p.host <= UINT8_MAX  ? BYTE
-                                           : WORD;
-    *at++ = (u8)(kind << 4 | p.guest);
-    if (kind >= BYTE)
-        *at++ = (u8)p.host;
-    if (kind >= WORD)
-        *at++ = (u8)(p.host >> 8);
-    return at;
+    unsigned byte = m->at[m->count / 2], shift = m->count % 2 * 4;
+    m->count++;
+    return byte >> shift & 15;
 }
 
-/* The entry at *at, which is moved behind it. */
-static struct tplace map_get(const u8 **at)
+static void put(u8 *at, unsigned *count, unsigned nibble)
 {
-    unsigned v = *(*at)++, guest = v & 15, kind = v >> 4, host = guest + kind;
-    if (kind >= BYTE)
-        host = *(*at)++;
-    if (kind >= WORD)
-        host |= (unsigned)*(*at)++ << 8;
-    return (struct tplace){.host = (u16)host, .guest = (u8)guest, .string = kind == STRING};
+    u8 *byte = &at[*count / 2];
+    *byte = *count % 2 ? (u8)(*byte | nibble << 4) : (u8)nibble;
+    ++*count;
+}
+
+/* Which pair it is, or PAIRS. */
+static unsigned pair_of(struct tplace p)
+{
+    unsigned n = p.string ? PAIRS : 0;
+    while (n < PAIRS && (pairs[n].guest != p.guest || pairs[n].host != p.host))
+        n++;
+    return n;
+}
+
+static void put_long(u8 *at, unsigned *count, struct tplace p)
+{
+    put(at, count, p.guest);
+    put(at, count, p.string);
+    for (unsigned shift = 0; shift < 16; shift += 4)
+        put(at, count, p.host >> shift & 15);
+}
+
+u8 *map_put(u8 *at, const struct tplace *p, unsigned count)
+{
+    unsigned done = 0;
+    for (const struct tplace *end = p + count; p < end; p++) {
+        unsigned n = pair_of(*p);
+        for (unsigned more = n / MORE; more; more--)
+            put(at, &done, MORE);
+        if (n < PAIRS)
+            put(at, &done, n % MORE);
+        else
+            put_long(at, &done, *p);
+    }
+    return at + (done + 1) / 2;
+}
+
+static struct tplace take_long(struct nibbles *m)
+{
+    struct tplace p = {.guest = (u8)take(m), .string = take(m)};
+    for (unsigned shift = 0; shift < 16; shift += 4)
+        p.host = (u16)(p.host | take(m) << shift);
+    return p;
+}
+
+static struct tplace map_get(struct nibbles *m)
+{
+    unsigned n = take(m), pair = n;
+    if (n == MORE) {
+        n = take(m);
+        pair = MORE + n;
+    }
+    if (n == MORE)
+        return take_long(m);
+    return (struct tplace){.host = pairs[pair].host, .guest = pairs[pair].guest};
+}
+
+static struct nibbles map_of(const struct translator *t, const struct tblock *b)
+{
+    return (struct nibbles){tblock_map(t, b), 0};
 }
 
 const u8 *tblock_map_end(const struct translator *t, const struct tblock *b)
 {
-    const u8 *at = tblock_map(t, b);
+    struct nibbles m = map_of(t, b);
     for (unsigned n = 0; n < b->count; n++)
-        map_get(&at);
-    return at;
+        map_get(&m);
+    return m.at + (m.count + 1) / 2;
 }
 
 struct tplace tblock_insn(const struct translator *t, const struct tblock *b, unsigned n)
 {
-    const u8 *at = tblock_map(t, b);
+    struct nibbles m = map_of(t, b);
     for (unsigned i = 0; i < n; i++)
-        map_get(&at);
-    return map_get(&at);
+        map_get(&m);
+    return map_get(&m);
 }
 
 struct tpoint tblock_point(const struct translator *t, const struct tblock *b, unsigned n)
 {
-    const u8 *map = tblock_map(t, b);
+    struct nibbles m = map_of(t, b);
     struct tpoint at = {tblock_more(t, b).start, 0};
     for (unsigned i = 0; i < n; i++) {
-        struct tplace p = map_get(&map);
+        struct tplace p = map_get(&m);
         at.host += p.host;
         at.guest += p.guest;
     }
@@ -62,12 +125,12 @@ struct tpoint tblock_point(const struct translator *t, const struct tblock *b, u
 
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset)
 {
-    const u8 *map = tblock_map(t, b);
+    struct nibbles m = map_of(t, b);
     u64 end = tblock_more(t, b).start;
     if (offset < end)
         return -1;
     for (unsigned n = 0; n < b->count; n++) {
-        end += map_get(&map).host;
+        end += map_get(&m).host;
         if (offset < end)
             return (int)n;
     }

@@ -251,7 +251,8 @@ struct tplace {
     u8 guest;    /* of guest code */
     bool string; /* it is a string instruction */
 };
-u8 *map_put(u8 *at, struct tplace p); /* returns the end; at most 3 bytes */
+/* Writes the map of a block of so many instructions; returns its end. */
+u8 *map_put(u8 *at, const struct tplace *p, unsigned count);
 struct tplace tblock_insn(const struct translator *t, const struct tblock *b, unsigned n);
 const u8 *tblock_map_end(const struct translator *t, const struct tblock *b);
 /* Where instruction n of a block, or its end, is: bytes behind its host and guest code. */
