@@ -1,22 +1,28 @@
 /* Records of translated blocks: look-up, and invalidation by the bytes they were made from. */
 /* SPDX-License-Identifier: MIT */
-#include <stdlib.h>
-#include <string.h>
-
 #include "translate/translate.h"
 
-/* Programs come and go at the same addresses: the place tells them apart. */
-static unsigned hash_of(u32 lin, u64 ram_offset)
+/* Blocks that begin in the same part of a RAM page are in one list, whatever leads to them. */
+enum { PART_SHIFT = 8 /* of the bytes of a part */ };
+
+static unsigned part_of(const struct tblock *b)
 {
-    return (lin ^ lin >> 16 ^ (u32)(ram_offset >> PAGE_SHIFT) * 0x9e3779b1u >> 16) &
-           (ARRAY_LEN(((struct translator *)0)->hash) - 1);
+    return (b->lin & ~PAGE_MASK) >> PART_SHIFT;
+}
+
+static unsigned list_of(u64 page, unsigned part)
+{
+    u64 key = page << (PAGE_SHIFT - PART_SHIFT) | part;
+    return (unsigned)(key * 0x9e3779b97f4a7c15u >> (64 - TLIST_BITS));
 }
 
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset)
 {
-    for (u32 n = t->hash[hash_of(lin, ram_offset)]; n; n = t->block[n].hash_next) {
+    const u64 page = ram_offset >> PAGE_SHIFT;
+    for (u32 n = t->list[list_of(page, (lin & ~PAGE_MASK) >> PART_SHIFT)]; n;
+         n = t->block[n].next) {
         struct tblock *b = &t->block[n];
-        if (b->lin == lin && b->mode == mode && b->page == ram_offset >> PAGE_SHIFT)
+        if (b->lin == lin && b->mode == mode && b->page == page && b->count)
             return b;
     }
     return NULL;
@@ -24,77 +30,65 @@ struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offs
 
 bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset)
 {
-    u32 n = t->hash[hash_of(lin, ram_offset)];
-    while (n && (t->block[n].lin != lin || t->block[n].page != ram_offset >> PAGE_SHIFT))
-        n = t->block[n].hash_next;
+    const u64 page = ram_offset >> PAGE_SHIFT;
+    u32 n = t->list[list_of(page, (lin & ~PAGE_MASK) >> PART_SHIFT)];
+    while (n && (t->block[n].lin != lin || t->block[n].page != page || !t->block[n].count))
+        n = t->block[n].next;
     return n != 0;
 }
 
-/* The first block of a RAM page. */
-static u32 *page_of(struct translator *t, u64 n)
+struct tblocks tblocks_near(u64 ram_offset, unsigned size)
 {
-    if (n >= t->page_count) {
-        u64 count = n + 1 > 2 * t->page_count ? n + 1 : 2 * t->page_count;
-        u32 *grown = xcalloc(count, sizeof *grown); /* untouched memory costs nothing */
-        if (t->page_count)
-            memcpy(grown, t->page, t->page_count * sizeof *grown);
-        free(t->page);
-        t->page = grown;
-        t->page_count = count;
-    }
-    return &t->page[n];
+    enum { BYTES_MAX = SCAN_MAX_INSNS * INSN_MAX_LEN };
+    unsigned from = ram_offset & ~PAGE_MASK, last = (from + size - 1) >> PART_SHIFT;
+    from -= from < BYTES_MAX ? from : (unsigned)BYTES_MAX;
+    return (struct tblocks){ram_offset >> PAGE_SHIFT, from >> PART_SHIFT, last, 0};
 }
 
-void tblock_insert_page(struct translator *t, struct tblock *b)
+struct tblock *tblocks_take(const struct translator *t, struct tblocks *i)
 {
-    u32 *first = page_of(t, b->page);
-    b->page_next = *first;
-    *first = tblock_number(t, b);
+    for (;;) {
+        while (!i->next) {
+            if (i->part > i->last)
+                return NULL;
+            i->next = t->list[list_of(i->page, i->part++)];
+        }
+        struct tblock *b = &t->block[i->next];
+        i->next = b->next;
+        if (b->page == i->page && part_of(b) == i->part - 1)
+            return b;
+    }
+}
+
+void tblock_insert(struct translator *t, struct tblock *b)
+{
+    u32 *list = &t->list[list_of(b->page, part_of(b))];
+    b->next = *list;
+    *list = tblock_number(t, b);
     physmem_mark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
     tblock_note_bytes(t, b);
 }
 
-void tblock_remove_page(struct translator *t, const struct tblock *b)
+void tblock_remove(struct translator *t, const struct tblock *b)
 {
-    u32 *first = page_of(t, b->page), number = tblock_number(t, b), n = *first;
+    u32 *list = &t->list[list_of(b->page, part_of(b))], number = tblock_number(t, b), n = *list;
+    struct tblocks page = tblocks_near((u64)b->page << PAGE_SHIFT, PAGE_SIZE);
     if (n == number) {
-        *first = b->page_next;
+        *list = b->next;
     } else {
-        while (t->block[n].page_next != number)
-            n = t->block[n].page_next;
-        t->block[n].page_next = b->page_next;
+        while (t->block[n].next != number)
+            n = t->block[n].next;
+        t->block[n].next = b->next;
     }
-    if (*first)
+    if (tblocks_take(t, &page))
         return;
     code_page_clear(physmem_code(t->cpu->mem, tblock_place(b)), CODE_TRANSLATED);
     physmem_unmark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
 }
 
-void tblock_insert(struct translator *t, struct tblock *b)
-{
-    u32 *by_hash = &t->hash[hash_of(b->lin, tblock_place(b))];
-    b->hash_next = *by_hash;
-    *by_hash = tblock_number(t, b);
-    tblock_insert_page(t, b);
-}
-
-static void remove_hash(struct translator *t, const struct tblock *b)
-{
-    u32 *first = &t->hash[hash_of(b->lin, tblock_place(b))], number = tblock_number(t, b);
-    u32 n = *first;
-    if (n == number) {
-        *first = b->hash_next;
-    } else {
-        while (t->block[n].hash_next != number)
-            n = t->block[n].hash_next;
-        t->block[n].hash_next = b->hash_next;
-    }
-}
-
 void tblock_drop(struct translator *t, struct tblock *b)
 {
-    remove_hash(t, b);
-    tblock_remove_page(t, b);
+    tblock_remove(t, b);
     if (b->crosses)
         crossing_drop(t, b);
     tblock_unlink(t, b);
@@ -107,12 +101,13 @@ void tblock_drop(struct translator *t, struct tblock *b)
 /* Notes again which of bytes [from, end) of a page are code, as some blocks are gone. */
 static void page_note(struct translator *t, u64 page, unsigned from, unsigned end)
 {
-    struct code_page *code = physmem_code(t->cpu->mem, page << PAGE_SHIFT);
+    const u64 place = page << PAGE_SHIFT | from;
+    struct code_page *code = physmem_code(t->cpu->mem, place);
+    struct tblocks i = tblocks_near(place, end - from);
     if (!code)
         return;
     code_page_remove(code, CODE_TRANSLATED, from, end - from);
-    for (u32 n = *page_of(t, page); n; n = t->block[n].page_next) {
-        const struct tblock *b = &t->block[n];
+    for (const struct tblock *b; (b = tblocks_take(t, &i));) {
         unsigned first = b->lin & ~PAGE_MASK;
         if (first < end && from < first + b->bytes)
             tblock_note_bytes(t, b);
@@ -125,10 +120,9 @@ void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
     unsigned from = ram_offset & ~PAGE_MASK, end = from + size;
     if (!code || !code_page_has(code, CODE_TRANSLATED, from, size))
         return;
-    for (u32 n = *page_of(t, ram_offset >> PAGE_SHIFT), next; n; n = next) {
-        struct tblock *b = &t->block[n];
+    struct tblocks i = tblocks_near(ram_offset, size);
+    for (struct tblock *b; (b = tblocks_take(t, &i));) {
         unsigned first = b->lin & ~PAGE_MASK;
-        next = b->page_next;
         if (b->dropped || !tblock_hit(t, b, ram_offset, size))
             continue;
         from = first < from ? first : from;

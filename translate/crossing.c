@@ -61,7 +61,7 @@ void crossing_insert(struct translator *t, struct tblock *b, const struct crossi
                               .mode = b->mode,
                               .exits = t->exit_count,
                               .bytes = c->behind};
-    tblock_insert_page(t, behind);
+    tblock_insert(t, behind);
 }
 
 bool crossing_fits(struct translator *t, const struct tblock *b)
@@ -73,6 +73,6 @@ bool crossing_fits(struct translator *t, const struct tblock *b)
 void crossing_drop(struct translator *t, struct tblock *b)
 {
     struct tblock *behind = part_behind(t, b);
-    tblock_remove_page(t, behind);
+    tblock_remove(t, behind);
     behind->dropped = true;
 }

@@ -405,7 +405,6 @@ void translate_free(struct cpu *cpu)
     links_free(t);
     free(t->callouts);
     targets_free(t);
-    free(t->page);
     free(t);
     cpu->translator = NULL;
 }

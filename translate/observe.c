@@ -42,14 +42,12 @@ void observe_block(const struct translator *t, const struct tblock *b, struct ob
 unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
                              void (*fn)(void *opaque, const struct observed *b), void *opaque)
 {
-    const struct translator *t = cpu->translator;
+    struct translator *t = cpu->translator;
     struct observed_insn insn[SCAN_MAX_INSNS + 1];
     struct observed o;
+    struct tblocks i = tblocks_near(ram_offset, 1);
     unsigned count = 0;
-    if (!t || ram_offset >> PAGE_SHIFT >= t->page_count)
-        return 0;
-    for (u32 n = t->page[ram_offset >> PAGE_SHIFT]; n; n = t->block[n].page_next) {
-        const struct tblock *b = &t->block[n];
+    for (const struct tblock *b; t && (b = tblocks_take(t, &i));) {
         u64 place = tblock_place(b);
         if (b->dropped || !b->count || ram_offset < place || ram_offset >= place + b->bytes)
             continue;

@@ -9,8 +9,7 @@ typedef unsigned long long ull;
 /* Bytes of tables whose size does not hang on what was translated. */
 static u64 table_bytes(const struct translator *t)
 {
-    return sizeof *t + 2 * JUMP_ENTRIES * sizeof *t->jump + CALLOUTS * sizeof *t->callouts +
-           t->page_count * sizeof *t->page;
+    return sizeof *t + 2 * JUMP_ENTRIES * sizeof *t->jump + CALLOUTS * sizeof *t->callouts;
 }
 
 /* Where the bytes of all blocks since the cache was emptied are. */

@@ -53,9 +53,8 @@ struct tblock {
     u32 exit_count : 7; /* and how many there are */
     u32 sse : 1;        /* needs the XMM registers in the host */
     u32 lands : 1;      /* goes on where calls return to */
-    u32 hash_next : 22; /* number of the next with the same hash */
     u32 mode : 10;      /* number of the mode it is for */
-    u32 page_next : 22; /* number of the next of the same RAM page */
+    u32 next : 22;      /* number of the next in its list: block.c */
     u32 bytes : 10;     /* length of the guest code */
     u32 in : 23;        /* exits of others that are linked here: number of the first, or 0 */
     u32 slow : 4;       /* accesses that its window could not serve */
@@ -101,6 +100,8 @@ struct tjump {
     u64 code; /* host address */
 };
 enum { JUMP_ENTRIES = 65536 };
+
+enum { TLIST_BITS = 16 /* lists of blocks, as a power of two */ };
 
 /* fill.c: common stubs that fill the TLB. */
 enum { FILL_SIZES = 7 };
@@ -182,9 +183,7 @@ struct translator {
     struct texit *exit;              /* direct exits of all blocks, from 1 on */
     u32 exit_count, exit_max;        /* entries with [0], room */
     struct tcallout *callouts;       /* those that were run, by hash */
-    u32 hash[1 << 16];               /* numbers of blocks by linear address and place */
-    u32 *page;                       /* by number of the RAM page: the first of its blocks, or 0 */
-    u64 page_count;                  /* entries of page */
+    u32 list[1 << TLIST_BITS];       /* by hash of page and part of it: the first block */
     u64 stops[STOP_COUNT];           /* counters */
     struct rewritten rewritten[256]; /* by hash of the place */
     u8 heat[1024];           /* by low bits of the page's number: how hot rewritten code gets */
@@ -268,7 +267,19 @@ int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offse
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset);
 /* Is there a block of any mode? */
 bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset);
+/* Where blocks are looked for by the place of their bytes: puts one in, takes it out. */
 void tblock_insert(struct translator *t, struct tblock *b);
+void tblock_remove(struct translator *t, const struct tblock *b);
+/* The blocks that may have some of the bytes [ram_offset, +size) of a page, one after the other,
+ * then NULL. Those that were taken may be dropped meanwhile. */
+struct tblocks {
+    u64 page;      /* RAM page, by number */
+    unsigned part; /* of it, to look at next */
+    unsigned last; /* to look at */
+    u32 next;      /* number of the next of a list, or 0 */
+};
+struct tblocks tblocks_near(u64 ram_offset, unsigned size);
+struct tblock *tblocks_take(const struct translator *t, struct tblocks *i);
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size);
 void tblock_drop_all(
     struct translator *t); /* drops everything; blocks may run on to their next callout */
@@ -277,10 +288,6 @@ void tblock_reset(struct translator *t); /* drops everything; no block may run *
  * next reset. */
 void tblock_drop(struct translator *t, struct tblock *b);
 struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
-
-/* The lists of page's blocks: adds one, takes it out. */
-void tblock_insert_page(struct translator *t, struct tblock *b);
-void tblock_remove_page(struct translator *t, const struct tblock *b);
 
 /* link.c: the exit whose call of cpu->exit_taken has this return address, which block's it
  * is; where an exit leads; where in its block's code exit n has its stub and its guard. */
