@@ -250,7 +250,6 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     *b = (struct tblock){.lin = lin,
                          .page = (u32)(ram_offset >> PAGE_SHIFT),
                          .code = (u32)(start - t->rw),
-                         .user = (s->mode & MODE_USER) != 0,
                          .mode = mode,
                          .bytes = s->bytes,
                          .count = s->count,
@@ -272,7 +271,7 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     g.fs_known = false;
     gen_block(&g);
     assert(t->emit.at - start <= INT16_MAX); /* texit.place */
-    b->size = (u16)(t->emit.at - start);
+    b->size = (unsigned)(t->emit.at - start) & INT16_MAX;
     put_map(&g);
     if (t->emit.at > t->emit.end) {
         t->emit.at = start;

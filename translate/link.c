@@ -120,7 +120,7 @@ void tblock_link(struct translator *t, struct tblock *from, struct texit *x, str
         jump_to(t, from, x, code);
         return;
     }
-    struct bare *bare = bare_of(t, from->user);
+    struct bare *bare = bare_of(t, tblock_user(t, from));
     guard_set(t, guard_of(t, from, x), id_now(t), code);
     if (bare->on && bare->space == id_now(t) / TMODES)
         go_bare(t, bare, from, x);
@@ -220,7 +220,7 @@ void links_consider(struct translator *t)
         return;
     bare->on = true;
     for (struct texit *x = NULL; (x = next_guarded(t, x, &b));) {
-        if (x->linked && b->user == user &&
+        if (x->linked && tblock_user(t, b) == user &&
             -load_le32(guard_of(t, b, x) + GUARD_ID) / TMODES == bare->space)
             go_bare(t, bare, b, x);
     }

@@ -29,12 +29,6 @@ static unsigned class_of(const struct cpu *cpu)
     return cpu->cpl == 3 ? cpu->space->number : SPACE_MAX + cpu->space->group;
 }
 
-/* The class of bit 0 of tblock.classes: code is either the supervisor's or the user's. */
-static unsigned first_class(const struct tblock *b)
-{
-    return b->user ? 0 : SPACE_MAX;
-}
-
 static struct tjump *first_of(const struct translator *t, unsigned class, unsigned mode)
 {
     return t->jump + ((class * 0x9e3779b1u ^ mode * 0x85ebca6bu) >> 16);
@@ -191,14 +185,14 @@ void target_add(struct translator *t, u32 lin, struct tblock *b)
 {
     t->cpu->jump_table[lin % JUMP_ENTRIES] =
         (struct tjump){-(t->cpu->jump_id + lin), tblock_code(t, b)};
-    b->classes |= (u16)BIT(class_of(t->cpu) - first_class(b));
+    b->found = true;
 }
 
 /* What is in a map has been in the table. Only maps of the block's mode are looked at: to read an
  * entry may cost the host a page. */
 static void maps_drop(struct translator *t, const struct tblock *b)
 {
-    for (unsigned n = 1; b->classes && targets_mapped(t, b->mode) && n < MAPS; n++) {
+    for (unsigned n = 1; targets_mapped(t, b->mode) && n < MAPS; n++) {
         u32 *entry = &map_of(t->maps, n)[b->lin];
         const u64 id = t->maps->id[n];
         if (id && (id >> 32) % TMODES == b->mode && *entry == b->code)
@@ -208,12 +202,14 @@ static void maps_drop(struct translator *t, const struct tblock *b)
 
 void targets_drop(struct translator *t, struct tblock *b)
 {
-    for (u32 left = b->classes; left; left &= left - 1) {
-        unsigned class = first_class(b) + (unsigned)__builtin_ctz(left);
+    const unsigned first = tblock_user(t, b) ? 0 : SPACE_MAX; /* of the classes that it may be in */
+    if (!b->found)
+        return;
+    for (unsigned class = first; class < first + SPACE_MAX; class ++) {
         struct tjump *j = &first_of(t, class, b->mode)[b->lin % JUMP_ENTRIES];
         if (j->code == tblock_code(t, b))
             j->tag = 1;
     }
     maps_drop(t, b);
-    b->classes = 0;
+    b->found = false;
 }

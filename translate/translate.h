@@ -58,13 +58,12 @@ struct tblock {
     u32 bytes : 10;     /* length of the guest code */
     u32 in : 23;        /* exits of others that are linked here: number of the first, or 0 */
     u32 slow : 4;       /* accesses that its window could not serve */
-    u32 user : 1;       /* code at CPL 3 */
     u32 checked : 1;    /* does not use the window, though its mode has one */
     u32 crosses : 1;    /* its instruction goes on in the next page, for which the next record is */
     u32 fpu : 1;        /* has x87, MMX or SSE instructions */
     u32 more : 1;       /* there is a struct tmore */
-    u16 classes;        /* where targets.c has put it */
-    u16 size;           /* length of the host code, cold stubs included */
+    u32 found : 1;      /* targets.c has put it where indirect branches find it */
+    u32 size : 15;      /* length of the host code, cold stubs included */
 };
 
 /* What few blocks have, behind the code; then come the map and, if there are some, the tsofts. */
@@ -236,6 +235,12 @@ static inline u8 *tblock_map(const struct translator *t, const struct tblock *b)
 static inline u32 tblock_ip(const struct translator *t, const struct tblock *b)
 {
     return b->lin - t->mode[b->mode].cs_base;
+}
+
+/* Is it code at CPL 3? */
+static inline bool tblock_user(const struct translator *t, const struct tblock *b)
+{
+    return t->mode[b->mode].bits & MODE_USER;
 }
 
 /* How its code is read. */
