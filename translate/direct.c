@@ -22,9 +22,10 @@ enum {
     PAGES_MAX = 32,    /* pages taken out of a window one by one before it is emptied at once */
     CHURN_MAX = 48,    /* pages that may come and go before the window goes, */
     CHURN_RUN = 4,     /* and how many more for each time that it is found running */
-    SLOW_MAX = 12,     /* accesses that the window may not serve before a block does without */
+    SLOW_MAX = 12,     /* accesses of a block that the window may not serve before one of its
+                          instructions does without */
     LOOK_NS = 2000000, /* of virtual time between two looks who runs */
-    REFUSED = 1024,    /* blocks remembered for that */
+    REFUSED = 2048,    /* instructions remembered for that */
     REGION_MAX = 32,   /* pages dropped in a region of the supervisor before it is left alone, */
     REGION_NS = 200000000, /* for some virtual time */
 };
@@ -45,7 +46,7 @@ struct direct {
     bool always;             /* every address space gets one at once */
     struct merit merit[64];  /* by hash of the space */
     u64 looked;              /* virtual time when it was last looked who runs */
-    u64 refused[REFUSED];    /* by hash: linear address and place of a block, or 0 */
+    u64 refused[REFUSED];    /* by hash: linear address and place of an instruction, or 0 */
     struct window *selected; /* whose base the host's GS has */
     bool fsgsbase;           /* of the host */
     u8 dropped[2048];        /* supervisor pages dropped lately, by region of 2 MiB */
@@ -286,10 +287,11 @@ static u64 *refused_slot(const struct translator *t, u32 lin, u64 ram_offset, u6
     return &t->direct->refused[(lin ^ lin >> 10) % REFUSED];
 }
 
-bool direct_refused(const struct translator *t, u32 lin, u64 ram_offset)
+bool direct_serves(const struct translator *t, const struct tblock *b, unsigned offset)
 {
     u64 key;
-    return *refused_slot(t, lin, ram_offset, &key) == key;
+    return t->mode[b->mode].bits & MODE_WINDOW &&
+           *refused_slot(t, b->lin + offset, tblock_place(b) + offset, &key) != key;
 }
 
 static bool peek_user(void *opaque, u32 lin, struct window_page *page)
@@ -335,23 +337,24 @@ static bool fill(struct translator *t, u32 lin, bool write)
                          : fill_supervisor(t, lin, write);
 }
 
-static void refuse(struct translator *t, struct tblock *b)
+/* The instruction at this offset in block b is to check its accesses. */
+static void refuse(struct translator *t, struct tblock *b, unsigned offset)
 {
-    u64 key, *slot = refused_slot(t, b->lin, tblock_place(b), &key);
+    u64 key, *slot = refused_slot(t, b->lin + offset, tblock_place(b) + offset, &key);
     *slot = key;
     t->adapted++;
     tblock_drop(t, b);
 }
 
-void direct_fill(struct translator *t, struct tblock *b)
+void direct_fill(struct translator *t, struct tblock *b, unsigned offset)
 {
     u64 fault = t->cpu->window_fault;
     t->cpu->window_fault = 0;
     if (!(fault & FAULT_GUARD) && fill(t, (u32)fault, fault & FAULT_WRITE))
         return;
     t->direct_refusals++;
-    if (++b->slow >= SLOW_MAX && !b->checked && !b->dropped)
-        refuse(t, b);
+    if (++b->slow >= SLOW_MAX && !b->dropped)
+        refuse(t, b, offset);
 }
 
 void direct_stress_by(struct translator *t, u64 seed)
@@ -371,8 +374,8 @@ static void give_up(struct translator *t)
 static void refuse_any(struct translator *t, u32 number)
 {
     struct tblock *b = t->block_count > 1 ? &t->block[1 + number % (t->block_count - 1)] : NULL;
-    if (b && !b->dropped && b->count && !b->checked)
-        refuse(t, b);
+    if (b && !b->dropped && b->count)
+        refuse(t, b, tblock_point(t, b, number / t->block_count % b->count).guest);
 }
 
 void direct_stress(struct translator *t)

@@ -97,6 +97,7 @@ static void gen_insn(struct generator *g, unsigned n)
     };
     soft_begin(g, n);
     g->now = n;
+    g->windowed = direct_serves(g->t, g->b, g->s->insn[n].offset);
     generators[g->s->insn[n].verdict](g, n);
     gen_stack_base(g, n);
 }
@@ -246,7 +247,6 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     struct tblock *b = &t->block[t->block_count];
     align_loop(&t->emit, s);
     u8 *start = t->emit.at;
-    const bool window = s->mode & MODE_WINDOW;
     *b = (struct tblock){.lin = lin,
                          .page = (u32)(ram_offset >> PAGE_SHIFT),
                          .code = (u32)(start - t->rw),
@@ -256,8 +256,7 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
                          .exits = t->exit_count,
                          .sse = s->sse || (s->mode & MODE_XMM),
                          .crosses = (lin & ~(u32)PAGE_MASK) + s->bytes > PAGE_SIZE &&
-                                    s->insn[0].verdict != VERDICT_INTERPRET,
-                         .checked = !window || direct_refused(t, lin, ram_offset)};
+                                    s->insn[0].verdict != VERDICT_INTERPRET};
     g.t = t;
     g.e = &t->emit;
     g.s = s;
@@ -266,7 +265,6 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     g.cold_count = g.soft_count = 0;
     g.lookup = 0;
     g.place = ram_offset;
-    g.windowed = !b->checked;
     g.softens = soft_wanted(&g);
     g.fs_known = false;
     gen_block(&g);

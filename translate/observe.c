@@ -31,7 +31,7 @@ void observe_block(const struct translator *t, const struct tblock *b, struct ob
     o->insn = insn;
     o->host_code = (const u8 *)(uintptr_t)tblock_code(t, b);
     o->host_bytes = b->size;
-    o->direct = !b->checked;
+    o->direct = t->mode[b->mode].bits & MODE_WINDOW;
     o->exits = b->exit_count;
     for (unsigned n = 0; n < b->exit_count; n++) {
         const struct texit *x = &t->exit[b->exits + n];
@@ -124,6 +124,7 @@ enum translate_place translate_interrupted(const struct cpu *cpu, const void *co
     int n = tblock_insn_at(t, b, pc - tblock_code(t, b));
     if (n < 0) /* in what blocks begin with, or in a stub */
         n = pc - tblock_code(t, b) < tblock_more(t, b).start ? 0 : b->count - 1;
-    *lin = b->lin + tblock_point(t, b, (unsigned)n).guest;
-    return b->checked ? PLACE_CHECKED : PLACE_DIRECT;
+    const u32 offset = tblock_point(t, b, (unsigned)n).guest;
+    *lin = b->lin + offset;
+    return direct_serves(t, b, offset) ? PLACE_DIRECT : PLACE_CHECKED;
 }

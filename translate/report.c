@@ -15,8 +15,8 @@ static u64 table_bytes(const struct translator *t)
 /* Where the bytes of all blocks since the cache was emptied are. */
 struct block_sizes {
     u64 guest;   /* the guest's code */
-    u64 checked; /* host code of instructions, of blocks that check their accesses, */
-    u64 direct;  /* and of those that use a window */
+    u64 checked; /* host code of instructions that check their accesses, */
+    u64 direct;  /* and of those that would use a window */
     u64 starts;  /* what blocks begin with */
     u64 cold;    /* stubs and guards of exits, behind the instructions */
     u64 maps;    /* maps */
@@ -31,7 +31,11 @@ static struct block_sizes block_sizes(const struct translator *t)
         if (!b->count)
             continue;
         s.guest += b->bytes;
-        *(b->checked ? &s.checked : &s.direct) += end - start;
+        for (unsigned i = 0; i < b->count; i++) {
+            const struct tpoint at = tblock_point(t, b, i);
+            const u64 bytes = tblock_point(t, b, i + 1).host - at.host;
+            *(direct_serves(t, b, at.guest) ? &s.direct : &s.checked) += bytes;
+        }
         s.starts += start;
         s.cold += b->size - end;
         s.maps += (u64)(tblock_map_end(t, b) - (t->rw + b->code + b->size));

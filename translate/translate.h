@@ -58,7 +58,6 @@ struct tblock {
     u32 bytes : 10;     /* length of the guest code */
     u32 in : 23;        /* exits of others that are linked here: number of the first, or 0 */
     u32 slow : 4;       /* accesses that its window could not serve */
-    u32 checked : 1;    /* does not use the window, though its mode has one */
     u32 crosses : 1;    /* its instruction goes on in the next page, for which the next record is */
     u32 fpu : 1;        /* has x87, MMX or SSE instructions */
     u32 more : 1;       /* there is a struct tmore */
@@ -435,15 +434,16 @@ void direct_protected(struct translator *t, u64 ram_offset);
 void direct_remapped(struct translator *t);
 /* A SIGSEGV at a host address: is it an access through the window? Notes it for direct_fill. */
 bool direct_fault(struct translator *t, u64 host, bool write);
-/* After the interpreter has done the access that faulted: maps it. */
-void direct_fill(struct translator *t, struct tblock *b);
+/* After the interpreter has done the access that faulted, of the instruction at this offset in
+ * block b: maps it. */
+void direct_fill(struct translator *t, struct tblock *b, unsigned offset);
 /* A step of -stress-windows, at random: something is dropped, protected, or checked from now on. */
 void direct_stress(struct translator *t);
 void direct_stress_by(struct translator *t, u64 seed);
 /* What the windows cost so far. */
 struct window_counts direct_counts(const struct translator *t);
-/* Should the block at lin, which has a window, check its accesses all the same? */
-bool direct_refused(const struct translator *t, u32 lin, u64 ram_offset);
+/* Do accesses of the instruction at this offset in block b use a window? */
+bool direct_serves(const struct translator *t, const struct tblock *b, unsigned offset);
 
 /* observe.c: tells the observer, whose `translated` is set; fills in *o and its insn, of which
  * there are SCAN_MAX_INSNS + 1. */

@@ -134,6 +134,6 @@ u64 translate_callout(struct cpu *cpu, u64 pc)
     if (t->counting)
         count_done(t);
     if (cpu->window_fault)
-        direct_fill(t, b);
+        direct_fill(t, b, c->ip - tblock_ip(t, b));
     return next_code(t, b, c, expected);
 }

@@ -49,6 +49,39 @@ START_TEST(ram_is_used_directly)
 }
 END_TEST
 
+/* The block at a linear address that was translated last. */
+static const struct tblock *block_at(u32 lin)
+{
+    const struct translator *t = cpu->translator;
+    u32 n = t->block_count - 1;
+    while (n && (t->block[n].lin != lin || t->block[n].dropped))
+        n--;
+    ck_assert_uint_gt(n, 0);
+    return &t->block[n];
+}
+
+/* again: inc dword [data]; mov eax, [nowhere]; inc ebx; loop again; hlt: only the MOV is checked in
+ * the end, and nothing traps any more. */
+START_TEST(one_instruction_is_checked)
+{
+    enum { MOV = 6, ROUNDS = 100, FEW = 15 };
+    u8 code[] = {0xff, 0x05, 0, 0, 0, 0, 0xa1, 0, 0, 0, 0, 0x43, 0xe2, 0xf2, HLT};
+    const struct translator *t = cpu->translator;
+    store_le32(code + 2, H_DATA);
+    store_le32(code + MOV + 1, AREA);
+    put_at(H_CODE, code, sizeof code);
+    cpu->regs[RBX] = 0;
+    cpu->regs[RCX] = ROUNDS;
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RBX], ROUNDS);
+    ck_assert_uint_eq(mem32(H_DATA), ROUNDS);
+    ck_assert_uint_eq(t->adapted, 1);
+    ck_assert_uint_le(t->direct_refusals, FEW);
+    ck_assert(direct_serves(t, block_at(H_CODE), 0));
+    ck_assert(!direct_serves(t, block_at(H_CODE), MOV));
+}
+END_TEST
+
 /* What is mapped for one setting of the gate must go with the other. */
 START_TEST(a20_moves_what_is_mapped)
 {
@@ -126,6 +159,7 @@ int main(void)
     TCase *t = tcase_create("windows");
     tcase_add_checked_fixture(t, setup, engine_teardown);
     tcase_add_test(t, ram_is_used_directly);
+    tcase_add_test(t, one_instruction_is_checked);
     tcase_add_test(t, a20_moves_what_is_mapped);
     tcase_add_test(t, code_may_be_written);
     tcase_add_test(t, paging_has_its_own);
