@@ -6,7 +6,7 @@
 #include "cpu/base.h"
 
 struct picture {
-    u32 *pixels;     /* 0x00RRGGBB, width * height, row by row, no padding */
+    u32 *pixels;     /* RRGGBB below any eight bits, width * height, row by row, no padding */
     unsigned width;  /* pixels */
     unsigned height; /* pixels */
     size_t capacity; /* pixels allocated */

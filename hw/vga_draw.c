@@ -7,8 +7,8 @@
 
 /* A cursor blinks once in 16 frames, characters once in 32. */
 enum { BLINK_NS = 133333333, MAX_COLUMNS = 256 + 1, VRAM_PAGES = VGA_MEMORY / PAGE_SIZE };
-/* A frame buffer that is redrawn whole is looked at for single pages only so often. */
-enum { BUSY_AFTER = 3, BUSY_DRAWINGS = 16, BUSY_PAGES = 64 };
+/* Where more than one line of BUSY_PART has changed, no page is marked for some drawings. */
+enum { BUSY_PART = 8, BUSY_DRAWINGS = 16 };
 
 struct vga_geometry vga_geometry(const struct vga *v)
 {
@@ -214,72 +214,69 @@ static u32 spread(u32 value, unsigned bits, unsigned at)
     return (value << (8 - bits) | value >> (2 * bits - 8)) << at;
 }
 
-/* One VBE line of packed pixels. */
-static void draw_packed_line(const u8 *from, unsigned bpp, unsigned width, const u32 *dac, u32 *to)
+/* One VBE line of packed pixels: as it lies in video memory, or unpacked to `room`. */
+static const void *unpack_line(const u8 *from, unsigned bpp, unsigned width, const u32 *dac,
+                               u32 *room)
 {
-    for (unsigned x = 0; x < width; x++) {
+    for (unsigned x = 0; x < width && bpp != 32; x++) {
         u32 c;
         switch (bpp) {
-        case 8: to[x] = dac[from[x]]; break;
+        case 8: room[x] = dac[from[x]]; break;
         case 15:
             c = load_le16(from + 2 * x);
-            to[x] = spread(c >> 10, 5, 16) | spread(c >> 5, 5, 8) | spread(c, 5, 0);
+            room[x] = spread(c >> 10, 5, 16) | spread(c >> 5, 5, 8) | spread(c, 5, 0);
             break;
         case 16:
             c = load_le16(from + 2 * x);
-            to[x] = spread(c >> 11, 5, 16) | spread(c >> 5, 6, 8) | spread(c, 5, 0);
+            room[x] = spread(c >> 11, 5, 16) | spread(c >> 5, 6, 8) | spread(c, 5, 0);
             break;
-        case 24:
-            to[x] = (u32)from[3 * x] | (u32)from[3 * x + 1] << 8 | (u32)from[3 * x + 2] << 16;
-            break;
-        default: to[x] = load_le32(from + 4 * x) & 0xffffff;
+        default:
+            room[x] = (u32)from[3 * x] | (u32)from[3 * x + 1] << 8 | (u32)from[3 * x + 2] << 16;
         }
     }
+    return bpp == 32 ? (const void *)from : room;
 }
 
 /* Pages of video memory that a drawing has to look at. */
 struct dirt {
+    unsigned first, last;  /* those that are shown: [first, last) */
     bool page[VRAM_PAGES]; /* may have changed since the last drawing */
     bool any;              /* one at least */
 };
 
-/* Which of the pages in [start, end) the guest has written to since the last call. Their marks cost
- * a miss for each page of the next redraw; where everything is redrawn all the time, all pages
- * count as written for some drawings and none is marked. */
-static void take_dirt(struct vga *v, u64 start, u64 end, struct dirt *dirt)
+/* Which of the pages in [start, end) may have been written to since they were marked. */
+static void find_dirt(const struct vga *v, u64 start, u64 end, bool all, struct dirt *dirt)
 {
-    unsigned count = 0, first = (unsigned)(start >> PAGE_SHIFT);
     unsigned last = (unsigned)((end + PAGE_SIZE - 1) >> PAGE_SHIFT);
-    last = last < VRAM_PAGES ? last : VRAM_PAGES;
-    bool was_busy = v->busy;
-    v->busy -= was_busy;
-    for (unsigned n = first; n < last; n++) {
+    dirt->first = (unsigned)(start >> PAGE_SHIFT);
+    dirt->last = last < VRAM_PAGES ? last : VRAM_PAGES;
+    for (unsigned n = dirt->first; n < dirt->last; n++) {
         u64 at = v->ram_offset + (u64)n * PAGE_SIZE;
-        dirt->page[n] = was_busy || !(physmem_marks(v->board->mem, at) & PAGE_CLEAN_VGA);
-        count += dirt->page[n];
+        dirt->page[n] = all || !(physmem_marks(v->board->mem, at) & PAGE_CLEAN_VGA);
+        dirt->any |= dirt->page[n];
     }
-    dirt->any = count;
-    bool full = count >= BUSY_PAGES && count > (last - first) / 2;
-    v->full = !full || was_busy ? 0 : v->full + 1;
-    if (v->full == BUSY_AFTER)
-        v->busy = BUSY_DRAWINGS;
-    for (unsigned n = first; n < last && !v->busy; n++)
-        if (dirt->page[n])
-            physmem_mark(v->board->mem, v->ram_offset + (u64)n * PAGE_SIZE, PAGE_CLEAN_VGA);
 }
 
 /* What has changed in the video memory that is shown, as far as the guest writes there directly. */
-static void look_for_dirt(struct vga *v, struct dirt *dirt)
+static void look_for_dirt(const struct vga *v, struct dirt *dirt)
 {
     u64 pitch = vga_dispi_pitch(v, v->dispi[DISPI_VIRT_WIDTH]);
     u64 start = v->dispi[DISPI_Y_OFFSET] * pitch;
     if (vga_is_dispi(v))
-        take_dirt(v, start,
+        find_dirt(v, start,
                   start + (v->dispi[DISPI_YRES] + 1u) * pitch +
                       vga_dispi_pitch(v, v->dispi[DISPI_X_OFFSET]),
-                  dirt);
+                  v->busy, dirt);
     else if (v->window != WINDOW_PLANES)
-        take_dirt(v, v->window, v->window + 0x10000, dirt);
+        find_dirt(v, v->window, v->window + 0x10000, false, dirt);
+}
+
+/* They have been drawn: the first write to each is to be seen. */
+static void mark_pages(struct vga *v, const struct dirt *dirt)
+{
+    for (unsigned n = dirt->first; n < dirt->last; n++)
+        if (dirt->page[n])
+            physmem_mark(v->board->mem, v->ram_offset + (u64)n * PAGE_SIZE, PAGE_CLEAN_VGA);
 }
 
 static void draw_dispi_planar(const struct vga *v, struct picture *p, const struct colors *c)
@@ -293,32 +290,62 @@ static void draw_dispi_planar(const struct vga *v, struct picture *p, const stru
     picture_damage(p, 0, p->height);
 }
 
-/* Only lines on pages that have changed, unless all are wanted. */
-static void draw_dispi(const struct vga *v, struct picture *p, const struct dirt *dirt, bool all)
+/* Lines on pages that may have changed are compared with what p has of them, or all are drawn. The
+ * number of those that were drawn. */
+static unsigned draw_dispi_lines(const struct vga *v, struct picture *p, const struct dirt *dirt,
+                                 bool all)
 {
-    unsigned bpp = v->dispi[DISPI_BPP], bytes = (bpp + 7) / 8;
+    unsigned bpp = v->dispi[DISPI_BPP], bytes = (bpp + 7) / 8, drawn = 0;
     u64 pitch = vga_dispi_pitch(v, v->dispi[DISPI_VIRT_WIDTH]);
     u64 start = v->dispi[DISPI_Y_OFFSET] * pitch + v->dispi[DISPI_X_OFFSET] * bytes;
+    size_t size = (size_t)p->width * sizeof *p->pixels;
     struct colors c = colors_of(v);
-    picture_resize(p, v->dispi[DISPI_XRES], v->dispi[DISPI_YRES]);
-    if (bpp == 4) {
-        draw_dispi_planar(v, p, &c);
-        return;
-    }
+    u32 room[DISPI_MAX_X] = {0};
     for (unsigned y = 0; y < p->height; y++, start += pitch) {
         u32 *to = p->pixels + (size_t)y * p->width;
         u64 end = start + (u64)p->width * bytes;
-        bool changed = all, inside = end > start && end <= VGA_MEMORY;
+        bool changed = all || v->dirty, inside = end > start && end <= VGA_MEMORY;
         for (u64 n = start >> PAGE_SHIFT; inside && n <= (end - 1) >> PAGE_SHIFT; n++)
             changed |= dirt->page[n];
         if (!changed)
             continue;
-        if (inside)
-            draw_packed_line(v->vram + start, bpp, p->width, c.dac, to);
-        else if (p->width)
-            memset(to, 0, p->width * sizeof *to);
+        if (!inside)
+            memset(room, 0, size);
+        const void *line = inside ? unpack_line(v->vram + start, bpp, p->width, c.dac, room) : room;
+        if (!all && !memcmp(to, line, size))
+            continue;
+        memcpy(to, line, size);
         picture_damage(p, y, y + 1);
+        drawn++;
     }
+    return drawn;
+}
+
+/* A mark on a page costs the guest a miss, which is more than comparing eight pages. */
+static void note_lines(struct vga *v, unsigned drawn, unsigned lines)
+{
+    if (drawn > lines / BUSY_PART)
+        v->busy = BUSY_DRAWINGS;
+    else
+        v->busy -= v->busy != 0;
+}
+
+/* False if nothing has changed. */
+static bool draw_dispi(struct vga *v, struct picture *p, const struct dirt *dirt, bool all)
+{
+    unsigned width = v->dispi[DISPI_XRES], height = v->dispi[DISPI_YRES];
+    p->border = 0;
+    all |= p->width != width || p->height != height;
+    picture_resize(p, width, height);
+    if (v->dispi[DISPI_BPP] == 4) {
+        struct colors c = colors_of(v);
+        draw_dispi_planar(v, p, &c);
+        return true;
+    }
+    unsigned drawn = draw_dispi_lines(v, p, dirt, all);
+    if (!all)
+        note_lines(v, drawn, height);
+    return drawn;
 }
 
 static void draw_blank(struct picture *p, u32 color)
@@ -349,19 +376,21 @@ bool vga_draw(struct vga *v, struct picture *p, bool force)
 {
     struct dirt dirt = {.any = false};
     u8 blink = clock_now(v->board->clock) / BLINK_NS & 3;
-    bool all = force || v->dirty || v->drawn != p;
+    bool all = force || v->drawn != p, changed = true;
     look_for_dirt(v, &dirt);
-    if (!all && !dirt.any && !(!vga_is_dispi(v) && blinks(v) && blink != v->blink))
+    if (!all && !v->dirty && !dirt.any && !(!vga_is_dispi(v) && blinks(v) && blink != v->blink))
         return false;
     v->blink = blink;
     v->drawn = p;
-    v->dirty = false;
     if (vga_is_dispi(v)) {
-        p->border = 0;
-        draw_dispi(v, p, &dirt, all);
-        return true;
+        changed = draw_dispi(v, p, &dirt, all);
+    } else {
+        v->busy = 0;
+        draw_legacy(v, p);
+        picture_damage(p, 0, p->height);
     }
-    draw_legacy(v, p);
-    picture_damage(p, 0, p->height);
-    return true;
+    if (!v->busy)
+        mark_pages(v, &dirt);
+    v->dirty = false;
+    return changed;
 }

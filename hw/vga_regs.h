@@ -155,8 +155,7 @@ struct vga {
     u32 window;                  /* place in vram that A0000-AFFFF is, or WINDOW_PLANES */
     bool dirty;                  /* registers or planar memory changed since the last drawing */
     u8 blink;                    /* phases at the last drawing: bit 0 cursor, bit 1 characters */
-    unsigned full;               /* drawings one after the other that found most pages written */
-    unsigned busy;               /* drawings for which every page counts as written */
+    unsigned busy;               /* drawings for which lines are compared and no page is marked */
     const struct picture *drawn; /* the picture that has the last drawing */
 };
 

@@ -338,12 +338,15 @@ static void note_protected(struct ram_page *r, u32 lin_page)
 void windows_protect(struct windows *ws, u64 ram_offset)
 {
     u64 ram_page = ram_offset >> PAGE_SHIFT;
+    u8 marks = physmem_marks(ws->pm, ram_offset);
+    bool is_code = !marks || marks & ~(PAGE_CLEAN_VGA | PAGE_CLEAN_SAVE);
     u32 n;
     if (ram_page >= ws->ram_count)
         return;
     while ((n = writable_place(ws, ram_page)) != 0) {
         ws->counts.protections++;
-        note_protected(&ws->ram[ram_page], ws->place[n].lin_page);
+        if (is_code)
+            note_protected(&ws->ram[ram_page], ws->place[n].lin_page);
         make_readonly(&ws->window[ws->place[n].window], ws->place[n].lin_page);
     }
 }

@@ -141,7 +141,7 @@ static u32 dot(unsigned x, unsigned y)
 {
     ck_assert_uint_lt(x, picture.width);
     ck_assert_uint_lt(y, picture.height);
-    return picture.pixels[(size_t)y * picture.width + x];
+    return picture.pixels[(size_t)y * picture.width + x] & 0xffffff;
 }
 
 /* A row of dots of a character, through plane 2 as one memory. */
@@ -709,7 +709,7 @@ START_TEST(only_changed_lines_are_drawn)
     ck_assert_uint_eq(picture.end, 104);
     ck_assert(!draw());
     /* Redrawn whole again and again: every drawing sees all of it, without a mark on any page. */
-    for (unsigned n = 0; n < 40; n++) {
+    for (unsigned n = 1; n < 40; n++) {
         for (unsigned y = 0; y < 768; y++)
             poke(FRAME_BUFFER + 4096 * y, n, 4);
         ck_assert(draw());

@@ -150,6 +150,21 @@ START_TEST(busy_pages_are_readonly_for_a_while)
 }
 END_TEST
 
+/* A frame buffer: what only the display looks at is written again at once, however often. */
+START_TEST(marked_pages_are_not_busy)
+{
+    struct layout l = {0};
+    for (unsigned n = 0; n < 100; n++) {
+        ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
+        ck_assert(writable(LIN));
+        physmem_mark(pm, FRAME, PAGE_CLEAN_VGA);
+        windows_protect(ws, FRAME);
+        ck_assert(!writable(LIN));
+        physmem_before_write(pm, FRAME, 1);
+    }
+}
+END_TEST
+
 START_TEST(drop_page_and_all)
 {
     struct layout l = {0};
@@ -231,6 +246,7 @@ int main(void)
     tcase_add_test(c, readonly_until_it_may_be_written);
     tcase_add_test(c, protect_reaches_every_place);
     tcase_add_test(c, busy_pages_are_readonly_for_a_while);
+    tcase_add_test(c, marked_pages_are_not_busy);
     tcase_add_test(c, drop_page_and_all);
     tcase_add_test(c, ranges_go_together);
     tcase_add_test(c, released_windows_are_empty);
