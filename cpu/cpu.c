@@ -331,6 +331,7 @@ void cpu_state(struct cpu *cpu, struct state *s)
     cpu->walk.cr3 = cpu->cr3;
     cpu->walk.cr4 = cpu->cr4;
     cpu->walk.efer = cpu->efer;
+    segment_update_direct(cpu);
     segment_forget_origins(cpu);
     spaces_flush(cpu->spaces);
     control_select_space(cpu);

@@ -80,6 +80,16 @@ struct segment {
     s64 write_span; /* last writable offset - lo, or -1: nothing writable */
 };
 
+/* A segment that reaches 4 GiB, from its base, by addresses of 64 bits. Their sum with a
+ * displacement of a kind is the linear address, or it is in the guard zones of a window: because it
+ * has to wrap at 4 GiB, or always, if the segment is another one. */
+enum segment_direct {
+    DIRECT_NEAR, /* displacements from -DIRECT_BELOW on to 1 GiB */
+    DIRECT_HIGH, /* those below, which are addresses from 2 GiB on */
+    DIRECT_COUNT
+};
+enum { DIRECT_BELOW = 1 << 20 };
+
 /* Where a data segment register was loaded from. While selector and descriptor are the same,
  * another load changes nothing at CPL 0. */
 struct segment_origin {
@@ -203,10 +213,12 @@ struct cpu {
     /* Here, as the way to them takes least bytes: */
     u64 exit_taken; /* translated code: what its exits call */
     u64 jump_id;    /* upper half: which address space and mode jump_table's targets are for */
-    u64 regs[17];   /* general registers by enum gpr, always zero-extended; [REG_ZERO] is 0 */
-    u64 rip;        /* the next instruction's, while one executes */
-    u64 aflags;     /* only the FLAGS_ARITH bits count: RFLAGS after the last flag-writing op */
-    u32 eflags;     /* all other EFLAGS bits (bit 1 set, FLAGS_ARITH clear): see cpu_eflags */
+    /* FS and GS, what accesses through a window add to the displacement: segment_update_direct */
+    u64 direct_fs[DIRECT_COUNT], direct_gs[DIRECT_COUNT];
+    u64 regs[17]; /* general registers by enum gpr, always zero-extended; [REG_ZERO] is 0 */
+    u64 rip;      /* the next instruction's, while one executes */
+    u64 aflags;   /* only the FLAGS_ARITH bits count: RFLAGS after the last flag-writing op */
+    u32 eflags;   /* all other EFLAGS bits (bit 1 set, FLAGS_ARITH clear): see cpu_eflags */
     const struct insn *cur;        /* the instruction being executed; NULL between instructions */
     const struct block *block;     /* the block that the interpreter runs */
     u64 block_rip;                 /* rip of its first byte */

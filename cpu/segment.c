@@ -14,11 +14,10 @@ enum {
     WRAP = 512, /* the longest access: one that wraps at 4 GiB passes a flat segment's check */
 };
 
-void segment_update(const struct cpu *cpu, struct segment *s)
+static void update_spans(struct segment *s)
 {
     u32 a = s->attr;
     s64 span = s->limit;
-    (void)cpu;
     s->lo = 0;
     s->reach = s->read_reach = REACH_CHECKED;
     s->read_span = s->write_span = -1;
@@ -38,6 +37,27 @@ void segment_update(const struct cpu *cpu, struct segment *s)
     if (!(a & DESC_CODE) && (a & DESC_RW))
         s->write_span = span;
     segment_update_reach(s);
+}
+
+static void update_direct(u64 direct[DIRECT_COUNT], const struct segment *s)
+{
+    const bool open = s->reach == REACH_OPEN || s->reach == REACH_FLAT;
+    const u64 wrap = s->base < BIT64(31) ? BIT64(32) : 0;
+    direct[DIRECT_NEAR] = open ? s->base : DIRECT_BELOW - BIT64(31);
+    direct[DIRECT_HIGH] = open ? s->base + wrap : BIT64(32) + BIT64(31);
+}
+
+void segment_update_direct(struct cpu *cpu)
+{
+    update_direct(cpu->direct_fs, &cpu->seg[SEG_FS]);
+    update_direct(cpu->direct_gs, &cpu->seg[SEG_GS]);
+}
+
+void segment_update(struct cpu *cpu, struct segment *s)
+{
+    update_spans(s);
+    if (s == &cpu->seg[SEG_FS] || s == &cpu->seg[SEG_GS])
+        segment_update_direct(cpu);
 }
 
 bool descriptor_read(struct cpu *cpu, u16 selector, struct descriptor *d)

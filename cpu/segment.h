@@ -89,7 +89,9 @@ static inline void segment_update_reach(struct segment *s)
 
 /* Recomputes lo, the spans and the reaches from attr and limit. Hidden parts are what counts in
  * every mode, so that it needs no call when CR0.PE changes. */
-void segment_update(const struct cpu *cpu, struct segment *s);
+void segment_update(struct cpu *cpu, struct segment *s);
+/* Recomputes direct_fs and direct_gs; segment_update does that for these. */
+void segment_update_direct(struct cpu *cpu);
 
 /* Reads the descriptor of a non-null selector; false when it lies outside its table. May raise #PF.
  */

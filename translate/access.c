@@ -219,12 +219,34 @@ static struct host_mem direct_operand(const struct generator *g, const struct sc
     return ea;
 }
 
+/* seg:[displacement] where FS or GS is open, as the mode says, or null. */
+static bool is_far(const struct generator *g, const struct insn *i)
+{
+    return (i->seg == SEG_FS || i->seg == SEG_GS) && i->base == REG_ZERO && i->index == REG_ZERO &&
+           (s32)i->disp < 1 << 30 && mode_reach(g->s->mode, i->seg) == REACH_OPEN;
+}
+
+/* A sum that is not in the window is in its guard zones. */
+static struct host_mem far_operand(struct generator *g, const struct scanned *s)
+{
+    const struct insn *i = &s->insn;
+    const s32 disp = (s32)i->disp;
+    struct host_mem from = i->seg == SEG_FS ? CPU_MEM(direct_fs) : CPU_MEM(direct_gs);
+    from.disp += (s32)sizeof(u64) * (disp < -DIRECT_BELOW ? DIRECT_HIGH : DIRECT_NEAR);
+    emit_load64(g->e, SCRATCH_HOST, from);
+    if (splits(s))
+        return (struct host_mem){SCRATCH_HOST, HOST_NONE, MEM_GS, disp};
+    return (struct host_mem){REG_BASE, SCRATCH_HOST, 0, disp};
+}
+
 struct host_mem lower_operand(struct generator *g, unsigned n, unsigned size, bool write)
 {
     const struct insn *i = &g->s->insn[n].insn;
     bool flat = mode_reach(g->s->mode, i->seg) == REACH_FLAT && !(i->seg == SEG_CS && write);
     if (g->windowed && i->addrsize == 4 && flat && !g->disp_from)
         return direct_operand(g, &g->s->insn[n]);
+    if (g->windowed && i->addrsize == 4 && !g->disp_from && is_far(g, i))
+        return far_operand(g, &g->s->insn[n]);
     lower_offset(g, i);
     return lower_access(g, n, i->seg, i->addrsize, size, write);
 }

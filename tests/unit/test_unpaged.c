@@ -153,6 +153,69 @@ START_TEST(limits_hold)
 }
 END_TEST
 
+/* FS at a base, with a displacement, cmp too: the sum is taken modulo 4 GiB, mostly by the window.
+ */
+START_TEST(open_segments_wrap)
+{
+    enum { MOV = 5 + 2, CMP = MOV + 7 };
+    static const struct {
+        u32 base, disp; /* of H_DATA, in all */
+        bool slow;      /* a callout does it */
+    } at[] = {
+        {H_DATA - 4, 4, false},
+        {H_DATA + 4, UINT32_MAX - 3, false},
+        {H_DATA + BIT_20, (u32)-BIT_20, false},
+        {H_DATA + BIT_20 + 4, (u32)-BIT_20 - 4, true},
+        {H_DATA + 0x3f000000u, 0xc1000000, true},
+        {H_DATA + 0x7ff00000, 0x80100000, true},
+        {H_DATA + 0x90000000, 0x70000000, false},
+        {H_DATA + 0x80000000, 0x80000000, false},
+        {(u32)H_DATA - 0x3fffffff, 0x3fffffff, true},
+        {(u32)-16, H_DATA + 16, true},
+    };
+    const struct translator *t = cpu->translator;
+    for (unsigned n = 0; n < ARRAY_LEN(at); n++) {
+        /* mov eax, SEL_FREE; mov fs, eax; mov edx, fs:[disp]; cmp ebx, fs:[disp]; sete bl; hlt */
+        u8 code[] = {0xb8, SEL_FREE, 0,    0,    0, 0x8e, 0xe0, 0x64, 0x8b, 0x15, 0,    0,  0,
+                     0,    0x64,     0x3b, 0x1d, 0, 0,    0,    0,    0x0f, 0x94, 0xc3, HLT};
+        store_le32(code + MOV + 3, at[n].disp);
+        store_le32(code + CMP + 3, at[n].disp);
+        gdt_set(SEL_FREE, at[n].base, UINT32_MAX, TYPE_DATA_RW, 0, true);
+        mem32_set(H_DATA, 0x1000 + n);
+        cpu->regs[RBX] = 0x1000 + n;
+        run_increment(H_DATA + 64); /* the area is mapped */
+        const u64 before = t->direct_refusals;
+        put_at(H_CODE, code, sizeof code);
+        run_from(H_CODE);
+        ck_assert_uint_eq(cpu->regs[RDX], 0x1000 + n);
+        ck_assert_uint_eq(cpu->regs[RBX], (0x1000 + n) / 256 * 256 + 1);
+        ck_assert_uint_eq(t->direct_refusals - before, at[n].slow ? 2 : 0);
+    }
+}
+END_TEST
+
+/* The same where the kernel's half of the addresses is: FS's base is the distance of the data of a
+ * CPU from where it was linked. */
+START_TEST(data_of_a_cpu)
+{
+    enum { KERNEL = 768 /* entry of the directory: from 3 GiB on */ };
+    const u32 base = 0x10000000 + H_DATA;
+    /* mov eax, SEL_FREE; mov fs, eax; inc dword fs:[0xb0000000]; hlt */
+    const u8 code[] = {0xb8, SEL_FREE, 0, 0, 0, 0x8e, 0xe0, 0x64, 0xff, 0x05, 0, 0, 0, 0xb0, HLT};
+    const struct translator *t = cpu->translator;
+    gdt_set(SEL_FREE, base, UINT32_MAX, TYPE_DATA_RW, 0, true);
+    harness_paging();
+    mem32_set((u32)cpu->cr3 + 4 * KERNEL, mem32((u32)cpu->cr3) & ~4u);
+    for (unsigned n = 1; n < 4; n++) {
+        put_at(H_CODE, code, sizeof code);
+        run_from(H_CODE);
+        ck_assert_uint_eq(mem32(H_DATA), n);
+    }
+    ck_assert_uint_eq(t->direct_refusals, 0);
+    ck_assert_uint_eq(fills(), 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("unpaged");
@@ -164,6 +227,8 @@ int main(void)
     tcase_add_test(t, code_may_be_written);
     tcase_add_test(t, paging_has_its_own);
     tcase_add_test(t, limits_hold);
+    tcase_add_test(t, open_segments_wrap);
+    tcase_add_test(t, data_of_a_cpu);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
