@@ -157,6 +157,16 @@ static void store_frame(struct dp8390 *c, const u8 *frame, u32 size, u32 pages)
     cause(c, INT_PRX);
 }
 
+/* The frame waits. A driver that has acknowledged more than it has read, and expects the next frame
+ * to tell it so, would wait for ever: it is told again of what is in the ring. */
+static bool no_room(struct dp8390 *c)
+{
+    unsigned all = (unsigned)(c->reg[PSTOP] - c->reg[PSTART]), room = free_pages(c);
+    if (room && room + 1 < all)
+        cause(c, INT_PRX);
+    return false;
+}
+
 static bool receive(void *card, const u8 *frame, u32 size)
 {
     struct dp8390 *c = card;
@@ -168,7 +178,7 @@ static bool receive(void *card, const u8 *frame, u32 size)
     size = size < ETHERNET_MIN ? ETHERNET_MIN : size;
     u32 pages = (HEADER + size + ETHERNET_FCS + 255) / 256;
     if (pages >= free_pages(c))
-        return false;
+        return no_room(c);
     store_frame(c, padded, size, pages);
     return true;
 }
@@ -268,7 +278,7 @@ static void page0_write(struct dp8390 *c, unsigned at, u8 value)
         c->reg[ISR] &= (u8) ~(value & INT_ALL);
     else
         c->reg[at] = value;
-    if (at == BNRY)
+    if (at == BNRY || at == ISR)
         net_ready(c->net);
     irq_update(c);
 }

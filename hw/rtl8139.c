@@ -181,6 +181,15 @@ static u16 filter(const struct rtl8139 *c, const u8 *to)
     return (ours && rcr & RCR_APM) || rcr & RCR_AAP ? RX_ROK | (ours ? RX_PHYSICAL : 0) : 0;
 }
 
+/* The frame waits. A driver that has acknowledged more than it has read, and expects the next frame
+ * to tell it so, would wait for ever: it is told again of what is in the ring. */
+static bool no_room(struct rtl8139 *c)
+{
+    if (!(c->reg[CR] & CR_BUFE))
+        cause(c, INT_ROK);
+    return false;
+}
+
 static bool receive(void *card, const u8 *frame, u32 size)
 {
     struct rtl8139 *c = card;
@@ -190,7 +199,7 @@ static bool receive(void *card, const u8 *frame, u32 size)
     if (!(c->reg[CR] & CR_RE) || !status || !pci_is_master(&c->pci))
         return true;
     if (all + RX_LAG >= ring_room(c) || c->receiving)
-        return false;
+        return no_room(c);
     c->receiving = true;
     memcpy(data + RX_HEADER, frame, size);
     store_le16(data, status);
@@ -301,6 +310,7 @@ static void write_word(struct rtl8139 *c, unsigned at, u16 value)
         break;
     case ISR:
         store_le16(c->reg + at, get16(c, ISR) & (u16)~value);
+        net_ready(c->net);
         irq_update(c);
         break;
     default:

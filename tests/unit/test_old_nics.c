@@ -235,8 +235,13 @@ START_TEST(rtl8139_ring_fills_and_wraps)
     for (unsigned n = 0; n < 8; n++)
         frame_to_card(mac, (u8)n, 1000); /* 1008 bytes each: the ninth has no room */
     ck_assert_uint_eq(in(PORT + 0x3a, 2), 8 * 1008);
-    frame_to_card(mac, 8, 1000);
+    out(PORT + 0x3e, 1, 2);
+    ck_assert_uint_eq(in(PORT + 0x3e, 2), 0);
+    frame_to_card(mac, 8, 1000); /* it waits: whoever takes all for read is told that it is not */
     ck_assert_uint_eq(in(PORT + 0x3a, 2), 8 * 1008);
+    ck_assert_uint_eq(in(PORT + 0x3e, 2), 1);
+    out(PORT + 0x3e, 1, 2);
+    ck_assert_uint_eq(in(PORT + 0x3e, 2), 1);
     out(PORT + 0x38, 4 * 1008 - 16, 2); /* four read: it comes, around the end of the ring */
     ck_assert_uint_eq(in(PORT + 0x3a, 2), (9 * 1008) % RING_SIZE);
     ck_assert_uint_eq(phys_read(f.board.mem, RING + RING_SIZE - 1, 1), 8);
@@ -427,10 +432,17 @@ START_TEST(ne2000_ring_fills_and_wraps)
     for (unsigned n = 0; n < 9; n++)
         frame_to_card(mac, (u8)n, 1500); /* six pages each of 58: nine fit */
     ck_assert_uint_eq(current_page(), 0x46 + 54);
-    frame_to_card(mac, 9, 1500);
+    out(ISA + 7, 1, 1);
+    ck_assert_uint_eq(in(ISA + 7, 1) & 1, 0);
+    frame_to_card(mac, 9, 1500); /* it waits: whoever takes all for read is told that it is not */
     ck_assert_uint_eq(current_page(), 0x46 + 54);
+    ck_assert_uint_eq(in(ISA + 7, 1) & 1, 1);
+    out(ISA + 7, 1, 1);
+    ck_assert_uint_eq(in(ISA + 7, 1) & 1, 1);
     out(ISA + 3, 0x46 + 11, 1); /* two were read */
     ck_assert_uint_eq(current_page(), 0x46 + 2);
+    out(ISA + 7, 1, 1);
+    ck_assert_uint_eq(in(ISA + 7, 1) & 1, 0);
     fixture_save_and_load(&f);
     remote(0x1a, 0, 0); /* send packet: from BNRY on */
     ck_assert_uint_eq(in(ISA + 9, 1), 0x46 + 11);
