@@ -10,17 +10,10 @@ static u32 lin_of(const struct generator *g, u32 ip)
     return g->b->lin + (ip - g->s->ip);
 }
 
-/* The branch whose rel32 is at place goes to an instruction pointer. */
-static void exit_at(struct generator *g, u8 *place, u32 ip)
-{
-    struct cold *c = cold_add(g, place);
-    c->target = lin_of(g, ip);
-    c->exit = (s8)g->b->exit_count++;
-}
-
 void gen_jump_to(struct generator *g, u32 ip)
 {
-    exit_at(g, emit_jmp_patchable(g->e), ip);
+    emit_call(g->e, g->t->cpu->exit_taken);
+    exit_at(g, ip);
 }
 
 static void patch_here(struct generator *g, u8 *place)
@@ -86,17 +79,17 @@ static void gen_landing(struct generator *g, unsigned n)
 
 void gen_jcc(struct generator *g, unsigned n)
 {
-    const bool last = n + 1 == g->s->count, jumps = scan_jumps(g->s, n);
-    const u8 leaves = (g->s->insn[n].insn.opcode & 15) ^ jumps; /* the condition */
-    const u32 to = jumps ? scan_next_ip(g->s, n) : scan_target_ip(g->s, n);
+    const struct insn *i = &g->s->insn[n].insn;
+    const bool last = n + 1 == g->s->count;
     if (!last && g->t->counting) {
-        u8 *stays = emit_jcc(g->e, leaves ^ 1, emit_pc(g->e));
+        u8 *not_taken = emit_jcc(g->e, (i->opcode & 15) ^ 1, emit_pc(g->e));
         count_give_back(g, n);
-        gen_jump_to(g, to);
-        patch_here(g, stays);
+        gen_jump_to(g, scan_target_ip(g->s, n));
+        patch_here(g, not_taken);
         return;
     }
-    exit_at(g, emit_jcc(g->e, leaves, emit_pc(g->e)), to);
+    emit_jcc(g->e, i->opcode & 15, emit_pc(g->e));
+    exit_at(g, scan_target_ip(g->s, n));
     if (last)
         gen_jump_to(g, scan_next_ip(g->s, n));
 }
@@ -141,8 +134,7 @@ void gen_count_branch(struct generator *g, unsigned n)
 
 void gen_jmp(struct generator *g, unsigned n)
 {
-    if (n + 1 == g->s->count)
-        gen_jump_to(g, scan_target_ip(g->s, n));
+    gen_jump_to(g, scan_target_ip(g->s, n));
 }
 
 /* Pushes the instruction pointer of the next instruction; keeps SCRATCH_ADDR when nothing is to be
@@ -161,7 +153,8 @@ static void gen_push_return(struct generator *g, unsigned n)
 void gen_call(struct generator *g, unsigned n)
 {
     gen_push_return(g, n);
-    exit_at(g, emit_call_patchable(g->e), scan_target_ip(g->s, n));
+    emit_call(g->e, (u64)(uintptr_t)g->t->rx + g->t->exit_called);
+    exit_at(g, scan_target_ip(g->s, n));
     gen_landing(g, n);
 }
 

@@ -59,7 +59,6 @@ void crossing_insert(struct translator *t, struct tblock *b, const struct crossi
                               .page = (u32)(c->place >> PAGE_SHIFT),
                               .code = b->code + b->size,
                               .mode = b->mode,
-                              .exits = t->exit_count,
                               .bytes = c->behind};
     tblock_insert(t, behind);
 }

@@ -278,14 +278,6 @@ u8 *emit_jcc(struct emit *e, unsigned condition, u64 target)
     return place;
 }
 
-u8 *emit_call_patchable(struct emit *e)
-{
-    emit_u8(e, 0xe8);
-    u8 *place = e->at;
-    emit_u32(e, 0);
-    return place;
-}
-
 u8 *emit_jmp_patchable(struct emit *e)
 {
     emit_u8(e, 0xe9);

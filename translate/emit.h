@@ -104,7 +104,6 @@ void emit_jmp(struct emit *e, u64 target);
 void emit_call(struct emit *e, u64 target);
 u8 *emit_jcc(struct emit *e, unsigned condition,
              u64 target);                 /* returns the writable place of its rel32 */
-u8 *emit_call_patchable(struct emit *e);  /* call rel32 to the next byte; place of its rel32 */
 u8 *emit_jmp_patchable(struct emit *e);   /* jmp rel32 to the next byte; place of its rel32 */
 u8 *emit_jrcxz(struct emit *e);           /* jrcxz to the next byte; place of its rel8 */
 void emit_jrcxz_over_jmp(struct emit *e); /* jrcxz past the jmp rel32 that is emitted next */

@@ -21,8 +21,8 @@
 
 enum {
     HOT_RUNS = 20,        /* interpreted runs before a block is translated */
-    BYTES_OF_BLOCK = 64,  /* of code cache for each record of a block; most blocks take more, */
-    BYTES_OF_EXIT = 32,   /* and for each of an exit */
+    FOLLOW_PART = 4,      /* what follows a JCC is part of the block if it ran this part as often */
+    BYTES_OF_BLOCK = 64,  /* of code cache for each record of a block; most blocks take more */
     COLD_BYTES = 6 << 20, /* memory for interpreted blocks */
 };
 
@@ -56,20 +56,43 @@ u64 code_place(struct cpu *cpu, u32 lin)
     return page.ram_offset == UINT64_MAX ? UINT64_MAX : page.ram_offset | (lin & ~PAGE_MASK);
 }
 
+/* A block that is going to be translated. */
+struct start {
+    struct translator *t; /* where it goes */
+    u32 lin;              /* its linear address, */
+    u64 place, pa;        /* place in RAM, physical address */
+};
+
+/* Did what follows a branch run often enough to become part of the block? What follows a call that
+ * ran that often does, though it may not have returned yet, as in a recursion. Calls do not go on
+ * where instructions are counted: what is called would see those behind the call as done. */
+static bool follows(void *opaque, enum verdict branch, unsigned offset)
+{
+    const struct start *s = opaque;
+    const struct translator *t = s->t;
+    if (t->unchained && !t->verify)
+        return false; /* somebody counts starts of blocks */
+    if (branch != VERDICT_JCC)
+        return !t->counting;
+    return !t->threshold || interp_runs_at(t->cpu, s->pa + offset) >= t->threshold / FOLLOW_PART ||
+           tblock_any(t, s->lin + offset, s->place + offset);
+}
+
 struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place)
 {
     const u64 from = __builtin_ia32_rdtsc();
     struct scan s;
     const u8 *code = physmem_ram(t->cpu->mem, place);
-    const unsigned room = follow_room(t, lin, place);
-    if (!room) {
+    unsigned left = PAGE_SIZE - (unsigned)(place & ~PAGE_MASK);
+    unsigned room = breakpoint_room(t->cpu, lin, place, code, left);
+    if (breakpoint_planted(t->cpu, lin, place) || breakpoint_magic(t->cpu, code, left)) {
         t->stops[STOP_BREAKPOINT]++;
         return NULL;
     }
     struct start start = {.t = t, .lin = lin, .place = place};
     if (!lin_fetch_pa(t->cpu, lin, &start.pa))
         start.pa = UINT64_MAX - PAGE_SIZE;
-    scan_block(&s, t->rows, code, room, &t->mode[mode], (u32)t->cpu->rip, follow_branch, &start);
+    scan_block(&s, t->rows, code, room, &t->mode[mode], (u32)t->cpu->rip, follows, &start);
     struct crossing c;
     bool crosses = crossing_scan(t, &s, lin, mode, place, &c);
     if (t->verify)
@@ -120,29 +143,29 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
     return b;
 }
 
-static u64 exit_ip(const struct translator *t, const struct texit *x)
+static u64 ip_of(const struct translator *t, u32 lin)
 {
-    return (u32)(texit_target(t, x) - t->cpu->seg[SEG_CS].base);
+    return (u32)(lin - t->cpu->seg[SEG_CS].base);
 }
 
 /* Links the exit that was just taken, when its target has been translated. */
 static void follow_exit(struct translator *t, u64 pc)
 {
     struct tblock *from;
-    struct texit *x = texit_at(t, pc, &from);
-    const u32 target = texit_target(t, x);
+    const struct texit x = texit_at(t, pc, &from);
+    const u32 target = texit_target(t, from, &x);
     t->stops[STOP_EXIT]++;
-    t->cpu->rip = exit_ip(t, x);
+    t->cpu->rip = ip_of(t, target);
     const bool beyond = t->cpu->rip > t->cpu->seg[SEG_CS].limit; /* its fault comes first */
-    if (from->dropped || x->linked || t->unchained || beyond)
+    if (from->dropped || texit_linked(t, &x) || t->unchained || beyond)
         return;
     translate_set_mode(t, from->mode);
     u64 place = (u64)from->page << PAGE_SHIFT | (target & ~PAGE_MASK);
-    if (x->guarded)
+    if (texit_far(from, target))
         place = code_place(t->cpu, target);
     struct tblock *to = tblock_find(t, target, from->mode, place);
     if (to && (!to->crosses || crossing_fits(t, to)))
-        tblock_link(t, from, x, to);
+        tblock_link(t, from, x.place, to);
 }
 
 /* 0, or the return address of a direct exit. */
@@ -160,8 +183,10 @@ static u64 enter(struct translator *t, u64 code, u64 until)
 void translate_run_one(struct translator *t, struct tblock *b)
 {
     u64 pc = enter(t, tblock_code(t, b), UINT64_MAX);
-    if (pc)
-        t->cpu->rip = exit_ip(t, texit_at(t, pc, &b));
+    if (pc) {
+        const struct texit x = texit_at(t, pc, &b);
+        t->cpu->rip = ip_of(t, texit_target(t, b, &x));
+    }
     count_leave(t);
 }
 
@@ -313,9 +338,8 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
         t->direct = direct_new(t, tier == TRANSLATE_DIRECT);
     t->rows = trows_new();
     t->block = xcalloc(t->block_max, sizeof *t->block);
-    t->exit_max = records_for(cache_size / BYTES_OF_EXIT, TEXITS_MAX);
-    t->exit = xcalloc(t->exit_max, sizeof *t->exit);
-    t->block_count = t->exit_count = 1;
+    t->block_count = 1;
+    links_reset(t);
     t->callouts = xcalloc(CALLOUTS, sizeof *t->callouts);
     targets_new(t);
     stubs_emit(t);
@@ -377,7 +401,6 @@ void translate_free(struct cpu *cpu)
     verify_free(t->verify);
     free(t->rows);
     free(t->block);
-    free(t->exit);
     links_free(t);
     free(t->callouts);
     targets_free(t);

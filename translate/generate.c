@@ -9,12 +9,10 @@
 #include "cpu/decode.h"
 #include "translate/inline.h"
 
-struct cold *cold_add(struct generator *g, u8 *place)
+void cold_add(struct generator *g, u8 *place, u32 target)
 {
     assert(g->cold_count < MAX_COLD);
-    struct cold *c = &g->cold[g->cold_count++];
-    *c = (struct cold){.place = place, .exit = -1};
-    return c;
+    g->cold[g->cold_count++] = (struct cold){.place = place, .target = target};
 }
 
 /* The address in SCRATCH_ADDR tells which instruction it is. For what goes on elsewhere, where a
@@ -102,58 +100,15 @@ static void gen_insn(struct generator *g, unsigned n)
     gen_stack_base(g, n);
 }
 
-/* mov ecx, jump id; lea ecx, [rcx - the id it was linked under]; jrcxz over what looks it up if
- * that is another one; jmp to the other block. */
-static void emit_guard(struct generator *g, u32 target)
-{
-    enum { MISS_BYTES = 6 + 5 };
-    struct emit *e = g->e;
-    struct host_mem id = CPU_MEM(jump_id), unknown = {SCRATCH_TEST, HOST_NONE, 0, INT32_MAX};
-    id.disp += 4;
-    u8 *start = e->at;
-    emit_load32(e, SCRATCH_TEST, id);
-    emit_lea32(e, SCRATCH_TEST, unknown);
-    emit_bytes(e, (const u8[]){0xe3, MISS_BYTES}, 2);
-    emit_mov32_imm(e, SCRATCH_ADDR, target);
-    emit_jmp(e, g->t->lookup);
-    assert(e->at == start + GUARD_JUMP - 1);
-    emit_jmp_patchable(e);
-    assert(e->at == start + GUARD_SIZE);
-}
-
-static void emit_exit(struct generator *g, const struct cold *c)
-{
-    const struct translator *t = g->t;
-    struct texit *x = &t->exit[g->b->exits + (unsigned)c->exit];
-    *x = (struct texit){.place = (u64)(c->place - (t->rw + g->b->code)) & INT16_MAX,
-                        .guarded = ((c->target ^ g->b->lin) & PAGE_MASK) != 0};
-    texit_set_target(x, c->target);
-    const u8 *from = g->e->at;
-    emit_call_mem(g->e, CPU_MEM(exit_taken));
-    assert(g->e->at == from + EXIT_STUB_BYTES);
-}
-
-/* What is not linkable, the stubs of exits, and their guards; link.c finds them by that order. */
+/* What is behind the instructions. */
 static void emit_cold(struct generator *g)
 {
-    const struct cold *end = g->cold + g->cold_count;
-    for (const struct cold *c = g->cold; c < end; c++) {
-        if (c->exit >= 0)
-            continue;
+    for (const struct cold *c = g->cold; c < g->cold + g->cold_count; c++) {
         emit_patch(c->place, g->e->delta, emit_pc(g->e));
         emit_mov32_imm(g->e, SCRATCH_ADDR, c->target);
         emit_jmp(g->e, g->t->exit_addr);
     }
-    for (const struct cold *c = g->cold; c < end; c++) {
-        if (c->exit < 0)
-            continue;
-        emit_patch(c->place, g->e->delta, emit_pc(g->e));
-        emit_exit(g, c);
-    }
-    for (const struct cold *c = g->cold; c < end; c++) {
-        if (c->exit >= 0 && g->t->exit[g->b->exits + (unsigned)c->exit].guarded)
-            emit_guard(g, c->target);
-    }
+    exits_emit_stubs(g);
 }
 
 void gen_load_xmm(struct generator *g)
@@ -186,7 +141,7 @@ static bool straight(u8 verdict)
 {
     return verdict == VERDICT_COPY || verdict == VERDICT_PUSH || verdict == VERDICT_PUSH_MEM ||
            verdict == VERDICT_POP || verdict == VERDICT_XCHG || verdict == VERDICT_CMPXCHG8B ||
-           verdict == VERDICT_JCC || verdict == VERDICT_JMP;
+           verdict == VERDICT_JCC;
 }
 
 static void gen_block(struct generator *g)
@@ -195,19 +150,17 @@ static void gen_block(struct generator *g)
     struct tblock *b = g->b;
     gen_start(g);
     range_forget(g);
-    g->guest = 0;
     g->start = (u8)(emit_pc(g->e) - tblock_code(g->t, b));
     for (unsigned n = 0; n < s->count; n++) {
         const u8 *from = g->e->at;
-        unsigned bytes = s->count == 1 ? s->bytes : s->insn[n].insn.len;
+        unsigned next = n + 1 < s->count ? s->insn[n + 1].offset : s->bytes;
         b->fpu |= s->insn[n].row->class == CLASS_FPU;
         gen_insn(g, n);
         g->fs_known &= straight(s->insn[n].verdict);
         range_after(g, n);
         assert(g->e->at - from < HOST_CODE_MAX);
-        g->guest += bytes;
         g->map[n] = (struct tplace){.host = (u16)(g->e->at - from),
-                                    .guest = (u8)bytes,
+                                    .guest = (u8)(next - s->insn[n].offset),
                                     .string = s->insn[n].verdict == VERDICT_STRING};
     }
     if (!verdict_ends(s->insn[s->count - 1].verdict))
@@ -215,18 +168,16 @@ static void gen_block(struct generator *g)
     emit_cold(g);
     if (b->crosses)
         gen_entry(g);
+    exits_put(g);
 }
 
 /* The size of the block's code is known: what follows it. */
 static void put_map(struct generator *g)
 {
-    struct tpart part[TPARTS_MAX];
-    struct tmore more = {g->lookup, g->start, g->soft_count != 0, tparts_of(g->s, part)};
-    g->b->more = more.lookup || more.start || more.soft || more.parts;
-    if (g->b->more) {
+    struct tmore more = {g->lookup, g->start, g->soft_count != 0};
+    g->b->more = more.lookup || more.start || more.soft;
+    if (g->b->more)
         emit_bytes(g->e, (const u8 *)&more, sizeof more);
-        emit_bytes(g->e, (const u8 *)part, more.parts * sizeof *part);
-    }
     g->e->at = map_put(g->e->at, g->map, g->b->count);
     soft_put(g);
 }
@@ -246,7 +197,7 @@ static void align_loop(struct emit *e, const struct scan *s)
 struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
                                u64 ram_offset)
 {
-    if (t->block_count + 2 > t->block_max || t->exit_count + MAX_EXITS > t->exit_max)
+    if (t->block_count + 2 > t->block_max)
         return NULL;
     struct generator g; /* its stubs and its map are filled in one by one */
     struct tblock *b = &t->block[t->block_count];
@@ -258,10 +209,8 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
                          .mode = mode,
                          .bytes = s->bytes,
                          .count = s->count,
-                         .exits = t->exit_count,
                          .sse = s->sse || (s->mode & MODE_XMM),
-                         .crosses = s->count == 1 &&
-                                    (lin & ~(u32)PAGE_MASK) + s->bytes > PAGE_SIZE &&
+                         .crosses = (lin & ~(u32)PAGE_MASK) + s->bytes > PAGE_SIZE &&
                                     s->insn[0].verdict != VERDICT_INTERPRET};
     g.t = t;
     g.e = &t->emit;
@@ -274,7 +223,7 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     g.softens = soft_wanted(&g);
     g.fs_known = false;
     gen_block(&g);
-    assert(t->emit.at - start <= INT16_MAX); /* texit.place */
+    assert(t->emit.at - start <= INT16_MAX);
     b->size = (unsigned)(t->emit.at - start) & INT16_MAX;
     put_map(&g);
     if (t->emit.at > t->emit.end) {
@@ -282,7 +231,6 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
         return NULL;
     }
     t->block_count++;
-    t->exit_count += b->exit_count;
     t->translated_insns += s->count;
     t->translated_bytes += s->bytes;
     return b;

@@ -7,18 +7,17 @@
 #include "translate/translate.h"
 
 enum {
-    MAX_EXITS = SCAN_MAX_INSNS + 1,
-    MAX_COLD = MAX_EXITS + 2,
+    MAX_COLD = 2,
     HOST_CODE_MAX = 2048 /* bytes of one instruction */
 };
 
 enum { MAX_SOFT = 2 * SCAN_MAX_INSNS };
 
-/* A branch in the hot code that waits for its stub at the end of the block. */
+/* A branch in the hot code that leads out and cannot be linked. It waits for its stub at the end of
+ * the block. */
 struct cold {
     u8 *place;  /* rel32 in the writable view */
     u32 target; /* linear address */
-    s8 exit;    /* index among the block's exits, -1: not linkable */
 };
 
 /* A block being generated. */
@@ -30,11 +29,11 @@ struct generator {
     struct tblock *b;                  /* the record */
     struct cold cold[MAX_COLD];        /* waiting stubs */
     unsigned cold_count;               /* entries of cold */
+    struct texit exit[TEXITS_MOST];    /* the block's exits */
     struct tplace map[SCAN_MAX_INSNS]; /* its instructions */
     u16 lookup;                        /* as in struct tmore, */
     u8 start;                          /* that, too */
     unsigned now;                      /* the instruction whose code is being emitted */
-    unsigned guest;                    /* bytes of the instructions before it */
     bool windowed;                     /* its accesses go through the direct window */
     bool fs_known;                     /* FS was found to be open, not null */
     u32 bound[16];                     /* the most that a general register can hold */
@@ -73,10 +72,11 @@ enum { TLB_STRIDE_SHIFT = 5, TLB_POINTER_SCALE = 3 - (TLB_STRIDE_SHIFT - 3) };
                        (s32)(offsetof(struct cpu, origin) + (n) * sizeof(struct segment_origin) +  \
                              offsetof(struct segment_origin, field))})
 
-/* generate.c: a branch at `place` that gets a stub; the callout of instruction n, whose code is
- * being emitted: always, unless SCRATCH_TEST is zero, or if it is. It does the whole instruction.
+/* generate.c: a branch at `place` that leads out to a linear address; the callout of instruction n,
+ * whose code is being emitted: always, unless SCRATCH_TEST is zero, or if it is. It does the whole
+ * instruction.
  */
-struct cold *cold_add(struct generator *g, u8 *place);
+void cold_add(struct generator *g, u8 *place, u32 target);
 void gen_callout(struct generator *g, unsigned n);
 /* A block that uses the XMM registers: loads them if they are not in the host. */
 void gen_load_xmm(struct generator *g);
@@ -157,6 +157,12 @@ void soft_put(struct generator *g);
 void range_forget(struct generator *g);
 void range_after(struct generator *g, unsigned n);
 bool range_small(const struct generator *g, const struct insn *i);
+
+/* exit.c: the branch that was emitted last is an exit to this instruction pointer; stubs of exits;
+ * their list. */
+void exit_at(struct generator *g, u32 ip);
+void exits_emit_stubs(struct generator *g);
+void exits_put(struct generator *g);
 
 /* string.c */
 void gen_string(struct generator *g, unsigned n);

@@ -1,12 +1,129 @@
-/* Direct exits of blocks: linked to other blocks by patching their jumps. Those to another page
- * hold as long as the jump id does: they go through a guard that compares it, or, once the id has
- * been the same for a while, straight on (bare), until it changes. */
+/* Direct exits that are linked to other blocks. Those to another page hold as long as the jump id
+ * does: they go through a guard that compares it, or, once the id has been the same for a while,
+ * straight on (bare), until it changes. */
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "translate/translate.h"
 
-enum { STABLE_NS = 4000000 /* virtual time without another id before exits become bare */ };
+/* Virtual time without another id before exits become bare; and after which the next id is so much
+ * of an exception that bare exits are linked anew one by one, instead of by guards for all. */
+enum { STABLE_NS = 4000000, STEADY_NS = 100000000 };
+
+/* A list of exits that lead to a block: 0, the place of an exit, or the number of a cell. It may
+ * begin with the block's guard, which has the rest. */
+enum link_kind { LINK_CELL, LINK_NEAR, LINK_FAR /* of another page */, LINK_GUARD };
+enum { LINK_KIND_BITS = 2 };
+
+static enum link_kind kind_of(u32 list)
+{
+    return list & (BIT(LINK_KIND_BITS) - 1);
+}
+
+static u32 value_of(u32 list)
+{
+    return list >> LINK_KIND_BITS;
+}
+
+static u32 link_of(enum link_kind kind, u32 value)
+{
+    return value << LINK_KIND_BITS | kind;
+}
+
+static u32 cell_new(struct translator *t)
+{
+    struct links *l = &t->links;
+    const u32 n = l->free;
+    if (n) {
+        l->free = l->cell[n].rest;
+        return n;
+    }
+    if (l->count >= l->room) {
+        l->room = l->room ? 2 * l->room : 256;
+        l->cell = xrealloc(l->cell, l->room * sizeof *l->cell);
+    }
+    return l->count++;
+}
+
+static void cell_free(struct translator *t, u32 n)
+{
+    t->links.cell[n].rest = t->links.free;
+    t->links.free = n;
+}
+
+static void list_add(struct translator *t, u32 *list, u32 link)
+{
+    if (*list) {
+        u32 n = cell_new(t);
+        t->links.cell[n] = (struct tlink){link, *list};
+        link = link_of(LINK_CELL, n);
+    }
+    *list = link;
+}
+
+/* The first exit of a list, which is taken from it, or 0. */
+static u32 list_take(struct translator *t, u32 *list)
+{
+    u32 first = *list, n = value_of(first);
+    *list = 0;
+    if (first && kind_of(first) == LINK_CELL) {
+        first = t->links.cell[n].link;
+        *list = t->links.cell[n].rest;
+        cell_free(t, n);
+    }
+    return first;
+}
+
+static void list_remove(struct translator *t, u32 *list, u32 link)
+{
+    while (*list != link) {
+        assert(*list && kind_of(*list) == LINK_CELL);
+        const u32 n = value_of(*list);
+        struct tlink *c = &t->links.cell[n];
+        if (c->link == link || c->rest == link) {
+            *list = c->link == link ? c->rest : c->link;
+            cell_free(t, n);
+            return;
+        }
+        list = &c->rest;
+    }
+    *list = 0;
+}
+
+static u32 guard_of(const struct tblock *to)
+{
+    return kind_of(to->in) == LINK_GUARD ? value_of(to->in) : 0;
+}
+
+/* The exits that lead to a block. */
+static u32 *list_of(const struct translator *t, struct tblock *to)
+{
+    return guard_of(to) ? guard_rest(t, guard_of(to)) : &to->in;
+}
+
+/* Its guard, for this id; 0: the cache is full. */
+static u32 guard_for(struct translator *t, struct tblock *to, u32 id)
+{
+    u32 guard = guard_of(to);
+    if (!guard && (guard = guard_new(t, to))) {
+        *guard_rest(t, guard) = to->in;
+        to->in = link_of(LINK_GUARD, guard);
+    }
+    if (guard)
+        guard_set_id(t, guard, id);
+    return guard;
+}
+
+/* Nothing leads to it. */
+static void drop_guard(struct translator *t, struct tblock *to)
+{
+    const u32 guard = guard_of(to);
+    if (!guard)
+        return;
+    to->in = *guard_rest(t, guard);
+    guard_end(t, guard);
+}
 
 static struct bare *bare_of(struct translator *t, bool user)
 {
@@ -18,186 +135,126 @@ static u32 id_now(const struct translator *t)
     return (u32)(t->cpu->jump_id >> 32);
 }
 
-enum { TARGET_LOW = 22 /* bits of a target in texit.to */ };
-
-u32 texit_target(const struct translator *t, const struct texit *x)
+/* Some of the exits that lead to the block are bare. */
+static void note_bare(struct translator *t, struct bare *bare, struct tblock *to)
 {
-    return x->linked ? t->block[x->to].lin : (u32)x->to | (u32)x->next << TARGET_LOW;
-}
-
-void texit_set_target(struct texit *x, u32 target)
-{
-    x->to = target & (BIT(TARGET_LOW) - 1);
-    x->next = target >> TARGET_LOW;
-}
-
-/* Records of blocks and exits are in the same order. */
-static struct tblock *block_of(const struct translator *t, const struct texit *x)
-{
-    u32 number = (u32)(x - t->exit), low = 1, high = t->block_count;
-    while (high - low > 1) {
-        u32 mid = low + (high - low) / 2;
-        if (t->block[mid].exits <= number)
-            low = mid;
-        else
-            high = mid;
-    }
-    return &t->block[low];
-}
-
-/* The last of a block's code are the stubs of its exits, their guards, and perhaps its entry. */
-unsigned tblock_guard_at(const struct translator *t, const struct tblock *b, unsigned n)
-{
-    unsigned at = b->size - (b->crosses ? (unsigned)ENTRY_BYTES : 0);
-    for (; n < b->exit_count; n++)
-        at -= t->exit[b->exits + n].guarded ? (unsigned)GUARD_SIZE : 0;
-    return at;
-}
-
-unsigned tblock_stub_at(const struct translator *t, const struct tblock *b, unsigned n)
-{
-    return tblock_guard_at(t, b, 0) - EXIT_STUB_BYTES * (b->exit_count - n);
-}
-
-static unsigned index_of(const struct translator *t, const struct tblock *b, const struct texit *x)
-{
-    return (unsigned)(x - t->exit) - b->exits;
-}
-
-static u8 *guard_of(const struct translator *t, const struct tblock *b, const struct texit *x)
-{
-    return t->rw + b->code + tblock_guard_at(t, b, index_of(t, b, x));
-}
-
-static void jump_to(struct translator *t, const struct tblock *b, const struct texit *x, u64 code)
-{
-    emit_patch(t->rw + b->code + x->place, t->emit.delta, code);
-}
-
-static void jump_to_guard(struct translator *t, const struct tblock *b, const struct texit *x)
-{
-    jump_to(t, b, x, (u64)(uintptr_t)guard_of(t, b, x) + (u64)t->emit.delta);
-}
-
-static void guard_set(struct translator *t, u8 *guard, u32 id, u64 code)
-{
-    store_le32(guard + GUARD_ID, -id);
-    emit_patch(guard + GUARD_JUMP, t->emit.delta, code);
-}
-
-static void go_bare(struct translator *t, struct bare *bare, const struct tblock *b,
-                    struct texit *x)
-{
-    jump_to(t, b, x, tblock_code(t, &t->block[x->to]));
-    x->bare = 1;
-    if (x->listed)
+    if (to->bare)
         return;
     if (bare->count == bare->room) {
         bare->room = bare->room ? 2 * bare->room : 256;
-        bare->exit = xrealloc(bare->exit, bare->room * sizeof *bare->exit);
+        bare->block = xrealloc(bare->block, bare->room * sizeof *bare->block);
     }
-    bare->exit[bare->count++] = (u32)(x - t->exit);
-    x->listed = 1;
+    bare->block[bare->count++] = tblock_number(t, to);
+    to->bare = 1;
 }
 
-struct texit *texit_at(const struct translator *t, u64 pc, struct tblock **from)
+bool texit_far(const struct tblock *from, u32 target)
 {
-    struct tblock *b = tblock_at_pc(t, pc - 1);
-    unsigned at = (unsigned)(pc - EXIT_STUB_BYTES - tblock_code(t, b));
-    *from = b;
-    return &t->exit[b->exits + (at - tblock_stub_at(t, b, 0)) / EXIT_STUB_BYTES];
+    return ((target ^ from->lin) & (u32)PAGE_MASK) != 0;
 }
 
-void tblock_link(struct translator *t, struct tblock *from, struct texit *x, struct tblock *to)
+/* Where exits lead to that are not near, while the id is what it is now; 0: the cache is full. */
+static u32 way_to(struct translator *t, struct tblock *to)
 {
-    bool enter = to->crosses && !x->guarded;
-    u64 code = enter ? tblock_code_end(t, to) - ENTRY_BYTES : tblock_code(t, to);
-    x->linked = 1;
-    x->to = tblock_number(t, to);
-    x->next = to->in;
-    to->in = (u32)(x - t->exit);
-    if (!x->guarded) {
-        jump_to(t, from, x, code);
+    struct bare *bare = bare_of(t, tblock_user(t, to));
+    if (!bare->on || bare->space != id_now(t) / TMODES)
+        return guard_for(t, to, id_now(t));
+    note_bare(t, bare, to);
+    return to->code;
+}
+
+void tblock_link(struct translator *t, struct tblock *from, u32 place, struct tblock *to)
+{
+    const bool far = texit_far(from, to->lin);
+    const u32 code = far ? way_to(t, to) : to->crosses ? tblock_entry(t, to) : to->code;
+    if (!code) {
+        t->stops[STOP_FULL]++;
+        tblock_reset(t);
         return;
     }
-    struct bare *bare = bare_of(t, tblock_user(t, from));
-    guard_set(t, guard_of(t, from, x), id_now(t), code);
-    if (bare->on && bare->space == id_now(t) / TMODES)
-        go_bare(t, bare, from, x);
-    else
-        jump_to_guard(t, from, x);
+    list_add(t, list_of(t, to), link_of(far ? LINK_FAR : LINK_NEAR, place));
+    texit_lead(t, place, code);
 }
 
-/* Back to the stub; b: whose exit it is. */
-static void unlink_exit(struct translator *t, const struct tblock *b, struct texit *x)
+/* The block whose code, entry or guard this is. */
+static struct tblock *block_led_to(const struct translator *t, u32 code)
 {
-    if (!x->linked)
-        return;
-    struct tblock *to = &t->block[x->to];
-    u32 number = (u32)(x - t->exit), n = to->in;
-    if (n == number) {
-        to->in = x->next & (TEXITS_MAX - 1);
-    } else {
-        while (t->exit[n].next != number)
-            n = t->exit[n].next;
-        t->exit[n].next = x->next;
-    }
-    x->linked = x->bare = 0;
-    texit_set_target(x, to->lin);
-    jump_to(t, b, x, tblock_code(t, b) + tblock_stub_at(t, b, index_of(t, b, x)));
+    const u64 rx = (u64)(uintptr_t)t->rx;
+    struct tblock *b = tblock_at_pc(t, rx + code);
+    return b ? b : tblock_at_pc(t, rx + guard_leads(t, code));
 }
 
 void tblock_unlink_exits(struct translator *t, struct tblock *b)
 {
-    for (unsigned n = 0; n < b->exit_count; n++)
-        unlink_exit(t, b, &t->exit[b->exits + n]);
+    struct texits all;
+    texits_of(t, b, &all);
+    for (const struct texit *x = all.exit; x < all.exit + all.count; x++) {
+        if (!texit_linked(t, x))
+            continue;
+        struct tblock *to = block_led_to(t, texit_leads(t, x->place));
+        enum link_kind kind = texit_far(b, to->lin) ? LINK_FAR : LINK_NEAR;
+        list_remove(t, list_of(t, to), link_of(kind, x->place));
+        texit_lead_out(t, x);
+    }
+}
+
+static void lead_out(struct translator *t, u32 link)
+{
+    const struct texit x = texit_of_place(t, value_of(link));
+    texit_lead_out(t, &x);
 }
 
 void tblock_unlink(struct translator *t, struct tblock *b)
 {
-    while (b->in) {
-        struct texit *x = &t->exit[b->in];
-        unlink_exit(t, block_of(t, x), x);
-    }
+    drop_guard(t, b);
+    for (u32 link; (link = list_take(t, &b->in));)
+        lead_out(t, link);
     tblock_unlink_exits(t, b);
 }
 
-/* All bare exits go through their guards again. */
+/* Exits of other pages that lead to a block take the way through its guard, or the one out if there
+ * is no id or no room. */
+static void guard_far(struct translator *t, struct tblock *to, u32 id)
+{
+    u32 all = *list_of(t, to), link;
+    *list_of(t, to) = 0;
+    if (!id)
+        drop_guard(t, to);
+    while ((link = list_take(t, &all))) {
+        const bool far = kind_of(link) == LINK_FAR;
+        const u32 guard = far && id ? guard_for(t, to, id) : 0;
+        if (far && !guard) {
+            lead_out(t, link);
+            continue;
+        }
+        if (far)
+            texit_lead(t, value_of(link), guard);
+        list_add(t, list_of(t, to), link);
+    }
+}
+
+/* No exits are bare any more. */
 static void bare_end(struct translator *t, struct bare *bare)
 {
+    const bool steady = clock_now(t->cpu->clock) - bare->since >= STEADY_NS;
     for (u32 n = 0; n < bare->count; n++) {
-        struct texit *x = &t->exit[bare->exit[n]];
-        if (x->bare)
-            jump_to_guard(t, block_of(t, x), x);
-        x->bare = x->listed = 0;
+        struct tblock *to = &t->block[bare->block[n]];
+        to->bare = 0;
+        if (!to->dropped)
+            guard_far(t, to, steady ? 0 : bare->space * TMODES | to->mode);
     }
     bare->count = 0;
     bare->on = false;
 }
 
-/* The next exit with a guard after x, and whose it is; NULL at first and at the end. */
-static struct texit *next_guarded(struct translator *t, struct texit *x, struct tblock **b)
-{
-    if (!x) {
-        x = t->exit;
-        *b = t->block;
-    }
-    do {
-        if (++x == t->exit + t->exit_count)
-            return NULL;
-        while (x >= t->exit + (*b)->exits + (*b)->exit_count)
-            ++*b;
-    } while (!x->guarded);
-    return x;
-}
-
 void links_forget_ids(struct translator *t)
 {
-    struct tblock *b;
     bare_end(t, bare_of(t, false));
     bare_end(t, bare_of(t, true));
-    for (struct texit *x = NULL; (x = next_guarded(t, x, &b));)
-        store_le32(guard_of(t, b, x) + GUARD_ID, INT32_MAX);
+    for (u32 n = 1; n < t->block_count; n++) {
+        if (guard_of(&t->block[n]))
+            guard_far(t, &t->block[n], 0);
+    }
 }
 
 void links_select(struct translator *t, u32 space)
@@ -211,28 +268,51 @@ void links_select(struct translator *t, u32 space)
     bare->since = clock_now(t->cpu->clock);
 }
 
+/* Exits that lead to a block through its guard become bare. */
+static void bare_far(struct translator *t, struct bare *bare, struct tblock *to)
+{
+    drop_guard(t, to);
+    for (u32 list = to->in; list;) {
+        const struct tlink *c = &t->links.cell[value_of(list)];
+        const u32 link = kind_of(list) == LINK_CELL ? c->link : list;
+        list = kind_of(list) == LINK_CELL ? c->rest : 0;
+        if (kind_of(link) == LINK_FAR)
+            texit_lead(t, value_of(link), to->code);
+    }
+    note_bare(t, bare, to);
+}
+
 void links_consider(struct translator *t)
 {
     const bool user = t->cpu->cpl == 3;
     struct bare *bare = bare_of(t, user);
-    struct tblock *b;
     if (bare->on || t->unchained || clock_now(t->cpu->clock) - bare->since < STABLE_NS)
         return;
     bare->on = true;
-    for (struct texit *x = NULL; (x = next_guarded(t, x, &b));) {
-        if (x->linked && tblock_user(t, b) == user &&
-            -load_le32(guard_of(t, b, x) + GUARD_ID) / TMODES == bare->space)
-            go_bare(t, bare, b, x);
+    for (struct tblock *b = t->block + 1; b < t->block + t->block_count; b++) {
+        if (guard_of(b) && tblock_user(t, b) == user &&
+            guard_id(t, guard_of(b)) / TMODES == bare->space)
+            bare_far(t, bare, b);
     }
 }
 
 void links_reset(struct translator *t)
 {
     t->bare[0].count = t->bare[1].count = 0;
+    t->links.count = 1;
+    t->links.free = t->guard_free = 0;
+    t->guard_bytes = 0;
+}
+
+u64 links_bytes(const struct translator *t)
+{
+    return t->links.count * sizeof *t->links.cell +
+           (t->bare[0].count + t->bare[1].count) * sizeof *t->bare[0].block;
 }
 
 void links_free(struct translator *t)
 {
-    free(t->bare[0].exit);
-    free(t->bare[1].exit);
+    free(t->bare[0].block);
+    free(t->bare[1].block);
+    free(t->links.cell);
 }

@@ -114,13 +114,13 @@ struct tplace tblock_insn(const struct translator *t, const struct tblock *b, un
 struct tpoint tblock_point(const struct translator *t, const struct tblock *b, unsigned n)
 {
     struct nibbles m = map_of(t, b);
-    u32 host = tblock_more(t, b).start, guest = 0;
+    struct tpoint at = {tblock_more(t, b).start, 0};
     for (unsigned i = 0; i < n; i++) {
         struct tplace p = map_get(&m);
-        host += p.host;
-        guest += p.guest;
+        at.host += p.host;
+        at.guest += p.guest;
     }
-    return (struct tpoint){host, tblock_offset(t, b, guest)};
+    return at;
 }
 
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset)

@@ -18,7 +18,7 @@ struct block_sizes {
     u64 checked; /* host code of instructions that check their accesses, */
     u64 direct;  /* and of those that would use a window */
     u64 starts;  /* what blocks begin with */
-    u64 cold;    /* stubs and guards of exits, behind the instructions */
+    u64 cold;    /* stubs of exits and where they are, behind the instructions */
     u64 maps;    /* maps */
 };
 
@@ -53,9 +53,10 @@ static void report_sizes(const struct translator *t, FILE *out)
         {s.direct, "for instructions that use a window"},
         {s.checked, "for instructions that check their accesses"},
         {s.starts, "for what blocks begin with"},
-        {s.cold, "for exits and guards behind the instructions"},
+        {s.cold, "for exits behind the instructions"},
         {s.maps, "for maps from host to guest code"},
-        {(u64)t->exit_count * sizeof *t->exit, "for records of exits"},
+        {t->guard_bytes, "for guards of exits"},
+        {links_bytes(t), "for records of exits that are linked"},
         {(u64)t->block_count * sizeof *t->block, "for records of blocks"},
     };
     u64 sum = 0;

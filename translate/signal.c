@@ -33,9 +33,10 @@ static u64 string_at(const struct translator *t, const struct tblock *b, unsigne
                      struct string_use *u)
 {
     struct insn i;
+    u32 offset = tblock_point(t, b, n).guest;
     u8 buf[INSN_MAX_LEN];
-    const u8 *code = tblock_bytes(t, b, buf) + tblock_point(t, b, n).guest;
-    decode(code, tblock_insn(t, b, n).guest, tblock_code_mode(t, b), &i);
+    const u8 *code = tblock_bytes(t, b, buf) + offset;
+    decode(code, b->bytes - offset, tblock_code_mode(t, b), &i);
     i.exec = insn_exec_of(i.row);
     *u = string_use(&i);
     return tblock_code(t, b) + tblock_point(t, b, n + 1).host - u->tail - u->length;
@@ -106,7 +107,7 @@ static void on_trap(int sig, siginfo_t *info, void *context)
     to_callout(t, regs, b, (unsigned)n);
 }
 
-/* Back to the start of what must see that something has changed; all of these begin anew without
+/* Back to the start of a look-up, which must see that something has changed; it begins anew without
  * harm. */
 static void restart(const struct translator *t, const struct tblock *b, greg_t *regs)
 {
@@ -115,11 +116,6 @@ static void restart(const struct translator *t, const struct tblock *b, greg_t *
     const u64 bytes = targets_mapped(t, b->mode) ? MAPPED_BYTES : t->lookup_end - t->lookup;
     if (lookup && within(pc, code + lookup, code + lookup + bytes))
         regs[REG_RIP] = (greg_t)(code + lookup);
-    for (unsigned n = 0; n < b->exit_count; n++) {
-        u64 guard = code + tblock_guard_at(t, b, n);
-        if (t->exit[b->exits + n].guarded && within(pc, guard, guard + GUARD_SIZE))
-            regs[REG_RIP] = (greg_t)(code + tblock_stub_at(t, b, n));
-    }
 }
 
 /* Code of a block: it cannot be left but through C from now on. The common stubs: those that may
@@ -147,9 +143,15 @@ void signal_interrupted(struct cpu *cpu, void *context)
     if (called)
         pc = *sp;
     struct tblock *b = tblock_at_pc(t, pc - called);
-    if (!b)
+    u32 guard = b ? 0 : guard_at_pc(t, pc);
+    if (!b && !guard)
         return;
     targets_hide(t);
+    if (guard) {
+        regs[REG_RIP] = (greg_t)((u64)(uintptr_t)t->rx + guard);
+        regs[REG_RSP] = (greg_t)base;
+        return;
+    }
     tblock_unlink_exits(t, b);
     restart(t, b, regs);
     if (called)

@@ -211,8 +211,13 @@ static void emit_exits(struct translator *t)
     struct emit *e = &t->emit;
     emit_store_zero64(e, CPU_MEM(jump_missed), 1);
     u8 *missed = emit_jmp_patchable(e);
+    t->exit_called = (u32)(e->at - t->rw);
+    emit_load64(e, SCRATCH_ADDR, (struct host_mem){HOST_RSP, HOST_NONE, 0, 0});
+    u8 *called = emit_jmp_patchable(e);
     t->cpu->exit_taken = emit_pc(e);
+    t->exit_jmp = (u32)(e->at - t->rw);
     emit_bytes(e, pop_r8, sizeof pop_r8);
+    emit_patch(called, e->delta, emit_pc(e));
     emit_leave_stack(e);
     emit_save_state(e);
     emit_bytes(e, mov_rax_r8, sizeof mov_rax_r8);

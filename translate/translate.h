@@ -15,19 +15,22 @@ struct jump_maps;
 struct verify;
 struct observer;
 
-/* A direct exit of a block: a jmp, jcc or call whose rel32 is patched. While it is not linked it
- * leads to a stub, a call of cpu->exit_taken whose return address tells which exit it is.
- * Where that is, and its guard, follows from its place among the exits of its block. */
+/* A direct exit of a block: a jmp, jcc or call whose rel32 is patched. One that is not linked ends
+ * in a call of a common stub, whose return address tells which exit it is: jmps and calls where
+ * they are, a jcc by a stub of its own behind the instructions. */
 struct texit {
-    u64 place : 15;  /* offset of its rel32 in the code of its block */
-    u64 guarded : 1; /* to another page: there is a guard, which checks the jump id first */
-    u64 linked : 1;  /* to another block */
-    u64 bare : 1;    /* passes its guard by */
-    u64 listed : 1;  /* in struct bare */
-    u64 to : 22;   /* linked: number of the other block, which is at its target; else part of it */
-    u64 next : 23; /* linked: number of the next exit that is to the same block, or 0; else part */
+    u32 place; /* offset of its rel32 in the cache */
+    u32 stub;  /* that of its stub, 0: it needs none */
+    bool next; /* leads behind its instruction, not to the target of the branch */
 };
-enum { TBLOCKS_MAX = 1 << 22, TEXITS_MAX = 1 << 23 };
+enum { TBLOCKS_MAX = 1 << 22, TEXITS_MOST = 65 /* of a block */ };
+
+/* Those of a block, in the order of its code. */
+struct texits {
+    struct texit exit[TEXITS_MOST]; /* the exits */
+    unsigned count;                 /* of exit */
+    u32 end;                        /* offset in the cache of the end of the block's host code */
+};
 
 /* Bytes of a block that its code reads when it runs: writes to them do not drop it. */
 struct tsoft {
@@ -49,37 +52,28 @@ struct tblock {
     u32 dropped : 1;    /* no longer what memory holds; leaves at its next callout */
     u32 page : 25;      /* RAM page, by number */
     u32 count : 7;      /* instructions; 0: not a block, but the rest of the one before */
-    u32 exits : 23;     /* number of its first direct exit, */
-    u32 exit_count : 7; /* and how many there are */
+    u32 in;             /* exits of others that are linked here: a list of link.c */
     u32 sse : 1;        /* needs the XMM registers in the host */
     u32 lands : 1;      /* goes on where calls return to */
     u32 mode : 10;      /* number of the mode it is for */
     u32 next : 22;      /* number of the next in its list: block.c */
     u32 bytes : 10;     /* length of the guest code */
-    u32 in : 23;        /* exits of others that are linked here: number of the first, or 0 */
+    u32 exit_count : 7; /* direct exits */
     u32 slow : 4;       /* accesses that its window could not serve */
     u32 crosses : 1;    /* its instruction goes on in the next page, for which the next record is */
     u32 fpu : 1;        /* has x87, MMX or SSE instructions */
     u32 more : 1;       /* there is a struct tmore */
     u32 found : 1;      /* targets.c has put it where indirect branches find it */
-    u32 size : 15;      /* length of the host code, cold stubs included */
+    u32 bare : 1;       /* in struct bare */
+    u32 size : 15;      /* length of the host code, stubs and list of exits included */
 };
 
-/* What few blocks have, behind the code; then come its parts if there are several, the map and, if
- * there are some, the tsofts. */
+/* What few blocks have, behind the code; then come the map and, if there are some, the tsofts. */
 struct tmore {
-    u16 lookup;   /* offset of its look-up of a branch target, 0: none */
-    u8 start;     /* offset of the first instruction's code: what blocks begin with is before */
-    u8 soft : 1;  /* there is a list of struct tsoft */
-    u8 parts : 7; /* entries of the list of struct tpart, 0: the code is one part */
+    u16 lookup; /* offset of its look-up of a branch target, 0: none */
+    u8 start;   /* offset of the first instruction's code: what blocks begin with is before */
+    bool soft;  /* there is a list of struct tsoft */
 } __attribute__((packed));
-
-/* Guest code of a block that follows each other; a jump leads from one to the next. */
-struct tpart {
-    s16 offset; /* from the block's first byte */
-    u16 size;   /* bytes */
-} __attribute__((packed));
-enum { TPARTS_MAX = 8 };
 
 /* An instruction that was served by a callout. They are kept by what tells them from others: the
  * return address of the call of the stub, or one past a byte of the instruction's code. */
@@ -141,13 +135,24 @@ enum { CALL_BYTES = 5, CALL_MEM_BYTES = 4 };
 /* What an indirect branch by a map takes. */
 enum { MAPPED_BYTES = 25 };
 
-/* Exits to other pages that pass their guards by, of supervisor or of user code. */
+/* A cell of the lists of exits that lead to a block: link.c. */
+struct tlink {
+    u32 link; /* an exit */
+    u32 rest; /* of the list; of a free cell: the next one */
+};
+struct links {
+    struct tlink *cell; /* the cells, from 1 on */
+    u32 count, room;    /* that were used, of cell */
+    u32 free;           /* number of the first free one, or 0 */
+};
+
+/* Exits to other pages that need no guards, of supervisor or of user code. */
 struct bare {
     u32 space;       /* jump id without the mode that code of this privilege ran under last */
     bool on;         /* it has not changed for a while: new links are bare */
     u64 since;       /* virtual time when it changed */
-    u32 *exit;       /* their numbers */
-    u32 count, room; /* of them, of exit */
+    u32 *block;      /* numbers of blocks to which some lead */
+    u32 count, room; /* of them, of block */
 };
 
 struct translator {
@@ -161,6 +166,8 @@ struct translator {
     u64 callout;            /* common stub, called: run the interpreter's function */
     u64 trap;               /* the same for the return address in SCRATCH_ADDR, by a jump */
     u64 exit_call;          /* exit_addr, called before a call of CALL_MEM_BYTES for which it is */
+    u32 exit_jmp;           /* the same for exits: offset in the cache of cpu->exit_taken, */
+    u32 exit_called;        /* and of what keeps the return address that tells which exit it is */
     u64 exit_addr;          /* common stub: leave, going on at SCRATCH_ADDR */
     u64 lookup, lookup_end; /* common stub: go to SCRATCH_ADDR by the jump table, or leave */
     u64 underflow;          /* common stub: a return that was not predicted */
@@ -187,16 +194,16 @@ struct translator {
     unsigned mode_before;      /* of the one before: a system call goes back to it */
     struct tblock *block;      /* every block since the last reset, from 1 on */
     u32 block_count, block_max;      /* entries with [0], room */
-    struct texit *exit;              /* direct exits of all blocks, from 1 on */
-    u32 exit_count, exit_max;        /* entries with [0], room */
+    struct links links;              /* which exits lead to which block */
+    u32 guard_free;                  /* offset in the cache of the first free guard, or 0 */
+    u32 guard_bytes;                 /* of the cache, for guards */
     struct tcallout *callouts;       /* those that were run, by hash */
     u32 list[1 << TLIST_BITS];       /* by hash of page and part of it: the first block */
     u64 stops[STOP_COUNT];           /* counters */
     struct rewritten rewritten[256]; /* by hash of the place */
-    u8 heat[1024];       /* by low bits of the page's number: how hot rewritten code gets */
-    u8 heat_tries;       /* counts blocks of hot pages */
-    u64 rewritten_pages; /* by low bits of the page's number: some are read at run time */
-    u64 parts_pages;     /* by low bits of the page's number: it may have blocks of several parts */
+    u8 heat[1024];           /* by low bits of the page's number: how hot rewritten code gets */
+    u8 heat_tries;           /* counts blocks of hot pages */
+    u64 rewritten_pages;     /* by low bits of the page's number: some are read at run time */
     struct direct *direct;   /* direct windows */
     u64 direct_refusals;     /* accesses that they could not serve */
     u64 adapted;             /* blocks made anew with checks because of them */
@@ -237,10 +244,7 @@ static inline struct tmore tblock_more(const struct translator *t, const struct 
 /* Its map: map.c. */
 static inline u8 *tblock_map(const struct translator *t, const struct tblock *b)
 {
-    const u8 *code_end = t->rw + b->code + b->size;
-    if (!b->more)
-        return (u8 *)code_end;
-    return (u8 *)code_end + sizeof(struct tmore) + tblock_more(t, b).parts * sizeof(struct tpart);
+    return t->rw + b->code + b->size + (b->more ? sizeof(struct tmore) : 0);
 }
 
 /* Instruction pointer of its first byte. */
@@ -274,24 +278,11 @@ const u8 *tblock_map_end(const struct translator *t, const struct tblock *b);
 /* Where instruction n of a block, or its end, is: bytes behind its host and guest code. */
 struct tpoint {
     u32 host;  /* bytes behind its code */
-    s32 guest; /* bytes behind lin */
+    u32 guest; /* bytes behind lin */
 };
 struct tpoint tblock_point(const struct translator *t, const struct tblock *b, unsigned n);
 /* The instruction at an offset in its host code, or -1. */
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset);
-
-/* part.c: the parts of a block that is about to be, 0 if it is one; how many a block has, and
- * which; how far behind lin the instruction is that so many bytes of others come before; how many
- * come before [ram_offset, +size), or -1 if that is not in a part; from where to where in the page
- * they all are. */
-unsigned tparts_of(const struct scan *s, struct tpart *part);
-unsigned tblock_parts(const struct translator *t, const struct tblock *b);
-struct tpart tblock_part(const struct translator *t, const struct tblock *b, unsigned n);
-s32 tblock_offset(const struct translator *t, const struct tblock *b, unsigned guest);
-int tblock_guest_at(const struct translator *t, const struct tblock *b, u64 ram_offset,
-                    unsigned size);
-void tblock_extent(const struct translator *t, const struct tblock *b, unsigned *first,
-                   unsigned *end);
 
 /* block.c */
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset);
@@ -308,7 +299,7 @@ struct tblocks {
     unsigned last; /* to look at */
     u32 next;      /* number of the next of a list, or 0 */
 };
-struct tblocks tblocks_near(const struct translator *t, u64 ram_offset, unsigned size);
+struct tblocks tblocks_near(u64 ram_offset, unsigned size);
 struct tblock *tblocks_take(const struct translator *t, struct tblocks *i);
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size);
 void tblock_drop_all(
@@ -319,15 +310,36 @@ void tblock_reset(struct translator *t); /* drops everything; no block may run *
 void tblock_drop(struct translator *t, struct tblock *b);
 struct tblock *tblock_at_pc(const struct translator *t, u64 pc);
 
-/* link.c: the exit whose call of cpu->exit_taken has this return address, which block's it
- * is; where an exit leads; where in its block's code exit n has its stub and its guard. */
-struct texit *texit_at(const struct translator *t, u64 pc, struct tblock **from);
-u32 texit_target(const struct translator *t, const struct texit *x);
-void texit_set_target(struct texit *x, u32 target); /* of one that is not linked */
-unsigned tblock_stub_at(const struct translator *t, const struct tblock *b, unsigned n);
-unsigned tblock_guard_at(const struct translator *t, const struct tblock *b, unsigned n);
-/* Links an exit of block from. */
-void tblock_link(struct translator *t, struct tblock *from, struct texit *x, struct tblock *to);
+/* exit.c: the exit that left with this return address, and which block's it is; that at a place;
+ * all of a block. */
+struct texit texit_at(const struct translator *t, u64 pc, struct tblock **from);
+struct texit texit_of_place(const struct translator *t, u32 place);
+void texits_of(const struct translator *t, const struct tblock *b, struct texits *all);
+/* The linear address that an exit of block b is for. */
+u32 texit_target(const struct translator *t, const struct tblock *b, const struct texit *x);
+/* Offset in the cache to which a rel32 leads; sets that of an exit; it leads out again. */
+u32 texit_leads(const struct translator *t, u32 place);
+void texit_lead(struct translator *t, u32 place, u32 code);
+void texit_lead_out(struct translator *t, const struct texit *x);
+bool texit_linked(const struct translator *t, const struct texit *x);
+/* Where exits of its own page enter a block that crosses the page: offset in the cache. */
+u32 tblock_entry(const struct translator *t, const struct tblock *b);
+
+/* guard.c: a guard, by its offset in the cache: one for block `to`, 0: the cache is full; nothing
+ * leads to it any more; the high half of the jump id under which it leads to the block; where in
+ * the cache it leads; what link.c keeps in it; the one that pc is in, or 0. */
+u32 guard_new(struct translator *t, const struct tblock *to);
+void guard_end(struct translator *t, u32 guard);
+void guard_set_id(struct translator *t, u32 guard, u32 id);
+u32 guard_id(const struct translator *t, u32 guard);
+u32 guard_leads(const struct translator *t, u32 guard);
+u32 *guard_rest(const struct translator *t, u32 guard);
+u32 guard_at_pc(const struct translator *t, u64 pc);
+
+/* link.c: links the exit at a place in block from. Is one that leads to the target to another page?
+ * Drops all blocks if there is no room: none may run. */
+void tblock_link(struct translator *t, struct tblock *from, u32 place, struct tblock *to);
+bool texit_far(const struct tblock *from, u32 target);
 /* Its exits lead out again; nothing leads to it either. */
 void tblock_unlink_exits(struct translator *t, struct tblock *b);
 void tblock_unlink(struct translator *t, struct tblock *b);
@@ -339,6 +351,7 @@ void links_consider(struct translator *t);
 void links_forget_ids(struct translator *t);
 void links_reset(struct translator *t); /* all blocks are gone */
 void links_free(struct translator *t);
+u64 links_bytes(const struct translator *t); /* of its records */
 /* soft.c: [ram_offset, +size), of which block b has some, is about to be written: counts that if it
  * is an immediate or a displacement. */
 void soft_written(struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size);
@@ -346,18 +359,6 @@ void soft_written(struct translator *t, const struct tblock *b, u64 ram_offset, 
  * for the page's struct code_page. */
 bool tblock_hit(const struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size);
 void tblock_note_bytes(const struct translator *t, const struct tblock *b);
-
-/* follow.c: a block that is going to be translated; a scan_follow for it; how many bytes from
- * linear address lin on, which is at `place`, may become a block: the rest of the page, up to a
- * breakpoint.
- */
-struct start {
-    struct translator *t; /* where it goes */
-    u32 lin;              /* its linear address, */
-    u64 place, pa;        /* place in RAM, physical address */
-};
-bool follow_branch(void *opaque, const struct scan *scan, struct scan_point *at);
-unsigned follow_room(const struct translator *t, u32 lin, u64 place);
 
 /* heat.c: pages whose code is rewritten: blocks there were dropped that had run (1 + runs) times;
  * is a block that has not run yet likely to become hot? */
@@ -393,8 +394,6 @@ void stubs_emit(struct translator *t);
 /* The jump table's entry for SCRATCH_ADDR into SCRATCH_HOST, SCRATCH_TEST is 0 if it is the right
  * one. Keeps the flags and SCRATCH_ADDR. */
 void lookup_emit(struct emit *e);
-/* Guard of an exit to another page: size, and its two parts that tblock_link fills in. */
-enum { GUARD_ID = 6, GUARD_JUMP = 24, GUARD_SIZE = 28 };
 /* Size of the stub of an exit. */
 enum { EXIT_STUB_BYTES = 3 };
 
@@ -430,10 +429,10 @@ u64 translate_peek(struct translator *t, unsigned mode);
 /* Translates the block at lin, which is at cs:rip and at `place` in RAM. NULL: it must be
  * interpreted. */
 struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place);
-/* Bytes of the records of blocks and exits, beside the maps in the cache. */
+/* Bytes of the records of blocks and links, beside what is in the cache. */
 static inline u64 translate_records(const struct translator *t)
 {
-    return t->block_count * sizeof *t->block + t->exit_count * sizeof *t->exit;
+    return t->block_count * sizeof *t->block + links_bytes(t);
 }
 
 /* count.c: instruction counting, when asked for. While translated code runs, cpu->icount is
@@ -474,14 +473,14 @@ void direct_remapped(struct translator *t);
 bool direct_fault(struct translator *t, u64 host, bool write);
 /* After the interpreter has done the access that faulted, of the instruction at this offset in
  * block b: maps it. */
-void direct_fill(struct translator *t, struct tblock *b, s32 offset);
+void direct_fill(struct translator *t, struct tblock *b, unsigned offset);
 /* A step of -stress-windows, at random: something is dropped, protected, or checked from now on. */
 void direct_stress(struct translator *t);
 void direct_stress_by(struct translator *t, u64 seed);
 /* What the windows cost so far. */
 struct window_counts direct_counts(const struct translator *t);
 /* Do accesses of the instruction at this offset in block b use a window? */
-bool direct_serves(const struct translator *t, const struct tblock *b, s32 offset);
+bool direct_serves(const struct translator *t, const struct tblock *b, unsigned offset);
 
 /* observe.c: tells the observer, whose `translated` is set; fills in *o and its insn, of which
  * there are SCAN_MAX_INSNS + 1. */

@@ -1,0 +1,171 @@
+/* Direct exits of blocks: where they are, where they lead to, how they are patched. They have no
+ * records: the code of a block ends with a list of the distances between them. */
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+
+#include "cpu/decode.h"
+#include "translate/generate.h"
+
+/* A byte of the list: half of it the distance from the exit before or from the start of the block,
+ * or FAR, if two bytes before it have that; and whether the exit leads behind its instruction. It
+ * is read from its end. */
+enum { FAR = 127 };
+
+enum { OP_CALL = 0xe8, OP_JMP = 0xe9, JCC_HIGH = 8 /* high half of the last byte of 0f 8x */ };
+
+static u8 *opcode_of(const struct translator *t, u32 place)
+{
+    return t->rw + place - 1;
+}
+
+static bool is_jcc(const struct translator *t, u32 place)
+{
+    return *opcode_of(t, place) >> 4 == JCC_HIGH;
+}
+
+void exit_at(struct generator *g, u32 ip)
+{
+    g->exit[g->b->exit_count++] = (struct texit){.place = (u32)(g->e->at - sizeof(u32) - g->t->rw),
+                                                 .next = ip == scan_next_ip(g->s, g->now)};
+}
+
+void exits_emit_stubs(struct generator *g)
+{
+    for (unsigned n = 0; n < g->b->exit_count; n++) {
+        u32 place = g->exit[n].place;
+        if (!is_jcc(g->t, place))
+            continue;
+        emit_patch(g->t->rw + place, g->e->delta, emit_pc(g->e));
+        const u8 *from = g->e->at;
+        emit_call_mem(g->e, CPU_MEM(exit_taken));
+        assert(g->e->at == from + EXIT_STUB_BYTES);
+    }
+}
+
+void exits_put(struct generator *g)
+{
+    for (unsigned n = g->b->exit_count; n-- > 0;) {
+        u32 by = g->exit[n].place - (n ? g->exit[n - 1].place : g->b->code);
+        if (by >= FAR) {
+            emit_bytes(g->e, (const u8[]){(u8)by, (u8)(by >> 8)}, 2);
+            by = FAR;
+        }
+        emit_u8(g->e, (u8)(by << 1 | g->exit[n].next));
+    }
+}
+
+void texits_of(const struct translator *t, const struct tblock *b, struct texits *all)
+{
+    const u8 *at = t->rw + b->code + b->size;
+    u32 place = b->code, stubs = 0;
+    all->count = b->exit_count;
+    for (unsigned n = 0; n < all->count; n++) {
+        const u8 v = *--at;
+        u32 by = v >> 1;
+        if (by == FAR) {
+            at -= 2;
+            by = at[0] | (u32)at[1] << 8;
+        }
+        place += by;
+        all->exit[n] = (struct texit){.place = place, .next = v & 1};
+        stubs += is_jcc(t, place);
+    }
+    all->end = (u32)(at - t->rw);
+    u32 stub = all->end - (b->crosses ? (u32)ENTRY_BYTES : 0) - stubs * EXIT_STUB_BYTES;
+    for (unsigned n = 0; n < all->count; n++) {
+        if (!is_jcc(t, all->exit[n].place))
+            continue;
+        all->exit[n].stub = stub;
+        stub += EXIT_STUB_BYTES;
+    }
+}
+
+u32 tblock_entry(const struct translator *t, const struct tblock *b)
+{
+    struct texits all;
+    texits_of(t, b, &all);
+    return all.end - ENTRY_BYTES;
+}
+
+/* What its return address is when it leaves translated code. */
+static u32 return_of(const struct texit *x)
+{
+    return x->stub ? x->stub + EXIT_STUB_BYTES : x->place + (u32)sizeof(u32);
+}
+
+struct texit texit_at(const struct translator *t, u64 pc, struct tblock **from)
+{
+    const u32 at = (u32)(pc - (u64)(uintptr_t)t->rx);
+    struct texits all;
+    unsigned n = 0;
+    *from = tblock_at_pc(t, pc - 1);
+    texits_of(t, *from, &all);
+    while (return_of(&all.exit[n]) != at) {
+        n++;
+        assert(n < all.count);
+    }
+    return all.exit[n];
+}
+
+struct texit texit_of_place(const struct translator *t, u32 place)
+{
+    struct texits all;
+    unsigned n = 0;
+    texits_of(t, tblock_at_pc(t, (u64)(uintptr_t)t->rx + place), &all);
+    while (all.exit[n].place != place) {
+        n++;
+        assert(n < all.count);
+    }
+    return all.exit[n];
+}
+
+/* The branch of instruction n, whose bytes are unchanged, else the block would be gone. */
+static u32 branch_target(const struct translator *t, const struct tblock *b, unsigned n)
+{
+    const u32 from = tblock_point(t, b, n).guest, to = tblock_point(t, b, n + 1).guest;
+    const u32 ip = tblock_ip(t, b);
+    u8 buf[INSN_MAX_LEN];
+    struct insn i;
+    if (decode(tblock_bytes(t, b, buf) + from, to - from, tblock_code_mode(t, b), &i) != DECODE_OK)
+        return b->lin + to;
+    u32 target = ip + to + (u32)i.imm;
+    return b->lin + ((i.opsize == 2 ? (u16)target : target) - ip);
+}
+
+u32 texit_target(const struct translator *t, const struct tblock *b, const struct texit *x)
+{
+    int n = tblock_insn_at(t, b, x->place - b->code);
+    if (n < 0) /* behind the last instruction, which is no branch */
+        return b->lin + b->bytes;
+    if (x->next)
+        return b->lin + tblock_point(t, b, (unsigned)n + 1).guest;
+    return branch_target(t, b, (unsigned)n);
+}
+
+u32 texit_leads(const struct translator *t, u32 place)
+{
+    return place + (u32)sizeof(u32) + load_le32(t->rw + place);
+}
+
+bool texit_linked(const struct translator *t, const struct texit *x)
+{
+    u32 to = texit_leads(t, x->place);
+    return x->stub ? to != x->stub : to >= t->stubs_end;
+}
+
+void texit_lead(struct translator *t, u32 place, u32 code)
+{
+    u8 *opcode = opcode_of(t, place);
+    if (*opcode == OP_CALL && texit_leads(t, place) == t->exit_jmp)
+        *opcode = OP_JMP;
+    store_le32(t->rw + place, code - (place + (u32)sizeof(u32)));
+}
+
+void texit_lead_out(struct translator *t, const struct texit *x)
+{
+    u8 *opcode = opcode_of(t, x->place);
+    u32 to = x->stub ? x->stub : *opcode == OP_CALL ? t->exit_called : t->exit_jmp;
+    if (*opcode == OP_JMP)
+        *opcode = OP_CALL;
+    store_le32(t->rw + x->place, to - (x->place + (u32)sizeof(u32)));
+}
