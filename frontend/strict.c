@@ -240,9 +240,15 @@ static void on_translated(void *opaque, const struct observed *b)
 {
     struct strict *s = opaque;
     struct insn *insn = xcalloc(b->count, sizeof *insn);
-    for (unsigned n = 0; n < b->count; n++)
-        decode(b->code + b->insn[n].guest, b->bytes - b->insn[n].guest, b->code_mode, &insn[n]);
-    strict_flags_row(s->flags, b->lin, insn, b->count);
+    unsigned first = 0;
+    for (unsigned n = 0; n < b->count; n++) {
+        const struct observed_insn *o = &b->insn[n];
+        decode(b->code + o->guest, o->bytes, b->code_mode, &insn[n]);
+        if (n + 1 < b->count && o[1].guest == o->guest + o->bytes)
+            continue;
+        strict_flags_row(s->flags, b->lin + (u32)b->insn[first].guest, &insn[first], n + 1 - first);
+        first = n + 1;
+    }
     free(insn);
 }
 

@@ -45,8 +45,8 @@ void trace_block(FILE *out, struct disasm *d, const struct observed *b, struct t
     for (unsigned n = 0; n < b->count; n++) {
         const struct observed_insn *i = &b->insn[n];
         if (sides.guest || sides.verdict) {
-            print_insn(out, d, b->code_mode, true, b->lin + i->guest, b->code + i->guest,
-                       b->bytes - i->guest);
+            print_insn(out, d, b->code_mode, true, b->lin + (u32)i->guest, b->code + i->guest,
+                       i->bytes);
             fprintf(out, "%s%s\n", sides.verdict ? "; " : "", sides.verdict ? i->verdict : "");
         }
         if (sides.host)

@@ -37,9 +37,16 @@ bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset)
     return n != 0;
 }
 
-struct tblocks tblocks_near(u64 ram_offset, unsigned size)
+static u64 page_bit(u64 page)
+{
+    return BIT64(page & 63);
+}
+
+struct tblocks tblocks_near(const struct translator *t, u64 ram_offset, unsigned size)
 {
     enum { BYTES_MAX = SCAN_MAX_INSNS * INSN_MAX_LEN };
+    if (t->parts_pages & page_bit(ram_offset >> PAGE_SHIFT)) /* jumps lead from anywhere to there */
+        return (struct tblocks){ram_offset >> PAGE_SHIFT, 0, (PAGE_SIZE - 1) >> PART_SHIFT, 0};
     unsigned from = ram_offset & ~PAGE_MASK, last = (from + size - 1) >> PART_SHIFT;
     from -= from < BYTES_MAX ? from : (unsigned)BYTES_MAX;
     return (struct tblocks){ram_offset >> PAGE_SHIFT, from >> PART_SHIFT, last, 0};
@@ -65,6 +72,7 @@ void tblock_insert(struct translator *t, struct tblock *b)
     u32 *list = &t->list[list_of(b->page, part_of(b))];
     b->next = *list;
     *list = tblock_number(t, b);
+    t->parts_pages |= tblock_parts(t, b) > 1 ? page_bit(b->page) : 0;
     physmem_mark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
     tblock_note_bytes(t, b);
 }
@@ -72,7 +80,7 @@ void tblock_insert(struct translator *t, struct tblock *b)
 void tblock_remove(struct translator *t, const struct tblock *b)
 {
     u32 *list = &t->list[list_of(b->page, part_of(b))], number = tblock_number(t, b), n = *list;
-    struct tblocks page = tblocks_near((u64)b->page << PAGE_SHIFT, PAGE_SIZE);
+    struct tblocks page = tblocks_near(t, (u64)b->page << PAGE_SHIFT, PAGE_SIZE);
     if (n == number) {
         *list = b->next;
     } else {
@@ -103,13 +111,14 @@ static void page_note(struct translator *t, u64 page, unsigned from, unsigned en
 {
     const u64 place = page << PAGE_SHIFT | from;
     struct code_page *code = physmem_code(t->cpu->mem, place);
-    struct tblocks i = tblocks_near(place, end - from);
+    struct tblocks i = tblocks_near(t, place, end - from);
     if (!code)
         return;
     code_page_remove(code, CODE_TRANSLATED, from, end - from);
     for (const struct tblock *b; (b = tblocks_take(t, &i));) {
-        unsigned first = b->lin & ~PAGE_MASK;
-        if (first < end && from < first + b->bytes)
+        unsigned first, last;
+        tblock_extent(t, b, &first, &last);
+        if (first < end && from < last)
             tblock_note_bytes(t, b);
     }
 }
@@ -120,13 +129,14 @@ void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
     unsigned from = ram_offset & ~PAGE_MASK, end = from + size;
     if (!code || !code_page_has(code, CODE_TRANSLATED, from, size))
         return;
-    struct tblocks i = tblocks_near(ram_offset, size);
+    struct tblocks i = tblocks_near(t, ram_offset, size);
     for (struct tblock *b; (b = tblocks_take(t, &i));) {
-        unsigned first = b->lin & ~PAGE_MASK;
+        unsigned first, last;
         if (b->dropped || !tblock_hit(t, b, ram_offset, size))
             continue;
+        tblock_extent(t, b, &first, &last);
         from = first < from ? first : from;
-        end = first + b->bytes > end ? first + b->bytes : end;
+        end = last > end ? last : end;
         soft_written(t, b, ram_offset, size);
         tblock_drop(t, b->count ? b : b - 1);
     }
@@ -147,6 +157,7 @@ void tblock_reset(struct translator *t)
 {
     tblock_drop_all(t);
     t->block_count = 1;
+    t->parts_pages = 0;
     links_reset(t);
     for (u32 n = 0; n < CALLOUTS; n++)
         t->callouts[n].pc = 0;

@@ -79,17 +79,18 @@ static void gen_landing(struct generator *g, unsigned n)
 
 void gen_jcc(struct generator *g, unsigned n)
 {
-    const struct insn *i = &g->s->insn[n].insn;
-    const bool last = n + 1 == g->s->count;
+    const bool last = n + 1 == g->s->count, jumps = scan_jumps(g->s, n);
+    const u8 leaves = (g->s->insn[n].insn.opcode & 15) ^ jumps; /* the condition */
+    const u32 to = jumps ? scan_next_ip(g->s, n) : scan_target_ip(g->s, n);
     if (!last && g->t->counting) {
-        u8 *not_taken = emit_jcc(g->e, (i->opcode & 15) ^ 1, emit_pc(g->e));
+        u8 *stays = emit_jcc(g->e, leaves ^ 1, emit_pc(g->e));
         count_give_back(g, n);
-        gen_jump_to(g, scan_target_ip(g->s, n));
-        patch_here(g, not_taken);
+        gen_jump_to(g, to);
+        patch_here(g, stays);
         return;
     }
-    emit_jcc(g->e, i->opcode & 15, emit_pc(g->e));
-    exit_at(g, scan_target_ip(g->s, n));
+    emit_jcc(g->e, leaves, emit_pc(g->e));
+    exit_at(g, to);
     if (last)
         gen_jump_to(g, scan_next_ip(g->s, n));
 }
@@ -134,7 +135,8 @@ void gen_count_branch(struct generator *g, unsigned n)
 
 void gen_jmp(struct generator *g, unsigned n)
 {
-    gen_jump_to(g, scan_target_ip(g->s, n));
+    if (n + 1 == g->s->count)
+        gen_jump_to(g, scan_target_ip(g->s, n));
 }
 
 /* Pushes the instruction pointer of the next instruction; keeps SCRATCH_ADDR when nothing is to be

@@ -287,11 +287,11 @@ static u64 *refused_slot(const struct translator *t, u32 lin, u64 ram_offset, u6
     return &t->direct->refused[(lin ^ lin >> 10) % REFUSED];
 }
 
-bool direct_serves(const struct translator *t, const struct tblock *b, unsigned offset)
+bool direct_serves(const struct translator *t, const struct tblock *b, s32 offset)
 {
     u64 key;
     return t->mode[b->mode].bits & MODE_WINDOW &&
-           *refused_slot(t, b->lin + offset, tblock_place(b) + offset, &key) != key;
+           *refused_slot(t, b->lin + (u32)offset, tblock_place(b) + (u64)(s64)offset, &key) != key;
 }
 
 static bool peek_user(void *opaque, u32 lin, struct window_page *page)
@@ -338,15 +338,16 @@ static bool fill(struct translator *t, u32 lin, bool write)
 }
 
 /* The instruction at this offset in block b is to check its accesses. */
-static void refuse(struct translator *t, struct tblock *b, unsigned offset)
+static void refuse(struct translator *t, struct tblock *b, s32 offset)
 {
-    u64 key, *slot = refused_slot(t, b->lin + offset, tblock_place(b) + offset, &key);
+    const u64 place = tblock_place(b) + (u64)(s64)offset;
+    u64 key, *slot = refused_slot(t, b->lin + (u32)offset, place, &key);
     *slot = key;
     t->adapted++;
     tblock_drop(t, b);
 }
 
-void direct_fill(struct translator *t, struct tblock *b, unsigned offset)
+void direct_fill(struct translator *t, struct tblock *b, s32 offset)
 {
     u64 fault = t->cpu->window_fault;
     t->cpu->window_fault = 0;

@@ -21,7 +21,6 @@
 
 enum {
     HOT_RUNS = 20,        /* interpreted runs before a block is translated */
-    FOLLOW_PART = 4,      /* what follows a JCC is part of the block if it ran this part as often */
     BYTES_OF_BLOCK = 64,  /* of code cache for each record of a block; most blocks take more */
     COLD_BYTES = 6 << 20, /* memory for interpreted blocks */
 };
@@ -56,43 +55,20 @@ u64 code_place(struct cpu *cpu, u32 lin)
     return page.ram_offset == UINT64_MAX ? UINT64_MAX : page.ram_offset | (lin & ~PAGE_MASK);
 }
 
-/* A block that is going to be translated. */
-struct start {
-    struct translator *t; /* where it goes */
-    u32 lin;              /* its linear address, */
-    u64 place, pa;        /* place in RAM, physical address */
-};
-
-/* Did what follows a branch run often enough to become part of the block? What follows a call that
- * ran that often does, though it may not have returned yet, as in a recursion. Calls do not go on
- * where instructions are counted: what is called would see those behind the call as done. */
-static bool follows(void *opaque, enum verdict branch, unsigned offset)
-{
-    const struct start *s = opaque;
-    const struct translator *t = s->t;
-    if (t->unchained && !t->verify)
-        return false; /* somebody counts starts of blocks */
-    if (branch != VERDICT_JCC)
-        return !t->counting;
-    return !t->threshold || interp_runs_at(t->cpu, s->pa + offset) >= t->threshold / FOLLOW_PART ||
-           tblock_any(t, s->lin + offset, s->place + offset);
-}
-
 struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 place)
 {
     const u64 from = __builtin_ia32_rdtsc();
     struct scan s;
     const u8 *code = physmem_ram(t->cpu->mem, place);
-    unsigned left = PAGE_SIZE - (unsigned)(place & ~PAGE_MASK);
-    unsigned room = breakpoint_room(t->cpu, lin, place, code, left);
-    if (breakpoint_planted(t->cpu, lin, place) || breakpoint_magic(t->cpu, code, left)) {
+    const unsigned room = follow_room(t, lin, place);
+    if (!room) {
         t->stops[STOP_BREAKPOINT]++;
         return NULL;
     }
     struct start start = {.t = t, .lin = lin, .place = place};
     if (!lin_fetch_pa(t->cpu, lin, &start.pa))
         start.pa = UINT64_MAX - PAGE_SIZE;
-    scan_block(&s, t->rows, code, room, &t->mode[mode], (u32)t->cpu->rip, follows, &start);
+    scan_block(&s, t->rows, code, room, &t->mode[mode], (u32)t->cpu->rip, follow_branch, &start);
     struct crossing c;
     bool crosses = crossing_scan(t, &s, lin, mode, place, &c);
     if (t->verify)

@@ -141,7 +141,7 @@ static bool straight(u8 verdict)
 {
     return verdict == VERDICT_COPY || verdict == VERDICT_PUSH || verdict == VERDICT_PUSH_MEM ||
            verdict == VERDICT_POP || verdict == VERDICT_XCHG || verdict == VERDICT_CMPXCHG8B ||
-           verdict == VERDICT_JCC;
+           verdict == VERDICT_JCC || verdict == VERDICT_JMP;
 }
 
 static void gen_block(struct generator *g)
@@ -150,17 +150,19 @@ static void gen_block(struct generator *g)
     struct tblock *b = g->b;
     gen_start(g);
     range_forget(g);
+    g->guest = 0;
     g->start = (u8)(emit_pc(g->e) - tblock_code(g->t, b));
     for (unsigned n = 0; n < s->count; n++) {
         const u8 *from = g->e->at;
-        unsigned next = n + 1 < s->count ? s->insn[n + 1].offset : s->bytes;
+        unsigned bytes = s->count == 1 ? s->bytes : s->insn[n].insn.len;
         b->fpu |= s->insn[n].row->class == CLASS_FPU;
         gen_insn(g, n);
         g->fs_known &= straight(s->insn[n].verdict);
         range_after(g, n);
         assert(g->e->at - from < HOST_CODE_MAX);
+        g->guest += bytes;
         g->map[n] = (struct tplace){.host = (u16)(g->e->at - from),
-                                    .guest = (u8)(next - s->insn[n].offset),
+                                    .guest = (u8)bytes,
                                     .string = s->insn[n].verdict == VERDICT_STRING};
     }
     if (!verdict_ends(s->insn[s->count - 1].verdict))
@@ -174,10 +176,13 @@ static void gen_block(struct generator *g)
 /* The size of the block's code is known: what follows it. */
 static void put_map(struct generator *g)
 {
-    struct tmore more = {g->lookup, g->start, g->soft_count != 0};
-    g->b->more = more.lookup || more.start || more.soft;
-    if (g->b->more)
+    struct tpart part[TPARTS_MAX];
+    struct tmore more = {g->lookup, g->start, g->soft_count != 0, tparts_of(g->s, part)};
+    g->b->more = more.lookup || more.start || more.soft || more.parts;
+    if (g->b->more) {
         emit_bytes(g->e, (const u8 *)&more, sizeof more);
+        emit_bytes(g->e, (const u8 *)part, more.parts * sizeof *part);
+    }
     g->e->at = map_put(g->e->at, g->map, g->b->count);
     soft_put(g);
 }
@@ -210,7 +215,8 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
                          .bytes = s->bytes,
                          .count = s->count,
                          .sse = s->sse || (s->mode & MODE_XMM),
-                         .crosses = (lin & ~(u32)PAGE_MASK) + s->bytes > PAGE_SIZE &&
+                         .crosses = s->count == 1 &&
+                                    (lin & ~(u32)PAGE_MASK) + s->bytes > PAGE_SIZE &&
                                     s->insn[0].verdict != VERDICT_INTERPRET};
     g.t = t;
     g.e = &t->emit;

@@ -34,6 +34,7 @@ struct generator {
     u16 lookup;                        /* as in struct tmore, */
     u8 start;                          /* that, too */
     unsigned now;                      /* the instruction whose code is being emitted */
+    unsigned guest;                    /* bytes of the instructions before it */
     bool windowed;                     /* its accesses go through the direct window */
     bool fs_known;                     /* FS was found to be open, not null */
     u32 bound[16];                     /* the most that a general register can hold */

@@ -114,13 +114,13 @@ struct tplace tblock_insn(const struct translator *t, const struct tblock *b, un
 struct tpoint tblock_point(const struct translator *t, const struct tblock *b, unsigned n)
 {
     struct nibbles m = map_of(t, b);
-    struct tpoint at = {tblock_more(t, b).start, 0};
+    u32 host = tblock_more(t, b).start, guest = 0;
     for (unsigned i = 0; i < n; i++) {
         struct tplace p = map_get(&m);
-        at.host += p.host;
-        at.guest += p.guest;
+        host += p.host;
+        guest += p.guest;
     }
-    return at;
+    return (struct tpoint){host, tblock_offset(t, b, guest)};
 }
 
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset)

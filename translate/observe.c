@@ -12,16 +12,28 @@ static const char *const verdicts[] = {
 #undef VERDICT
 };
 
+static const char *verdict_of(const struct translator *t, const struct tblock *b, unsigned n)
+{
+    const s32 offset = tblock_point(t, b, n).guest;
+    u8 buf[INSN_MAX_LEN];
+    const u8 *code = tblock_bytes(t, b, buf) + offset;
+    struct scan s;
+    scan_block(&s, t->rows, code, tblock_insn(t, b, n).guest, &t->mode[b->mode],
+               tblock_ip(t, b) + (u32)offset, NULL, NULL);
+    return verdicts[s.insn[0].verdict];
+}
+
 void observe_block(const struct translator *t, const struct tblock *b, struct observed_insn *insn,
                    struct observed *o)
 {
     const u8 *code = tblock_bytes(t, b, o->crossing);
-    struct scan s;
-    scan_block(&s, t->rows, code, b->bytes, &t->mode[b->mode], tblock_ip(t, b), NULL, NULL);
     for (unsigned n = 0; n <= b->count; n++) {
         struct tpoint at = tblock_point(t, b, n);
-        insn[n] = (struct observed_insn){(u16)at.guest, (u16)at.host,
-                                         n < s.count ? verdicts[s.insn[n].verdict] : ""};
+        insn[n] = (struct observed_insn){.guest = (s16)at.guest, .host = (u16)at.host};
+        if (n == b->count)
+            break;
+        insn[n].bytes = tblock_insn(t, b, n).guest;
+        insn[n].verdict = verdict_of(t, b, n);
     }
     o->lin = b->lin;
     o->code_mode = tblock_code_mode(t, b);
@@ -47,11 +59,12 @@ unsigned translate_blocks_at(const struct cpu *cpu, u64 ram_offset,
     struct translator *t = cpu->translator;
     struct observed_insn insn[SCAN_MAX_INSNS + 1];
     struct observed o;
-    struct tblocks i = tblocks_near(ram_offset, 1);
     unsigned count = 0;
-    for (const struct tblock *b; t && (b = tblocks_take(t, &i));) {
-        u64 place = tblock_place(b);
-        if (b->dropped || !b->count || ram_offset < place || ram_offset >= place + b->bytes)
+    if (!t)
+        return 0;
+    struct tblocks i = tblocks_near(t, ram_offset, 1);
+    for (const struct tblock *b; (b = tblocks_take(t, &i));) {
+        if (b->dropped || !b->count || tblock_guest_at(t, b, ram_offset, 1) < 0)
             continue;
         observe_block(t, b, insn, &o);
         fn(opaque, &o);
@@ -77,17 +90,6 @@ void observe_runs(const struct translator *t, u32 lin)
             w->runs(w->opaque, lin);
 }
 
-static const char *verdict_of(const struct translator *t, const struct tblock *b, unsigned n)
-{
-    u32 offset = tblock_point(t, b, n).guest;
-    u8 buf[INSN_MAX_LEN];
-    const u8 *code = tblock_bytes(t, b, buf) + offset;
-    struct scan s;
-    scan_block(&s, t->rows, code, tblock_insn(t, b, n).guest, &t->mode[b->mode],
-               tblock_ip(t, b) + offset, NULL, NULL);
-    return verdicts[s.insn[0].verdict];
-}
-
 u64 observe_callout(struct cpu *cpu, u64 pc)
 {
     const struct translator *t = cpu->translator;
@@ -96,7 +98,7 @@ u64 observe_callout(struct cpu *cpu, u64 pc)
     const char *verdict = verdict_of(t, b, n);
     for (const struct observer *w = t->observer; w; w = w->next)
         if (w->callout)
-            w->callout(w->opaque, b->lin + tblock_point(t, b, n).guest, verdict);
+            w->callout(w->opaque, b->lin + (u32)tblock_point(t, b, n).guest, verdict);
     return translate_callout(cpu, pc);
 }
 
@@ -126,7 +128,7 @@ enum translate_place translate_interrupted(const struct cpu *cpu, const void *co
     int n = tblock_insn_at(t, b, pc - tblock_code(t, b));
     if (n < 0) /* in what blocks begin with, or in a stub */
         n = pc - tblock_code(t, b) < tblock_more(t, b).start ? 0 : b->count - 1;
-    const u32 offset = tblock_point(t, b, (unsigned)n).guest;
-    *lin = b->lin + offset;
+    const s32 offset = tblock_point(t, b, (unsigned)n).guest;
+    *lin = b->lin + (u32)offset;
     return direct_serves(t, b, offset) ? PLACE_DIRECT : PLACE_CHECKED;
 }

@@ -9,7 +9,8 @@ enum { OBSERVED_EXITS = 65 };
 
 /* A guest instruction and the host code it became. */
 struct observed_insn {
-    u16 guest;           /* offset in the block's code */
+    s16 guest;           /* offset of its code from the block's first byte; < 0 after a jump back */
+    u8 bytes;            /* its length */
     u16 host;            /* offset in the host code */
     const char *verdict; /* how it was translated */
 };
@@ -18,8 +19,8 @@ struct observed_insn {
 struct observed {
     u32 lin;                          /* linear address */
     enum code_mode code_mode;         /* how its code is read */
-    const u8 *code;                   /* the guest's code */
-    unsigned bytes;                   /* its length */
+    const u8 *code;                   /* the guest's code; where jumps lead is part of the block */
+    unsigned bytes;                   /* of all instructions */
     unsigned count;                   /* instructions */
     const struct observed_insn *insn; /* count + 1: the last one ends the others */
     const u8 *host_code;              /* the host code; behind the last instruction's, stubs */

@@ -7,7 +7,8 @@
 static bool is_plain(const struct scanned *s)
 {
     return s->verdict == VERDICT_COPY ? s->row->flags & TROW_PLAIN
-                                      : s->verdict == VERDICT_JCC || s->verdict == VERDICT_NOTHING;
+                                      : s->verdict == VERDICT_JCC || s->verdict == VERDICT_JMP ||
+                                            s->verdict == VERDICT_NOTHING;
 }
 
 void range_forget(struct generator *g)

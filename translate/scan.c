@@ -203,10 +203,26 @@ static u8 judge(struct scan *s)
     return ends ? VERDICT_CALLOUT_END : VERDICT_CALLOUT;
 }
 
-/* Branches behind which the block can go on. */
-static bool goes_on(u8 verdict)
+/* Behind the last instruction, does the block go on, and where? */
+static bool goes_on(const struct scan *s, scan_follow *follow, void *opaque, struct scan_point *at)
 {
-    return verdict == VERDICT_JCC || verdict == VERDICT_CALL || verdict == VERDICT_CALL_IND;
+    u8 verdict = s->insn[s->count - 1].verdict;
+    if (!verdict_ends(verdict))
+        return true;
+    if (verdict == VERDICT_JMP)
+        return follow && follow(opaque, s, at);
+    return (verdict == VERDICT_JCC || verdict == VERDICT_CALL || verdict == VERDICT_CALL_IND) &&
+           (!follow || follow(opaque, s, at));
+}
+
+bool scan_has(const struct scan *s, s32 offset)
+{
+    for (unsigned n = 0; n < s->count; n++) {
+        s32 first = s->insn[n].offset;
+        if (offset >= first && offset < first + s->insn[n].insn.len)
+            return true;
+    }
+    return false;
 }
 
 static bool looks_up(u8 verdict)
@@ -224,18 +240,19 @@ void scan_block(struct scan *s, const struct trow *rows, const u8 *code, size_t 
     s->cs_limit = mode->cs_limit;
     s->count = s->bytes = 0;
     s->sse = s->looks_up = false;
-    avail = avail < room ? avail : room;
-    while (s->count < SCAN_MAX_INSNS && s->bytes < avail) {
+    s->jumps = 0;
+    struct scan_point at = {0, (u32)(avail < room ? avail : room)};
+    while (s->count < SCAN_MAX_INSNS && at.room && !(s->jumps && scan_has(s, at.offset))) {
         struct scanned *i = &s->insn[s->count];
-        i->offset = (u16)s->bytes;
+        i->offset = (s16)at.offset;
         i->access = 0;
         i->sse = false;
-        if (decode(code + s->bytes, avail - s->bytes, mode_code(s->mode), &i->insn) != DECODE_OK) {
+        if (decode(code + at.offset, at.room, mode_code(s->mode), &i->insn) != DECODE_OK) {
             if (s->count)
                 break;
             i->row = &rows[i->insn.row];
             i->verdict = VERDICT_INTERPRET;
-            s->bytes = (unsigned)(avail < INSN_MAX_LEN ? avail : INSN_MAX_LEN);
+            s->bytes = at.room < INSN_MAX_LEN ? at.room : INSN_MAX_LEN;
             s->count = 1;
             return;
         }
@@ -248,8 +265,10 @@ void scan_block(struct scan *s, const struct trow *rows, const u8 *code, size_t 
         s->sse |= i->sse;
         s->bytes += i->insn.len;
         s->count++;
-        if (verdict_ends(i->verdict) &&
-            (!goes_on(i->verdict) || (follow && !follow(opaque, i->verdict, s->bytes))))
+        at = (struct scan_point){at.offset + i->insn.len, at.room - i->insn.len};
+        const s32 next = at.offset;
+        if (!goes_on(s, follow, opaque, &at))
             break;
+        s->jumps += at.offset != next;
     }
 }

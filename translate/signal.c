@@ -33,10 +33,9 @@ static u64 string_at(const struct translator *t, const struct tblock *b, unsigne
                      struct string_use *u)
 {
     struct insn i;
-    u32 offset = tblock_point(t, b, n).guest;
     u8 buf[INSN_MAX_LEN];
-    const u8 *code = tblock_bytes(t, b, buf) + offset;
-    decode(code, b->bytes - offset, tblock_code_mode(t, b), &i);
+    const u8 *code = tblock_bytes(t, b, buf) + tblock_point(t, b, n).guest;
+    decode(code, tblock_insn(t, b, n).guest, tblock_code_mode(t, b), &i);
     i.exec = insn_exec_of(i.row);
     *u = string_use(&i);
     return tblock_code(t, b) + tblock_point(t, b, n + 1).host - u->tail - u->length;

@@ -32,30 +32,31 @@ static void count(struct translator *t, u64 place, unsigned size)
 
 void soft_written(struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size)
 {
-    u64 place = tblock_place(b);
-    if (b->crosses || !b->count || ram_offset < place || ram_offset + size > place + b->bytes)
+    const int before = tblock_guest_at(t, b, ram_offset, size);
+    if (b->crosses || !b->count || before < 0)
         return;
-    unsigned at = 0, length = 0, from = (unsigned)(ram_offset - place);
+    unsigned at = 0, length = 0, from = (unsigned)before;
     for (unsigned n = 0; n < b->count && at + length <= from; n++) {
         at += length;
         length = tblock_insn(t, b, n).guest;
     }
+    const u64 place = ram_offset - (from - at);
     struct insn i;
-    if (from + size > at + length || decode(physmem_ram(t->cpu->mem, place + at), length,
-                                            tblock_code_mode(t, b), &i) != DECODE_OK)
+    if (from + size > at + length ||
+        decode(physmem_ram(t->cpu->mem, place), length, tblock_code_mode(t, b), &i) != DECODE_OK)
         return;
     i.exec = insn_exec_of(i.row);
     struct insn_fields f = insn_fields(&i);
     if (field_covers(f.imm, from - at, from - at + size))
-        count(t, place + at + f.imm.at, f.imm.size);
+        count(t, place + f.imm.at, f.imm.size);
     if (field_covers(f.disp, from - at, from - at + size))
-        count(t, place + at + f.disp.at, f.disp.size);
+        count(t, place + f.disp.at, f.disp.size);
 }
 
 /* Is a field of an instruction rewritten often? */
 static bool is_soft(const struct generator *g, const struct scanned *s, struct insn_field f)
 {
-    u64 place = g->place + s->offset + f.at;
+    u64 place = g->place + (u64)(s64)s->offset + f.at;
     const struct rewritten *r = slot_of(g->t, place);
     return f.size && r->place == place && r->size == f.size && r->times == SOFT_AFTER;
 }
@@ -88,7 +89,7 @@ static u64 soften(struct generator *g, const struct scanned *s, struct insn_fiel
 {
     if (!f.size)
         return 0;
-    g->soft[g->soft_count++] = (struct tsoft){(u16)(s->offset + f.at), f.size};
+    g->soft[g->soft_count++] = (struct tsoft){(u16)(g->guest + f.at), f.size};
     return (u64)(uintptr_t)physmem_ram(g->t->cpu->mem, g->place) + s->offset + f.at;
 }
 
@@ -161,8 +162,8 @@ static const struct tsoft *list_of(const struct translator *t, const struct tblo
     return (const struct tsoft *)tblock_map_end(t, b);
 }
 
-/* Bytes [from, end) of the block, which lie in its first page: one past the first that are not
- * soft, or `end`; *hard: where they begin. */
+/* Bytes [from, end) of the block's parts, one behind the other, which lie in its first page: one
+ * past the first that are not soft, or `end`; *hard: where they begin. */
 static unsigned hard_part(const struct translator *t, const struct tblock *b, unsigned from,
                           unsigned end, unsigned *hard)
 {
@@ -178,21 +179,33 @@ static unsigned hard_part(const struct translator *t, const struct tblock *b, un
 void tblock_note_bytes(const struct translator *t, const struct tblock *b)
 {
     struct code_page *code = physmem_code(t->cpu->mem, tblock_place(b));
-    unsigned first = b->lin & ~PAGE_MASK, room = PAGE_SIZE - first, hard;
-    unsigned end = b->bytes < room ? b->bytes : room;
-    for (unsigned at = 0; at < end;) {
-        at = hard_part(t, b, at, end, &hard);
-        code_page_add(code, CODE_TRANSLATED, first + hard, at - hard);
+    unsigned at = 0, hard;
+    for (unsigned n = 0; n < tblock_parts(t, b); n++) {
+        const struct tpart part = tblock_part(t, b, n);
+        const unsigned first = (b->lin & ~PAGE_MASK) + (u32)part.offset, room = PAGE_SIZE - first;
+        const unsigned before = at, end = at + (part.size < room ? part.size : room);
+        while (at < end) {
+            at = hard_part(t, b, at, end, &hard);
+            code_page_add(code, CODE_TRANSLATED, first + (hard - before), at - hard);
+        }
     }
 }
 
 bool tblock_hit(const struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size)
 {
-    u64 place = tblock_place(b), end = ram_offset + size;
-    if (ram_offset >= place + b->bytes || place >= end)
-        return false;
-    unsigned from = ram_offset > place ? (unsigned)(ram_offset - place) : 0, hard;
-    unsigned to = end - place < b->bytes ? (unsigned)(end - place) : b->bytes;
-    hard_part(t, b, from, to, &hard);
-    return hard < to;
+    const u64 end = ram_offset + size;
+    unsigned before = 0, hard;
+    for (unsigned n = 0; n < tblock_parts(t, b); n++) {
+        const struct tpart part = tblock_part(t, b, n);
+        const u64 place = tblock_place(b) + (u64)(s64)part.offset;
+        if (ram_offset < place + part.size && place < end) {
+            unsigned from = ram_offset > place ? (unsigned)(ram_offset - place) : 0;
+            unsigned to = end - place < part.size ? (unsigned)(end - place) : part.size;
+            hard_part(t, b, before + from, before + to, &hard);
+            if (hard < before + to)
+                return true;
+        }
+        before += part.size;
+    }
+    return false;
 }

@@ -68,12 +68,21 @@ struct tblock {
     u32 size : 15;      /* length of the host code, stubs and list of exits included */
 };
 
-/* What few blocks have, behind the code; then come the map and, if there are some, the tsofts. */
+/* What few blocks have, behind the code; then come its parts if there are several, the map and, if
+ * there are some, the tsofts. */
 struct tmore {
-    u16 lookup; /* offset of its look-up of a branch target, 0: none */
-    u8 start;   /* offset of the first instruction's code: what blocks begin with is before */
-    bool soft;  /* there is a list of struct tsoft */
+    u16 lookup;   /* offset of its look-up of a branch target, 0: none */
+    u8 start;     /* offset of the first instruction's code: what blocks begin with is before */
+    u8 soft : 1;  /* there is a list of struct tsoft */
+    u8 parts : 7; /* entries of the list of struct tpart, 0: the code is one part */
 } __attribute__((packed));
+
+/* Guest code of a block that follows each other; a jump leads from one to the next. */
+struct tpart {
+    s16 offset; /* from the block's first byte */
+    u16 size;   /* bytes */
+} __attribute__((packed));
+enum { TPARTS_MAX = 8 };
 
 /* An instruction that was served by a callout. They are kept by what tells them from others: the
  * return address of the call of the stub, or one past a byte of the instruction's code. */
@@ -201,9 +210,10 @@ struct translator {
     u32 list[1 << TLIST_BITS];       /* by hash of page and part of it: the first block */
     u64 stops[STOP_COUNT];           /* counters */
     struct rewritten rewritten[256]; /* by hash of the place */
-    u8 heat[1024];           /* by low bits of the page's number: how hot rewritten code gets */
-    u8 heat_tries;           /* counts blocks of hot pages */
-    u64 rewritten_pages;     /* by low bits of the page's number: some are read at run time */
+    u8 heat[1024];       /* by low bits of the page's number: how hot rewritten code gets */
+    u8 heat_tries;       /* counts blocks of hot pages */
+    u64 rewritten_pages; /* by low bits of the page's number: some are read at run time */
+    u64 parts_pages;     /* by low bits of the page's number: it may have blocks of several parts */
     struct direct *direct;   /* direct windows */
     u64 direct_refusals;     /* accesses that they could not serve */
     u64 adapted;             /* blocks made anew with checks because of them */
@@ -244,7 +254,10 @@ static inline struct tmore tblock_more(const struct translator *t, const struct 
 /* Its map: map.c. */
 static inline u8 *tblock_map(const struct translator *t, const struct tblock *b)
 {
-    return t->rw + b->code + b->size + (b->more ? sizeof(struct tmore) : 0);
+    const u8 *code_end = t->rw + b->code + b->size;
+    if (!b->more)
+        return (u8 *)code_end;
+    return (u8 *)code_end + sizeof(struct tmore) + tblock_more(t, b).parts * sizeof(struct tpart);
 }
 
 /* Instruction pointer of its first byte. */
@@ -278,11 +291,24 @@ const u8 *tblock_map_end(const struct translator *t, const struct tblock *b);
 /* Where instruction n of a block, or its end, is: bytes behind its host and guest code. */
 struct tpoint {
     u32 host;  /* bytes behind its code */
-    u32 guest; /* bytes behind lin */
+    s32 guest; /* bytes behind lin */
 };
 struct tpoint tblock_point(const struct translator *t, const struct tblock *b, unsigned n);
 /* The instruction at an offset in its host code, or -1. */
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset);
+
+/* part.c: the parts of a block that is about to be, 0 if it is one; how many a block has, and
+ * which; how far behind lin the instruction is that so many bytes of others come before; how many
+ * come before [ram_offset, +size), or -1 if that is not in a part; from where to where in the page
+ * they all are. */
+unsigned tparts_of(const struct scan *s, struct tpart *part);
+unsigned tblock_parts(const struct translator *t, const struct tblock *b);
+struct tpart tblock_part(const struct translator *t, const struct tblock *b, unsigned n);
+s32 tblock_offset(const struct translator *t, const struct tblock *b, unsigned guest);
+int tblock_guest_at(const struct translator *t, const struct tblock *b, u64 ram_offset,
+                    unsigned size);
+void tblock_extent(const struct translator *t, const struct tblock *b, unsigned *first,
+                   unsigned *end);
 
 /* block.c */
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset);
@@ -299,7 +325,7 @@ struct tblocks {
     unsigned last; /* to look at */
     u32 next;      /* number of the next of a list, or 0 */
 };
-struct tblocks tblocks_near(u64 ram_offset, unsigned size);
+struct tblocks tblocks_near(const struct translator *t, u64 ram_offset, unsigned size);
 struct tblock *tblocks_take(const struct translator *t, struct tblocks *i);
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size);
 void tblock_drop_all(
@@ -359,6 +385,18 @@ void soft_written(struct translator *t, const struct tblock *b, u64 ram_offset, 
  * for the page's struct code_page. */
 bool tblock_hit(const struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size);
 void tblock_note_bytes(const struct translator *t, const struct tblock *b);
+
+/* follow.c: a block that is going to be translated; a scan_follow for it; how many bytes from
+ * linear address lin on, which is at `place`, may become a block: the rest of the page, up to a
+ * breakpoint.
+ */
+struct start {
+    struct translator *t; /* where it goes */
+    u32 lin;              /* its linear address, */
+    u64 place, pa;        /* place in RAM, physical address */
+};
+bool follow_branch(void *opaque, const struct scan *scan, struct scan_point *at);
+unsigned follow_room(const struct translator *t, u32 lin, u64 place);
 
 /* heat.c: pages whose code is rewritten: blocks there were dropped that had run (1 + runs) times;
  * is a block that has not run yet likely to become hot? */
@@ -473,14 +511,14 @@ void direct_remapped(struct translator *t);
 bool direct_fault(struct translator *t, u64 host, bool write);
 /* After the interpreter has done the access that faulted, of the instruction at this offset in
  * block b: maps it. */
-void direct_fill(struct translator *t, struct tblock *b, unsigned offset);
+void direct_fill(struct translator *t, struct tblock *b, s32 offset);
 /* A step of -stress-windows, at random: something is dropped, protected, or checked from now on. */
 void direct_stress(struct translator *t);
 void direct_stress_by(struct translator *t, u64 seed);
 /* What the windows cost so far. */
 struct window_counts direct_counts(const struct translator *t);
 /* Do accesses of the instruction at this offset in block b use a window? */
-bool direct_serves(const struct translator *t, const struct tblock *b, unsigned offset);
+bool direct_serves(const struct translator *t, const struct tblock *b, s32 offset);
 
 /* observe.c: tells the observer, whose `translated` is set; fills in *o and its insn, of which
  * there are SCAN_MAX_INSNS + 1. */

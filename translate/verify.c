@@ -147,9 +147,9 @@ static unsigned straight(const struct verify *v, const struct tblock *b, unsigne
     u8 buf[INSN_MAX_LEN];
     const u8 *code = tblock_bytes(v->t, b, buf);
     for (unsigned n = from; n < count; n++) {
-        u32 offset = tblock_point(v->t, b, n).guest;
         struct insn i;
-        decode(code + offset, b->bytes - offset, tblock_code_mode(v->t, b), &i);
+        decode(code + tblock_point(v->t, b, n).guest, tblock_insn(v->t, b, n).guest,
+               tblock_code_mode(v->t, b), &i);
         if (insn_info(i.row)->class == CLASS_BRANCH)
             return n + 1 - from;
     }
@@ -165,7 +165,7 @@ static unsigned interpret_path(struct verify *v, const struct tblock *b, unsigne
         got = interpret(v, part, &v->end[0]);
         done += got;
     } while (got == part && done < count &&
-             v->cpu->rip == tblock_ip(v->t, b) + tblock_point(v->t, b, done).guest);
+             v->cpu->rip == tblock_ip(v->t, b) + (u32)tblock_point(v->t, b, done).guest);
     return done;
 }
 
@@ -288,6 +288,7 @@ void verify_other(struct verify *v)
 /* Cuts the block before the first instruction that must run only once. */
 void verify_cut(struct scan *s)
 {
+    unsigned before = 0;
     for (unsigned n = 0; n < s->count; n++) {
         const struct insn *i = &s->insn[n].insn;
         if (s->insn[n].verdict == VERDICT_INTERPRET) {
@@ -296,10 +297,12 @@ void verify_cut(struct scan *s)
         }
         u8 class = insn_info(i->row)->class;
         bool port = class == CLASS_STRING && insn_ends_block(i);
-        if (class != CLASS_CALLOUT && class != CLASS_INVALID && !port)
+        if (class != CLASS_CALLOUT && class != CLASS_INVALID && !port) {
+            before += i->len;
             continue;
+        }
         s->count = n;
-        s->bytes = s->insn[n].offset;
+        s->bytes = before;
         return;
     }
 }

@@ -38,10 +38,10 @@ static void callout_find(struct translator *t, struct tcallout *c, u64 pc)
     assert(n >= 0);
     struct tpoint at = tblock_point(t, b, (unsigned)n), next = tblock_point(t, b, (unsigned)n + 1);
     u8 buf[INSN_MAX_LEN];
-    const u32 ip = tblock_ip(t, b) + at.guest;
+    const u32 ip = tblock_ip(t, b) + (u32)at.guest;
     struct scan s;
-    scan_block(&s, t->rows, tblock_bytes(t, b, buf) + at.guest, next.guest - at.guest,
-               &t->mode[b->mode], ip, NULL, NULL);
+    scan_block(&s, t->rows, tblock_bytes(t, b, buf) + at.guest,
+               tblock_insn(t, b, (unsigned)n).guest, &t->mode[b->mode], ip, NULL, NULL);
     *c = (struct tcallout){
         .pc = (u32)(pc - (u64)(uintptr_t)t->rx),
         .block = tblock_number(t, b),
@@ -134,6 +134,6 @@ u64 translate_callout(struct cpu *cpu, u64 pc)
     if (t->counting)
         count_done(t);
     if (cpu->window_fault)
-        direct_fill(t, b, c->ip - tblock_ip(t, b));
+        direct_fill(t, b, (s32)(c->ip - tblock_ip(t, b)));
     return next_code(t, b, c, expected);
 }
