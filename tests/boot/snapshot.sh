@@ -62,4 +62,4 @@ guest_wait 'f: OK' 60
 guest_type 'poweroff -f\n'
 guest_end 60
 [ -z "$("$PRESCIENT" list 2>/dev/null)" ] || fail "a machine is left in the list"
-"$PRESCIENT" img check "$work/disk.qcow2" || fail "the image is damaged"
+image_agrees "$work/disk.qcow2"

@@ -111,7 +111,7 @@ machine() # PARAMETER-OF-virtio_pci DRIVERS-AND-FEATURE-BITS-32
     balloon
     guest_type 'poweroff -f\n'
     guest_end 60
-    "$PRESCIENT" img check "$work/disk.qcow2" || fail "the image is damaged"
+    image_agrees "$work/disk.qcow2"
 }
 
 devices=5
