@@ -291,6 +291,7 @@ struct cpu {
     u64 branch_target;   /* translated code: where an indirect call goes, during its push */
     u64 access_base;     /* translated code: what REG_BASE holds in the current mode */
     u64 stack_base;      /* translated code: the same if that is a window's base, else 0 */
+    u64 stack_from; /* the same less what ESP is ahead of its host register: translate/ahead.c */
     /* Translated code of this address space may use it, or NULL: [0] supervisor code, [1] user
      * code. */
     struct window *window[2];

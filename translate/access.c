@@ -4,11 +4,12 @@
 #include "cpu/exec.h"
 #include "translate/generate.h"
 
-struct host_mem guest_ea(const struct insn *i)
+struct host_mem guest_ea(const struct generator *g, const struct insn *i)
 {
+    const u32 ahead = i->base == RSP ? (u32)g->ahead : 0;
     return (struct host_mem){i->base == REG_ZERO ? HOST_NONE : (u8)host_of_gpr(i->base),
                              i->index == REG_ZERO ? HOST_NONE : (u8)host_of_gpr(i->index), i->scale,
-                             (s32)i->disp};
+                             (s32)((u32)i->disp + ahead)};
 }
 
 /* With a displacement that is read from the guest's code; addresses of 32 bits. */
@@ -31,14 +32,14 @@ static void lower_soft(struct generator *g, struct host_mem ea)
 struct host_mem lower_ea(struct generator *g, const struct insn *i)
 {
     if (!g->disp_from)
-        return guest_ea(i);
+        return guest_ea(g, i);
     lower_offset(g, i);
     return (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, 0};
 }
 
 void lower_offset(struct generator *g, const struct insn *i)
 {
-    struct host_mem ea = guest_ea(i);
+    struct host_mem ea = guest_ea(g, i);
     struct emit *e = g->e;
     if (g->disp_from) {
         lower_soft(g, ea);
@@ -201,7 +202,7 @@ static bool splits(const struct scanned *s)
 static struct host_mem direct_operand(const struct generator *g, const struct scanned *s)
 {
     const struct insn *i = &s->insn;
-    struct host_mem ea = guest_ea(i);
+    struct host_mem ea = guest_ea(g, i);
     bool near = ea.disp < 1 << 30 && ea.disp >= -(1 << 30);
     if (ea.base == HOST_NONE && ea.index != HOST_NONE && !ea.scale) {
         ea.base = ea.index;
@@ -261,6 +262,7 @@ struct host_mem lower_stack(struct generator *g, unsigned n, unsigned reg, s32 d
                             bool write)
 {
     unsigned width = mode_stack_width(g->s->mode);
+    disp += reg == HOST_OF_ESP ? g->ahead : 0;
     if (stack_direct(g) && reg == HOST_OF_ESP)
         return (struct host_mem){(u8)reg, HOST_NONE, 0, disp};
     if (stack_direct(g))

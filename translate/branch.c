@@ -150,6 +150,7 @@ static void gen_push_return(struct generator *g, unsigned n)
     else
         emit_store32_imm(g->e, m, scan_next_ip(g->s, n));
     gen_move_stack(g, -(s32)size);
+    gen_settle_stack(g);
 }
 
 void gen_call(struct generator *g, unsigned n)
@@ -224,6 +225,7 @@ void gen_ret(struct generator *g, unsigned n)
     emit_load(g->e, i->opsize, SCRATCH_ADDR, m);
     gen_check_ip(g, n);
     gen_move_stack(g, i->opsize + pops);
+    gen_settle_stack(g);
     gen_to_linear(g);
     emit_u8(g->e, 0xc3); /* to a landing, or to the underflow stub */
 }

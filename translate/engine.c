@@ -30,6 +30,7 @@ void translate_set_mode(struct translator *t, unsigned mode)
     targets_select(t, mode);
     const bool window = t->mode[mode].bits & MODE_WINDOW;
     t->cpu->stack_base = window ? direct_select(t) : 0;
+    t->cpu->stack_from = t->cpu->stack_base;
     t->cpu->access_base = window ? t->cpu->stack_base : TLB_INDEX_MASK;
     returns_select(t);
 }
@@ -148,6 +149,7 @@ static void follow_exit(struct translator *t, u64 pc)
 static u64 enter(struct translator *t, u64 code, u64 until)
 {
     u64 (*stub)(struct cpu *, u64) = (u64(*)(struct cpu *, u64))(uintptr_t)t->enter;
+    t->cpu->stack_from = t->cpu->stack_base;
     t->cpu->xmm_absent = 1;
     t->cpu->xmm_wanted = (t->mode[t->mode_now].bits & MODE_XMM) != 0;
     interp_leave(t->cpu);

@@ -97,6 +97,7 @@ static void gen_insn(struct generator *g, unsigned n)
     g->now = n;
     g->windowed = direct_serves(g->t, g->b, g->s->insn[n].offset);
     generators[g->s->insn[n].verdict](g, n);
+    gen_settle_behind(g, n);
     gen_stack_base(g, n);
 }
 
@@ -228,6 +229,7 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     g.place = ram_offset;
     g.softens = soft_wanted(&g);
     g.fs_known = false;
+    g.ahead = 0;
     gen_block(&g);
     assert(t->emit.at - start <= INT16_MAX);
     b->size = (unsigned)(t->emit.at - start) & INT16_MAX;

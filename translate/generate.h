@@ -38,6 +38,7 @@ struct generator {
     bool windowed;                     /* its accesses go through the direct window */
     bool fs_known;                     /* FS was found to be open, not null */
     u32 bound[16];                     /* the most that a general register can hold */
+    s32 ahead;                         /* ESP less what its host register holds */
     u64 place;                         /* of the block in the memfd */
     /* host addresses of the immediate and the displacement of the current instruction if its code
      * is to read them, else 0 */
@@ -88,7 +89,7 @@ void gen_if_zero(struct generator *g, unsigned n);
 /* access.c: memory operands. All keep the flags and may use the scratch registers; a miss goes to
  * the callout of instruction n, which must not have committed anything before.
  * The guest's effective address as host registers see it, before it is cut to the address size. */
-struct host_mem guest_ea(const struct insn *i);
+struct host_mem guest_ea(const struct generator *g, const struct insn *i);
 /* The offset of the memory operand into SCRATCH_ADDR. */
 void lower_offset(struct generator *g, const struct insn *i);
 /* The effective address itself, not cut; may use SCRATCH_ADDR. */
@@ -106,8 +107,12 @@ struct host_mem lower_stack(struct generator *g, unsigned n, unsigned reg, s32 d
 
 bool stack_direct(const struct generator *g); /* it needs no scratch register for that */
 
-/* stack.c: instructions that push or pop; what commits it: uses SCRATCH_TEST. */
+/* stack.c: ESP moves: its host register follows when something wants it, at the end of a run of
+ * pushes and pops mostly; with 16 bits at once, and uses SCRATCH_TEST. It follows now; behind
+ * instruction n, if the next one wants it. */
 void gen_move_stack(struct generator *g, s32 by);
+void gen_settle_stack(struct generator *g);
+void gen_settle_behind(struct generator *g, unsigned n);
 /* Behind an instruction that may have written ESP as any other register: adds the base again. */
 void gen_stack_base(struct generator *g, unsigned n);
 void gen_push(struct generator *g, unsigned n);

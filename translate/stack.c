@@ -42,9 +42,28 @@ void gen_stack_base(struct generator *g, unsigned n)
     emit_lea64(g->e, HOST_OF_ESP, (struct host_mem){REG_BASE, HOST_OF_ESP, 0, 0});
 }
 
+void gen_settle_stack(struct generator *g)
+{
+    if (g->ahead)
+        gen_stack_from(g, HOST_OF_ESP, g->ahead);
+    g->ahead = 0;
+}
+
 void gen_move_stack(struct generator *g, s32 by)
 {
-    gen_stack_from(g, HOST_OF_ESP, by);
+    g->ahead += by;
+    if (g->s->mode & MODE_STACK16)
+        gen_settle_stack(g);
+}
+
+void gen_settle_behind(struct generator *g, unsigned n)
+{
+    const struct scan *s = g->s;
+    const bool last = n + 1 == s->count;
+    s32 by;
+    if (last || stack_use(&s->insn[n], s->mode, &by) != STACK_AHEAD ||
+        stack_use(&s->insn[n + 1], s->mode, &by) == STACK_WANTED || stack_far(g->ahead))
+        gen_settle_stack(g);
 }
 
 void gen_push(struct generator *g, unsigned n)
@@ -147,6 +166,7 @@ void gen_enter(struct generator *g, unsigned n)
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -(s32)size, size, true);
     emit_store(g->e, size, m, HOST_RBP);
     gen_move_stack(g, -(s32)size);
+    gen_settle_stack(g);
     emit_mov(g->e, size, HOST_RBP, HOST_OF_ESP);
     gen_move_stack(g, -(s32)room);
 }
@@ -170,6 +190,7 @@ void gen_pop(struct generator *g, unsigned n)
     if (to == HOST_OF_ESP) {
         emit_load(g->e, i->opsize, SCRATCH_ADDR, m);
         gen_move_stack(g, i->opsize);
+        gen_settle_stack(g);
         emit_mov(g->e, i->opsize, to, SCRATCH_ADDR);
     } else {
         emit_load_part(g->e, i->opsize, to, m);

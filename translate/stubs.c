@@ -84,7 +84,7 @@ static void emit_load_state(struct emit *e)
     emit_bytes(e, flags, sizeof flags);
     for (unsigned n = 0; n < 8; n++)
         emit_load64(e, guest_reg[n], reg_mem(n));
-    emit_load64(e, HOST_RCX, CPU_MEM(stack_base));
+    emit_load64(e, HOST_RCX, CPU_MEM(stack_from));
     emit_lea64(e, HOST_OF_ESP, (struct host_mem){HOST_OF_ESP, HOST_RCX, 0, 0});
 }
 

@@ -93,6 +93,8 @@ struct tcallout {
     u32 ip;           /* instruction pointer */
     u8 flags;         /* CALLOUT_* */
     u8 which;         /* which of the block's instructions */
+    s8 ahead;         /* ESP less what its host register holds there, */
+    s8 resume_ahead;  /* and where it goes on */
     struct insn insn; /* with exec */
 };
 enum {
@@ -438,6 +440,22 @@ enum { EXIT_STUB_BYTES = 3 };
 /* copy.c: the same instruction on host registers; code is its guest bytes. False if it must be a
  * callout. */
 bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct host_mem *m);
+
+/* ahead.c: how an instruction goes with a host register of ESP that waits for the end of a run of
+ * pushes and pops; by: how far it moves ESP. */
+enum stack_use {
+    STACK_AHEAD,  /* it may wait on */
+    STACK_TAKEN,  /* it may have waited, and is right behind the instruction */
+    STACK_WANTED, /* it must be right before the instruction, and is behind it */
+};
+enum stack_use stack_use(const struct scanned *s, u32 mode, s32 *by);
+/* Is it so far that it must not wait on? */
+static inline bool stack_far(s32 ahead)
+{
+    return ahead > 64 || ahead < -64;
+}
+/* ESP less what its host register holds before instruction n of block b. */
+s32 stack_ahead(const struct translator *t, const struct tblock *b, unsigned n);
 
 /* mode.c: the number of the current mode, 0 for one that must be interpreted. May drop all blocks,
  * even while one runs. */

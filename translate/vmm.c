@@ -49,6 +49,8 @@ static void callout_find(struct translator *t, struct tcallout *c, u64 pc)
         .ip = ip,
         .flags = callout_flags(t, b, &s.insn[0]),
         .which = (u8)n,
+        .ahead = (s8)stack_ahead(t, b, (unsigned)n),
+        .resume_ahead = (s8)stack_ahead(t, b, (unsigned)n + 1),
         .insn = s.insn[0].insn,
     };
 }
@@ -93,6 +95,7 @@ static u64 next_code(struct translator *t, const struct tblock *b, const struct 
     cpu->xmm_wanted = c->flags & CALLOUT_SSE;
     if (t->counting)
         count_resume(t, b, c->which);
+    cpu->stack_from -= (u64)(s64)c->resume_ahead;
     return (u64)(uintptr_t)t->rx + c->resume;
 }
 
@@ -116,6 +119,8 @@ u64 translate_callout(struct cpu *cpu, u64 pc)
     struct translator *t = cpu->translator;
     const struct tcallout *c = callout_at(t, pc);
     struct tblock *b = &t->block[c->block];
+    cpu->regs[RSP] = (u32)(cpu->regs[RSP] + (u64)(s64)c->ahead);
+    cpu->stack_from = cpu->stack_base;
     if (t->verify && c->which >= t->verify->stop) {
         count_suspend(t, b, c->which);
         cpu->rip = c->ip;

@@ -1,0 +1,151 @@
+/* Runs of pushes and pops, whose host register of ESP waits for their end: what faults, leaves and
+ * goes on in between sees ESP itself (SDM vol. 1, 6.2). */
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+
+#include "tests/unit/engine_harness.h"
+
+/* Nobody answers at NOWHERE: it reads as ones, by a callout. */
+enum { NOWHERE = 4 << 20, ESP = H_STACK0 };
+
+static struct cpu *cpu;
+
+static void setup_checked(void)
+{
+    cpu = engine_setup_translated(TRANSLATE_CHECKED, H_CACHE);
+}
+
+static void setup_direct(void)
+{
+    cpu = engine_setup_translated(TRANSLATE_DIRECT, H_CACHE);
+}
+
+static void run(const u8 *code, unsigned size)
+{
+    for (unsigned n = 0; n < 3; n++) { /* the first may fill windows and TLB */
+        cpu->regs[RAX] = 0xa;
+        cpu->regs[RCX] = 0xc;
+        cpu->regs[RDX] = 0xd;
+        cpu->regs[RSP] = ESP;
+        put_at(H_CODE, code, size);
+        run_from(H_CODE);
+    }
+}
+#define RUN_CODE(...) run((const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__}))
+#define LE32(v)       (u8)(v), (u8)((v) >> 8), (u8)((v) >> 16), (u8)((u32)(v) >> 24)
+
+START_TEST(pushes_and_pops_pair_up)
+{
+    /* push eax; push ecx; push edx; push 5; pop ebx; pop esi; pop edi; pop ebp; hlt */
+    RUN_CODE(0x50, 0x51, 0x52, 0x6a, 5, 0x5b, 0x5e, 0x5f, 0x5d, HLT);
+    ck_assert_uint_eq(cpu->regs[RBX], 5);
+    ck_assert_uint_eq(cpu->regs[RSI], 0xd);
+    ck_assert_uint_eq(cpu->regs[RDI], 0xc);
+    ck_assert_uint_eq(cpu->regs[RBP], 0xa);
+    ck_assert_uint_eq(cpu->regs[RSP], ESP);
+    ck_assert_uint_eq(mem32(ESP - 16), 5);
+}
+END_TEST
+
+/* push eax; pushw 7; mov [esp - 2], cx; push dword [esp + 2]; lea ebx, [esp + 8]; mov esi, [esp];
+ * mov edi, esp; push esp; pop ebp; pop edx; hlt */
+START_TEST(addresses_by_esp_in_between)
+{
+    RUN_CODE(0x50, 0x66, 0x6a, 7, 0x66, 0x89, 0x4c, 0x24, 0xfe, 0xff, 0x74, 0x24, 2, 0x8d, 0x5c,
+             0x24, 8, 0x8b, 0x34, 0x24, 0x89, 0xe7, 0x54, 0x5d, 0x5a, HLT);
+    ck_assert_uint_eq(mem32(ESP - 4), 0xa);
+    ck_assert_uint_eq(mem32(ESP - 8) >> 16, 7);
+    ck_assert_uint_eq(cpu->regs[RBX], ESP - 2);
+    ck_assert_uint_eq(cpu->regs[RSI], 0xa);
+    ck_assert_uint_eq(cpu->regs[RDI], ESP - 10);
+    ck_assert_uint_eq(cpu->regs[RBP], ESP - 10);
+    ck_assert_uint_eq(cpu->regs[RDX], 0xa);
+    ck_assert_uint_eq(cpu->regs[RSP], ESP - 6);
+}
+END_TEST
+
+/* push eax; push ecx; mov edx, [NOWHERE]; pop ebx; mov esi, [NOWHERE + 4]; push edx; pop edi;
+ * pop ebp; hlt */
+START_TEST(callouts_in_between_go_on)
+{
+    RUN_CODE(0x50, 0x51, 0x8b, 0x15, LE32(NOWHERE), 0x5b, 0x8b, 0x35, LE32(NOWHERE + 4), 0x52, 0x5f,
+             0x5d, HLT);
+    ck_assert_uint_eq(cpu->regs[RBX], 0xc);
+    ck_assert_uint_eq(cpu->regs[RSI], UINT32_MAX);
+    ck_assert_uint_eq(cpu->regs[RDI], UINT32_MAX);
+    ck_assert_uint_eq(cpu->regs[RBP], 0xa);
+    ck_assert_uint_eq(cpu->regs[RSP], ESP);
+}
+END_TEST
+
+/* push eax; push ecx; div byte [H_DATA], which is 0; pop ebx; handler 0 halts */
+START_TEST(faults_in_between_see_esp)
+{
+    cpu->rip = H_HANDLER + 16 * VEC_DE;
+    code_put((const u8[]){HLT}, 1);
+    mem32_set(H_DATA, 0);
+    RUN_CODE(0x50, 0x51, 0xf6, 0x35, LE32(H_DATA), 0x5b, HLT);
+    ck_assert_uint_eq(cpu->regs[RSP], ESP - 8 - 12);
+    ck_assert_uint_eq(stack_at(0, 4), H_CODE + 2);
+    ck_assert_uint_eq(stack_at(3, 4), 0xc);
+    ck_assert_uint_eq(stack_at(4, 4), 0xa);
+}
+END_TEST
+
+/* 24 times push eax; inc eax; then as often pop ebx; hlt: further than a run goes */
+START_TEST(long_runs)
+{
+    enum { TIMES = 24 };
+    u8 code[3 * TIMES + 1];
+    for (unsigned n = 0; n < TIMES; n++) {
+        code[2 * n] = 0x50;
+        code[2 * n + 1] = 0x40;
+        code[2 * TIMES + n] = 0x5b;
+    }
+    code[3 * TIMES] = HLT;
+    run(code, sizeof code);
+    for (unsigned n = 0; n < TIMES; n++)
+        ck_assert_uint_eq(mem32(ESP - 4 - 4 * n), 0xa + n);
+    ck_assert_uint_eq(cpu->regs[RBX], 0xa);
+    ck_assert_uint_eq(cpu->regs[RSP], ESP);
+}
+END_TEST
+
+/* push ecx; push eax; call f; pop ebx; pop esi; hlt; f: push edx; mov edi, [esp + 8]; pop ebp;
+ * ret */
+START_TEST(calls_and_returns)
+{
+    RUN_CODE(0x51, 0x50, 0xe8, LE32(3), 0x5b, 0x5e, HLT, 0x52, 0x8b, 0x7c, 0x24, 8, 0x5d, 0xc3);
+    ck_assert_uint_eq(cpu->regs[RBX], 0xa);
+    ck_assert_uint_eq(cpu->regs[RSI], 0xc);
+    ck_assert_uint_eq(cpu->regs[RDI], 0xa);
+    ck_assert_uint_eq(cpu->regs[RBP], 0xd);
+    ck_assert_uint_eq(cpu->regs[RSP], ESP);
+    ck_assert_uint_eq(mem32(ESP - 12), H_CODE + 7);
+}
+END_TEST
+
+static void add_tests(Suite *s, const char *name, void (*setup)(void))
+{
+    TCase *t = tcase_create(name);
+    tcase_add_checked_fixture(t, setup, engine_teardown);
+    tcase_add_test(t, pushes_and_pops_pair_up);
+    tcase_add_test(t, addresses_by_esp_in_between);
+    tcase_add_test(t, callouts_in_between_go_on);
+    tcase_add_test(t, faults_in_between_see_esp);
+    tcase_add_test(t, long_runs);
+    tcase_add_test(t, calls_and_returns);
+    suite_add_tcase(s, t);
+}
+
+int main(void)
+{
+    Suite *s = suite_create("runs of pushes and pops");
+    add_tests(s, "checked", setup_checked);
+    add_tests(s, "direct", setup_direct);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
