@@ -351,17 +351,20 @@ static bool open_window(struct window *w, struct error *err)
 
 static void run_events(struct window *w)
 {
+    Uint32 shown = 0;
     while (!SDL_AtomicGet(&w->ended)) {
         SDL_Event e;
-        if (SDL_WaitEventTimeout(&e, FRAME_MS)) {
+        Uint32 passed = SDL_GetTicks() - shown;
+        if (SDL_WaitEventTimeout(&e, passed < FRAME_MS ? (int)(FRAME_MS - passed) : 1)) {
             do
                 handle_event(w, &e);
             while (SDL_PollEvent(&e));
         }
         take_copied(w);
-        if (SDL_AtomicGet(&w->asked))
-            continue;
+        if (SDL_AtomicGet(&w->asked) || SDL_GetTicks() - shown < FRAME_MS)
+            continue; /* however many events there are, the machine draws only so often */
         follow_machine(w);
+        shown = SDL_GetTicks();
         SDL_AtomicSet(&w->asked, 1);
         machine_post(w->m, draw, w);
     }
