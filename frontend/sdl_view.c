@@ -9,38 +9,45 @@
 
 enum { FIRST_WIDTH = 720, FIRST_HEIGHT = 400 };
 
-static bool open_renderer(struct view *v, unsigned flags)
-{
-    int height = FIRST_HEIGHT + (v->has_status ? STATUS_HEIGHT : 0);
-    v->window = SDL_CreateWindow("Prescient", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED,
-                                 FIRST_WIDTH, height, SDL_WINDOW_RESIZABLE);
-    v->renderer = v->window ? SDL_CreateRenderer(v->window, -1, flags) : NULL;
-    return v->renderer;
-}
-
-/* Does the host's OpenGL draw on the CPU? On X11 SDL's own drawing then takes a third of the time,
- * which is the guest's. */
+/* Does the host's OpenGL draw on the CPU? Asked of a window that nobody sees. */
 static bool is_slow_opengl(void)
 {
     enum { GL_RENDERER = 0x1f01 };
+    SDL_Window *hidden = SDL_CreateWindow("Prescient", 0, 0, FIRST_WIDTH, FIRST_HEIGHT,
+                                          SDL_WINDOW_OPENGL | SDL_WINDOW_HIDDEN);
+    SDL_GLContext context = hidden ? SDL_GL_CreateContext(hidden) : NULL;
+    void *symbol = context ? SDL_GL_GetProcAddress("glGetString") : NULL;
+    const char *name = NULL, *(*get_string)(unsigned name);
+    if (symbol) {
+        memcpy(&get_string, &symbol, sizeof get_string);
+        name = get_string(GL_RENDERER);
+    }
+    bool slow = name && (strstr(name, "llvmpipe") || strstr(name, "softpipe"));
+    if (context)
+        SDL_GL_DeleteContext(context);
+    if (hidden)
+        SDL_DestroyWindow(hidden);
+    return slow;
+}
+
+/* On X11 SDL's own drawing takes a third of that time, which is the guest's. */
+static void choose_renderer(void)
+{
     const char *driver = SDL_GetCurrentVideoDriver();
-    void *symbol = SDL_GL_GetProcAddress("glGetString");
-    const char *(*get_string)(unsigned name);
-    if (!symbol || !driver || strcmp(driver, "x11") || getenv("SDL_RENDER_DRIVER"))
-        return false;
-    memcpy(&get_string, &symbol, sizeof get_string);
-    const char *name = get_string(GL_RENDERER);
-    return name && (strstr(name, "llvmpipe") || strstr(name, "softpipe"));
+    if (!driver || strcmp(driver, "x11") || getenv("SDL_RENDER_DRIVER") || !is_slow_opengl())
+        return;
+    SDL_SetHint(SDL_HINT_RENDER_DRIVER, "software");
+    SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
 }
 
 bool view_open(struct view *v, struct error *err)
 {
+    int height = FIRST_HEIGHT + (v->has_status ? STATUS_HEIGHT : 0);
+    choose_renderer();
     v->zoom = 1;
-    if (open_renderer(v, 0) && is_slow_opengl()) {
-        view_close(v);
-        SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
-        open_renderer(v, SDL_RENDERER_SOFTWARE);
-    }
+    v->window = SDL_CreateWindow("Prescient", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED,
+                                 FIRST_WIDTH, height, SDL_WINDOW_RESIZABLE);
+    v->renderer = v->window ? SDL_CreateRenderer(v->window, -1, 0) : NULL;
     if (!v->renderer)
         return error_set(err, "no window: %s; use -nographic or -display none", SDL_GetError());
     view_set_full_screen(v, v->full_screen);
@@ -61,6 +68,7 @@ void view_close(struct view *v)
 
 static void fit_window(struct view *v)
 {
+    v->outgrown = v->full_screen;
     if (v->full_screen || !v->width)
         return;
     SDL_SetWindowSize(v->window, (int)(v->width * v->zoom),
@@ -78,6 +86,8 @@ void view_set_full_screen(struct view *v, bool full_screen)
 {
     v->full_screen = full_screen;
     SDL_SetWindowFullscreen(v->window, full_screen ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+    if (v->outgrown && !full_screen)
+        fit_window(v);
 }
 
 /* Follows a change of the guest's mode; then all lines are new. */

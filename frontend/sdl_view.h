@@ -18,6 +18,7 @@ struct view {
     unsigned zoom;          /* size of the window in sizes of the picture, when that changes */
     bool integer;           /* enlarge by whole numbers only */
     bool full_screen;       /* covers the desktop */
+    bool outgrown;          /* the picture has changed its size meanwhile */
     bool has_status;        /* show the status line */
 };
 

@@ -49,27 +49,53 @@ static u64 ram_size(const struct physmem *mem)
     return fstat(physmem_fd(mem), &st) ? 0 : (u64)st.st_size;
 }
 
+/* How far it is. */
+struct saving {
+    struct progress bar; /* shows it */
+    u64 all;             /* bytes of memory and of the drives */
+    u64 done;            /* of these */
+};
+
+static void start_saving(struct saving *s, struct machine *m)
+{
+    *s = (struct saving){.all = ram_size(machine_board(m)->mem)};
+    for (unsigned n = 0; n < MAX_DRIVES; n++) {
+        const struct image *img = machine_disk(m, n);
+        s->all += img && !img->read_only ? img->sectors << SECTOR_SHIFT : 0;
+    }
+    progress_start(&s->bar, "saving");
+}
+
+static void saved(struct saving *s, u64 bytes)
+{
+    s->done += bytes;
+    progress_set(&s->bar, (unsigned)(s->done * PERMILLE / s->all));
+}
+
 /* Pieces that are not zero; holes of the memfd were never touched. */
-static void save_ram(struct machine *m, struct snapshot_writer *w, struct progress *bar)
+static void save_ram(struct machine *m, struct snapshot_writer *w, struct saving *s)
 {
     const struct physmem *mem = machine_board(m)->mem;
     u64 size = ram_size(mem);
     physmem_fetch_all(machine_board(m)->mem);
     for (u64 at = 0; at < size;) {
         off_t data = lseek(physmem_fd(mem), (off_t)at, SEEK_DATA);
-        if (data < 0)
+        u64 next = data < 0 ? size : (u64)data & ~(u64)(RAM_PIECE - 1);
+        saved(s, next - at);
+        at = next;
+        if (at == size)
             return;
-        at = (u64)data & ~(u64)(RAM_PIECE - 1);
         u64 n = size - at < RAM_PIECE ? size - at : RAM_PIECE;
         const u8 *p = physmem_ram(mem, at);
         if (!all_zero(p, n))
             snapshot_add(w, RECORD_RAM, 0, at, p, n);
         at += n;
-        progress_set(bar, (unsigned)(at * PERMILLE / size));
+        saved(s, n);
     }
 }
 
-static bool save_disk(struct image *img, u32 index, struct snapshot_writer *w, struct error *err)
+static bool save_disk(struct image *img, u32 index, struct snapshot_writer *w, struct saving *s,
+                      struct error *err)
 {
     u8 *buf = xmalloc((size_t)DISK_PIECE * SECTOR_SIZE);
     int status = 0;
@@ -85,6 +111,7 @@ static bool save_disk(struct image *img, u32 index, struct snapshot_writer *w, s
             snapshot_add(w, RECORD_DATA, index, sector, buf, (u64)run * SECTOR_SIZE);
         }
         sector += run;
+        saved(s, (u64)run << SECTOR_SHIFT);
     }
     free(buf);
     return !status || error_set(err, "drive %u cannot be read: %s", index, strerror(status));
@@ -92,7 +119,7 @@ static bool save_disk(struct image *img, u32 index, struct snapshot_writer *w, s
 
 static bool save_all(struct machine *m, struct snapshot_writer *w, struct error *err)
 {
-    struct progress bar;
+    struct saving saving;
     struct state *s = state_new();
     size_t size;
     bool good = true;
@@ -100,16 +127,16 @@ static bool save_all(struct machine *m, struct snapshot_writer *w, struct error 
     const u8 *bytes = state_bytes(s, &size);
     snapshot_add(w, RECORD_DEVICES, 0, ram_size(machine_board(m)->mem), bytes, size);
     state_free(s);
-    progress_start(&bar, "saving");
-    save_ram(m, w, &bar);
+    start_saving(&saving, m);
+    save_ram(m, w, &saving);
     for (unsigned n = 0; n < MAX_DRIVES && good; n++) {
         struct image *img = machine_disk(m, n);
         if (img && !img->read_only && !img->ops->empty)
             good = error_set(err, "drive %u is a folder, which no snapshot can hold", n);
         else if (img && !img->read_only)
-            good = save_disk(img, n, w, err);
+            good = save_disk(img, n, w, &saving, err);
     }
-    progress_end(&bar);
+    progress_end(&saving.bar);
     return good;
 }
 
@@ -207,16 +234,20 @@ static bool load_contents(struct machine *m, struct snapshot_reader *r, struct e
 {
     struct physmem *mem = machine_board(m)->mem;
     struct record record;
+    struct progress bar;
     int status = 0;
     clear_ram(mem);
     struct snapshot_ram *ram = snapshot_ram_new(mem);
     snapshot_rewind(r);
+    progress_start(&bar, "loading");
     while (snapshot_next(r, &record) && !status) {
         if (record.kind == RECORD_RAM)
             snapshot_ram_add(ram, &record);
         else if (record.kind >= RECORD_DISK && record.kind <= RECORD_ZERO)
             status = load_disk_piece(machine_disk(m, record.index), &record);
+        progress_set(&bar, (unsigned)(r->next * PERMILLE / r->size));
     }
+    progress_end(&bar);
     snapshot_ram_attach(ram);
     return !status || error_set(err, "a disk cannot be written: %s", strerror(status));
 }

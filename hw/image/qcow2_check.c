@@ -114,8 +114,8 @@ static int check_l1(struct check *c, u64 offset, const u64 *l1, u32 size, bool a
     }
     for (u32 n = 0; n < size && !status; n++) {
         status = check_l2(c, l1[n], active);
-        if (active && c->progress && n % 16 == 0)
-            c->progress(c->opaque, (unsigned)((u64)n * PERMILLE / size));
+        if (active && c->progress)
+            c->progress(c->opaque, (unsigned)((n + (u64)1) * PERMILLE / size));
     }
     return status;
 }
