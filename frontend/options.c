@@ -535,8 +535,8 @@ static bool opt_explain(struct options *o, const char *arg, struct error *err)
 static bool opt_codecache(struct options *o, const char *arg, struct error *err)
 {
     u64 mib;
-    if (!parse_number(arg, 10, 1024, &mib) || !mib)
-        return error_set(err, "-codecache %s: 1 to 1024 MiB", arg);
+    if (!parse_number(arg, 10, 256, &mib) || !mib)
+        return error_set(err, "-codecache %s: 1 to 256 MiB", arg);
     o->code_cache = mib << 20;
     return true;
 }

@@ -14,7 +14,7 @@ enum { MIB = 1 << 20, SHADOW_PAGES = MIB / PAGE_SIZE, MAX_RANGES = 256 };
 #define GIB4       (4ull << 30)
 #define LOW_MAX    0xe0000000ull /* 3.5 GiB: the PCI hole begins here at the latest */
 #define HIGH_MAX   (60ull << 30) /* MAXPHYADDR is 36 */
-#define EXTRA_ROOM (1ull << 30)  /* address space kept for extra RAM */
+#define EXTRA_ROOM (1ull << 29)  /* kept for extra RAM: with it, less than 64 GiB */
 #define NO_RAM     UINT64_MAX
 
 struct range {

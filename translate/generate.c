@@ -156,7 +156,7 @@ static void gen_block(struct generator *g)
     for (unsigned n = 0; n < s->count; n++) {
         const u8 *from = g->e->at;
         unsigned bytes = s->count == 1 ? s->bytes : s->insn[n].insn.len;
-        b->fpu |= s->insn[n].row->class == CLASS_FPU;
+        g->fpu |= s->insn[n].row->class == CLASS_FPU;
         gen_insn(g, n);
         g->fs_known &= straight(s->insn[n].verdict);
         range_after(g, n);
@@ -178,8 +178,12 @@ static void gen_block(struct generator *g)
 static void put_map(struct generator *g)
 {
     struct tpart part[TPARTS_MAX];
-    struct tmore more = {g->lookup, g->start, g->soft_count != 0, tparts_of(g->s, part)};
-    g->b->more = more.lookup || more.start || more.soft || more.parts;
+    const struct tmore more = {.lookup = g->lookup,
+                               .start = g->start,
+                               .soft = g->soft_count != 0,
+                               .fpu = g->fpu,
+                               .parts = tparts_of(g->s, part)};
+    g->b->more = more.lookup || more.start || more.soft || more.fpu || more.parts;
     if (g->b->more) {
         emit_bytes(g->e, (const u8 *)&more, sizeof more);
         emit_bytes(g->e, (const u8 *)part, more.parts * sizeof *part);
@@ -200,7 +204,28 @@ static void align_loop(struct emit *e, const struct scan *s)
         emit_bytes(e, &filler, 1);
 }
 
-struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
+/* All of it at `start`; false: the code is too long. */
+static bool put_block(struct generator *g, u8 *start)
+{
+    const struct scan *s = g->s;
+    g->e->at = start;
+    g->b->bytes = s->bytes;
+    g->b->count = s->count;
+    g->b->exit_count = 0;
+    g->cold_count = g->soft_count = 0;
+    g->lookup = 0;
+    g->ahead = 0;
+    g->fs_known = g->fpu = false;
+    gen_block(g);
+    const u64 size = (u64)(g->e->at - start);
+    if (size > TSIZE_MAX)
+        return false;
+    g->b->size = size & TSIZE_MAX;
+    put_map(g);
+    return true;
+}
+
+struct tblock *translate_block(struct translator *t, struct scan *s, u32 lin, u32 mode,
                                u64 ram_offset)
 {
     if (t->block_count + 2 > t->block_max)
@@ -210,11 +235,9 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     align_loop(&t->emit, s);
     u8 *start = t->emit.at;
     *b = (struct tblock){.lin = lin,
-                         .page = (u32)(ram_offset >> PAGE_SHIFT),
-                         .code = (u32)(start - t->rw),
+                         .page = (ram_offset >> PAGE_SHIFT) & TPAGE_MAX,
+                         .code = (u64)(start - t->rw) & TCODE_MAX,
                          .mode = mode,
-                         .bytes = s->bytes,
-                         .count = s->count,
                          .sse = s->sse || (s->mode & MODE_XMM),
                          .crosses = s->count == 1 &&
                                     (lin & ~(u32)PAGE_MASK) + s->bytes > PAGE_SIZE &&
@@ -224,16 +247,10 @@ struct tblock *translate_block(struct translator *t, const struct scan *s, u32 l
     g.s = s;
     g.code = s->code;
     g.b = b;
-    g.cold_count = g.soft_count = 0;
-    g.lookup = 0;
     g.place = ram_offset;
     g.softens = soft_wanted(&g);
-    g.fs_known = false;
-    g.ahead = 0;
-    gen_block(&g);
-    assert(t->emit.at - start <= INT16_MAX);
-    b->size = (unsigned)(t->emit.at - start) & INT16_MAX;
-    put_map(&g);
+    while (!put_block(&g, start))
+        scan_cut(s, s->count / 2);
     if (t->emit.at > t->emit.end) {
         t->emit.at = start;
         return NULL;

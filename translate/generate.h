@@ -36,6 +36,7 @@ struct generator {
     unsigned now;                      /* the instruction whose code is being emitted */
     unsigned guest;                    /* bytes of the instructions before it */
     bool windowed;                     /* its accesses go through the direct window */
+    bool fpu;                          /* it has x87, MMX or SSE instructions */
     bool fs_known;                     /* FS was found to be open, not null */
     u32 bound[16];                     /* the most that a general register can hold */
     s32 ahead;                         /* ESP less what its host register holds */

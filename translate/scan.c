@@ -272,3 +272,9 @@ void scan_block(struct scan *s, const struct trow *rows, const u8 *code, size_t 
         s->jumps += at.offset != next;
     }
 }
+
+void scan_cut(struct scan *s, unsigned count)
+{
+    while (s->count > count)
+        s->bytes -= s->insn[--s->count].insn.len;
+}

@@ -7,7 +7,7 @@
 #include "translate/mode.h"
 #include "translate/row.h"
 
-enum { SCAN_MAX_INSNS = 64 };
+enum { SCAN_MAX_INSNS = 62 };
 
 /* How an instruction is translated: verdict.def. */
 enum verdict {
@@ -85,5 +85,7 @@ typedef bool scan_follow(void *opaque, const struct scan *s, struct scan_point *
  * within CS's limit. Goes on behind each JCC and CALL if follow is NULL. */
 void scan_block(struct scan *s, const struct trow *rows, const u8 *code, size_t avail,
                 const struct tmode *mode, u32 ip, scan_follow *follow, void *opaque);
+/* Leaves the first `count` instructions of it. */
+void scan_cut(struct scan *s, unsigned count);
 
 #endif

@@ -23,7 +23,13 @@ struct texit {
     u32 stub;  /* that of its stub, 0: it needs none */
     bool next; /* leads behind its instruction, not to the target of the branch */
 };
-enum { TBLOCKS_MAX = 1 << 22, TEXITS_MOST = 65 /* of a block */ };
+enum {
+    TBLOCKS_MAX = 1 << 20,
+    TEXITS_MOST = SCAN_MAX_INSNS + 1, /* of a block */
+    TSIZE_MAX = (1 << 13) - 1,        /* bytes of a block's host code */
+    TPAGE_MAX = (1 << 24) - 1,        /* number of a RAM page */
+    TCODE_MAX = (1 << 28) - 1         /* offset in the cache */
+};
 
 /* Those of a block, in the order of its code. */
 struct texits {
@@ -48,24 +54,23 @@ struct rewritten {
 /* Records of blocks are an array, in the order of the code in the cache. Number 0 is none. */
 struct tblock {
     u32 lin;            /* linear address of the first byte */
-    u32 code : 31;      /* offset of its code in the cache; what struct tmore says follows it */
-    u32 dropped : 1;    /* no longer what memory holds; leaves at its next callout */
-    u32 page : 25;      /* RAM page, by number */
-    u32 count : 7;      /* instructions; 0: not a block, but the rest of the one before */
-    u32 in;             /* exits of others that are linked here: a list of link.c */
+    u32 code : 28;      /* offset of its code in the cache; what struct tmore says follows it */
+    u32 slow : 4;       /* accesses that its window could not serve */
+    u32 page : 24;      /* RAM page, by number */
+    u32 count : 6;      /* instructions; 0: not a block, but the rest of the one before */
     u32 sse : 1;        /* needs the XMM registers in the host */
     u32 lands : 1;      /* goes on where calls return to */
+    u32 in;             /* exits of others that are linked here: a list of link.c */
+    u32 next : 20;      /* number of the next in its list: block.c */
     u32 mode : 10;      /* number of the mode it is for */
-    u32 next : 22;      /* number of the next in its list: block.c */
-    u32 bytes : 10;     /* length of the guest code */
-    u32 exit_count : 7; /* direct exits */
-    u32 slow : 4;       /* accesses that its window could not serve */
     u32 crosses : 1;    /* its instruction goes on in the next page, for which the next record is */
-    u32 fpu : 1;        /* has x87, MMX or SSE instructions */
     u32 more : 1;       /* there is a struct tmore */
+    u32 size : 13;      /* length of the host code, stubs and list of exits included */
+    u32 bytes : 10;     /* length of the guest code */
+    u32 exit_count : 6; /* direct exits */
     u32 found : 1;      /* targets.c has put it where indirect branches find it */
     u32 bare : 1;       /* in struct bare */
-    u32 size : 15;      /* length of the host code, stubs and list of exits included */
+    u32 dropped : 1;    /* no longer what memory holds; leaves at its next callout */
 };
 
 /* What few blocks have, behind the code; then come its parts if there are several, the map and, if
@@ -74,7 +79,8 @@ struct tmore {
     u16 lookup;   /* offset of its look-up of a branch target, 0: none */
     u8 start;     /* offset of the first instruction's code: what blocks begin with is before */
     u8 soft : 1;  /* there is a list of struct tsoft */
-    u8 parts : 7; /* entries of the list of struct tpart, 0: the code is one part */
+    u8 fpu : 1;   /* there are x87, MMX or SSE instructions */
+    u8 parts : 6; /* entries of the list of struct tpart, 0: the code is one part */
 } __attribute__((packed));
 
 /* Guest code of a block that follows each other; a jump leads from one to the next. */
@@ -425,8 +431,9 @@ void crossing_drop(struct translator *t, struct tblock *b);
 /* engine.c: the place of linear address lin in RAM, or UINT64_MAX. Raises what a fetch raises. */
 u64 code_place(struct cpu *cpu, u32 lin);
 
-/* generate.c: translates a scanned block. NULL when the cache is full. */
-struct tblock *translate_block(struct translator *t, const struct scan *s, u32 lin, u32 mode,
+/* generate.c: translates a scanned block, or as much of it as a block may have of code. NULL when
+ * the cache is full. */
+struct tblock *translate_block(struct translator *t, struct scan *s, u32 lin, u32 mode,
                                u64 ram_offset);
 
 /* stubs.c: emits the common stubs at the start of the cache. */

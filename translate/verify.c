@@ -246,7 +246,7 @@ void verify_block(struct verify *v, struct tblock *b, u64 until)
         v->once += interp_few(cpu, (unsigned)(until - cpu->icount));
         return;
     }
-    v->fpu = b->fpu;
+    v->fpu = tblock_more(v->t, b).fpu;
     attention_hold(v);
     fpu_take(v);
     v->before_live = v->was_live;
@@ -288,22 +288,14 @@ void verify_other(struct verify *v)
 /* Cuts the block before the first instruction that must run only once. */
 void verify_cut(struct scan *s)
 {
-    unsigned before = 0;
     for (unsigned n = 0; n < s->count; n++) {
         const struct insn *i = &s->insn[n].insn;
-        if (s->insn[n].verdict == VERDICT_INTERPRET) {
-            s->count = 0;
-            return;
-        }
         u8 class = insn_info(i->row)->class;
         bool port = class == CLASS_STRING && insn_ends_block(i);
-        if (class != CLASS_CALLOUT && class != CLASS_INVALID && !port) {
-            before += i->len;
-            continue;
-        }
-        s->count = n;
-        s->bytes = before;
-        return;
+        if (s->insn[n].verdict == VERDICT_INTERPRET)
+            s->count = 0;
+        else if (class == CLASS_CALLOUT || class == CLASS_INVALID || port)
+            scan_cut(s, n);
     }
 }
 

@@ -19,6 +19,11 @@ static void setup(void)
         mem32_set(H_DATA + 4 * n, 1000 + n);
 }
 
+static void setup_checked(void)
+{
+    cpu = engine_setup_translated(TRANSLATE_CHECKED, H_CACHE);
+}
+
 /* Notes whether the load, the last instruction but one, wraps by the GS form. */
 static void note_form(void *opaque, const struct observed *b)
 {
@@ -109,6 +114,35 @@ START_TEST(goes_on_behind_calls)
 }
 END_TEST
 
+/* Instructions with long checks: pushes of memory, by segments with a base. */
+START_TEST(more_code_than_a_block_may_have)
+{
+    enum { PUSHES = 80, BASE = 0x10, STACK = H_STACK0 - BASE };
+    /* mov eax, SEL_FREE; mov ds, eax; mov ss, eax; mov esp, STACK; mov eax, H_DATA - BASE */
+    u8 code[19 + 2 * PUSHES] = {0xb8, SEL_FREE, 0, 0, 0, 0x8e, 0xd8, 0x8e, 0xd0, 0xbc};
+    const struct translator *t = cpu->translator;
+    unsigned most = 0;
+    gdt_set(SEL_FREE, BASE, 0xeffff, TYPE_DATA_RW, 0, true);
+    mem32_set(H_DATA, 0x12345678);
+    store_le32(code + 10, STACK);
+    code[14] = 0xb8;
+    store_le32(code + 15, H_DATA - BASE);
+    for (unsigned n = 0; n < PUSHES; n++) {
+        code[19 + 2 * n] = 0xff;
+        code[20 + 2 * n] = 0x30;
+    }
+    put_at(H_CODE, code, sizeof code);
+    PUT_AT(H_CODE + 19 + 2 * PUSHES, HLT);
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RSP], STACK - 4 * PUSHES);
+    for (u32 n = 1; n <= PUSHES; n++)
+        ck_assert_uint_eq(mem32(H_STACK0 - 4 * n), 0x12345678);
+    for (u32 n = 1; n < t->block_count; n++)
+        most = t->block[n].count > most ? t->block[n].count : most;
+    ck_assert_uint_eq(most, SCAN_MAX_INSNS / 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("longer blocks");
@@ -119,6 +153,10 @@ int main(void)
     tcase_add_test(t, written_while_it_calls);
     tcase_add_test(t, goes_on_behind_calls);
     suite_add_tcase(s, t);
+    TCase *checked = tcase_create("checked");
+    tcase_add_checked_fixture(checked, setup_checked, engine_teardown);
+    tcase_add_test(checked, more_code_than_a_block_may_have);
+    suite_add_tcase(s, checked);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);
