@@ -386,10 +386,9 @@ int display_run(struct machine *m, const struct options *options, bool *opened, 
         machine_settle(m); /* a drawing may have been asked for since: w is still there */
     }
     typist_free(w.typist);
-    view_close(&w.view);
+    view_hide(&w.view);
     if (w.lock)
         SDL_DestroyMutex(w.lock);
-    SDL_Quit();
     free(w.copied);
     picture_free(&w.picture);
     return w.status;

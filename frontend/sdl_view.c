@@ -54,16 +54,12 @@ bool view_open(struct view *v, struct error *err)
     return true;
 }
 
-void view_close(struct view *v)
+/* SDL wakes itself up by messages to its window on a second connection to the X server. One that
+ * comes when the window is no more would end the process there and then, with the disks open. */
+void view_hide(struct view *v)
 {
-    if (v->texture)
-        SDL_DestroyTexture(v->texture);
-    if (v->status)
-        SDL_DestroyTexture(v->status);
-    if (v->renderer)
-        SDL_DestroyRenderer(v->renderer);
     if (v->window)
-        SDL_DestroyWindow(v->window);
+        SDL_HideWindow(v->window);
 }
 
 static void fit_window(struct view *v)

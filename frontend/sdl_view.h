@@ -24,7 +24,8 @@ struct view {
 
 /* False with *err set. v->integer, full_screen, has_status are the caller's to set before. */
 bool view_open(struct view *v, struct error *err);
-void view_close(struct view *v);
+/* The window disappears; it goes with the process. */
+void view_hide(struct view *v);
 
 /* Takes the picture's changed lines over, and makes the window fit when its size has changed. */
 void view_update(struct view *v, struct picture *p);

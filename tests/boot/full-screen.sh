@@ -12,6 +12,12 @@ display_start 1600x1200
 cd "$work" || exit 1
 evilwm -mask1 mod4 -mask2 mod4 >/dev/null 2>&1 & # Ctrl-Alt is the window's
 others=$!
+left=50
+until xdotool get_num_desktops >/dev/null 2>&1; do # it has taken the display over
+    [ $left -gt 0 ] || fail "evilwm does not start"
+    left=$((left - 1))
+    sleep 0.2
+done
 
 # The whole display, the picture as wide as it; nothing of a frame.
 shown()
