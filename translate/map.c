@@ -1,12 +1,12 @@
-/* The map of a block, from its host code to its guest instructions: half a byte for most of them.
- */
+/* The map of a block, from host code to guest instructions: half a byte for most of them. */
 /* SPDX-License-Identifier: MIT */
 #include "translate/translate.h"
 
 /* Nibbles, the low one of a byte first. Most instructions are one of 15 pairs of lengths, or, by
- * a second nibble behind MORE, of another 15; after two MORE come the length of the guest's
- * instruction, 1 for a string instruction, and four nibbles for the length of the host's. */
-enum { MORE = 15, PAIRS = 2 * MORE };
+ * a second nibble behind MORE, of another 15, or by a third one behind two MORE. After three come
+ * the length of the guest's instruction, 1 for a string instruction, and four nibbles for the
+ * length of the host's. */
+enum { MORE = 15, PAIRS = 3 * MORE };
 struct pair {
     u8 guest; /* bytes of guest code */
     u8 host;  /* of host code */
@@ -14,9 +14,11 @@ struct pair {
 
 /* By how often they are seen in a boot of Linux. */
 static const struct pair pairs[PAIRS] = {
-    {2, 2},  {3, 5}, {1, 4}, {3, 3},  {2, 3}, {2, 6}, {6, 6}, {5, 31}, {6, 8},  {5, 5},
-    {2, 11}, {3, 4}, {1, 9}, {3, 8},  {2, 4}, {4, 6}, {1, 8}, {5, 2},  {7, 9},  {2, 5},
-    {6, 11}, {4, 5}, {4, 4}, {7, 12}, {6, 9}, {5, 6}, {5, 9}, {6, 12}, {1, 12}, {3, 9},
+    {2, 2},  {3, 5},  {1, 4}, {3, 3},  {2, 6},  {2, 3},  {6, 6}, {5, 31}, {6, 8},
+    {5, 5},  {2, 11}, {3, 4}, {1, 9},  {3, 8},  {2, 4},  {4, 6}, {1, 8},  {5, 2},
+    {7, 9},  {2, 5},  {4, 4}, {6, 11}, {4, 5},  {7, 12}, {5, 9}, {5, 6},  {6, 9},
+    {6, 12}, {1, 12}, {3, 9}, {6, 7},  {3, 2},  {1, 2},  {7, 8}, {2, 8},  {10, 12},
+    {3, 6},  {4, 7},  {2, 7}, {3, 7},  {7, 10}, {4, 3},  {5, 8}, {7, 7},  {6, 10},
 };
 
 struct nibbles {
@@ -80,14 +82,12 @@ static struct tplace take_long(struct nibbles *m)
 
 static struct tplace map_get(struct nibbles *m)
 {
-    unsigned n = take(m), pair = n;
-    if (n == MORE) {
-        n = take(m);
-        pair = MORE + n;
+    for (unsigned first = 0; first < PAIRS; first += MORE) {
+        unsigned n = take(m);
+        if (n < MORE)
+            return (struct tplace){.host = pairs[first + n].host, .guest = pairs[first + n].guest};
     }
-    if (n == MORE)
-        return take_long(m);
-    return (struct tplace){.host = pairs[pair].host, .guest = pairs[pair].guest};
+    return take_long(m);
 }
 
 static struct nibbles map_of(const struct translator *t, const struct tblock *b)
