@@ -301,7 +301,7 @@ static unsigned draw_dispi_lines(const struct vga *v, struct picture *p, const s
     size_t size = (size_t)p->width * sizeof *p->pixels;
     struct colors c = colors_of(v);
     u32 room[DISPI_MAX_X] = {0};
-    for (unsigned y = 0; y < p->height; y++, start += pitch) {
+    for (unsigned y = 0; size && y < p->height; y++, start += pitch) {
         u32 *to = p->pixels + (size_t)y * p->width;
         u64 end = start + (u64)p->width * bytes;
         bool changed = all || v->dirty, inside = end > start && end <= VGA_MEMORY;

@@ -90,6 +90,12 @@ void fixture_temp_file(char path[64], const u8 *data, size_t size)
     close(fd);
 }
 
+u64 fixture_seed(void)
+{
+    const char *text = getenv("FUZZ_SEED");
+    return text ? strtoull(text, NULL, 0) : 0;
+}
+
 int fixture_main(const char *name, void (*add)(TCase *tc))
 {
     Suite *s = suite_create(name);

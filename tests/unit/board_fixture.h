@@ -34,6 +34,9 @@ void fixture_save_and_load(struct fixture *f);
  * unlink it. */
 void fixture_temp_file(char path[64], const u8 *data, size_t size);
 
+/* Added to the seeds of tests with random numbers: 0, or what the variable FUZZ_SEED says. */
+u64 fixture_seed(void);
+
 /* Runs one suite of one test case; returns main's status. */
 int fixture_main(const char *name, void (*add)(TCase *tc));
 

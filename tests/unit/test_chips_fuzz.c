@@ -178,7 +178,7 @@ static void floppy_command(struct machine *m)
 START_TEST(random_guest)
 {
     struct machine m;
-    build(&m, (u64)_i + 1);
+    build(&m, fixture_seed() + (u64)_i + 1);
     for (unsigned n = 0; n < 100000; n++) {
         unsigned which = random_number(&m, ARRAY_LEN(ranges));
         u16 port = (u16)(ranges[which].base + random_number(&m, ranges[which].count));

@@ -6,14 +6,12 @@
 #include "hw/i82540_internal.h"
 #include "tests/unit/board_fixture.h"
 #include "tests/unit/inbox.h"
+#include "tests/unit/wire.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { SLOT = 3, DEVFN = PCI_DEVFN(SLOT, 0), RING = 0x1000, DATA = 0x10000, RINGS = 8 };
@@ -24,8 +22,7 @@ static struct fixture f;
 static struct pci_bus *bus;
 static struct i82540 *card;
 static struct net *net;
-static int peer;                             /* the other end of the cable */
-static char here[64], there[64], record[64]; /* sockets, and the pcap file */
+static char record[64]; /* the pcap file */
 
 static void router(void *opaque, unsigned devfn, unsigned pin, bool level)
 {
@@ -38,18 +35,9 @@ static void router(void *opaque, unsigned devfn, unsigned pin, bool level)
 
 static void setup(void)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
     fixture_setup(&f);
-    snprintf(here, sizeof here, "/tmp/prescient-net-%d-a", (int)getpid());
-    snprintf(there, sizeof there, "/tmp/prescient-net-%d-b", (int)getpid());
     snprintf(record, sizeof record, "/tmp/prescient-net-%d-pcap", (int)getpid());
-    unlink(there);
-    strcpy(a.sun_path, there);
-    peer = socket(AF_UNIX, SOCK_DGRAM, 0);
-    ck_assert_int_eq(bind(peer, (struct sockaddr *)&a, sizeof a), 0);
-    const struct net_options how = {.kind = "unix", .local = here, .remote = there, .pcap = record};
-    net = net_open(&how, inbox_post, NULL, &f.err);
-    ck_assert_msg(net != NULL, "%s", f.err.text);
+    net = wire_open(record);
     bus = pci_bus_create(&f.board);
     pci_set_router(bus, router, NULL);
     card = i82540_create(&f.board, bus, SLOT, mac, net, NULL, 0);
@@ -62,10 +50,7 @@ static void setup(void)
 static void teardown(void)
 {
     fixture_teardown(&f);
-    net_close(net);
-    inbox_take(false); /* frees what the closed cable left */
-    close(peer);
-    unlink(there);
+    wire_close(net);
     unlink(record);
 }
 
@@ -148,13 +133,6 @@ static void put_tx(unsigned n, u64 address, u32 word, u32 status)
     phys_write(f.board.mem, RING + n * 16 + 12, status, 4);
 }
 
-static ssize_t frame_from_card(u8 *buf, size_t size)
-{
-    struct timeval t = {.tv_sec = 10};
-    setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
-    return recv(peer, buf, size, 0);
-}
-
 START_TEST(legacy_frames)
 {
     u8 buf[2048], data[100];
@@ -167,9 +145,9 @@ START_TEST(legacy_frames)
     put_tx(1, DATA + 60, 40 | 0x09 << 24, 0);              /* EOP, RS */
     put_tx(2, DATA, 100 | 50 << 16 | 0x0d << 24, 14 << 8); /* checksum from 14 on, put at 50 */
     set(TDT, 3);
-    ck_assert_int_eq(frame_from_card(buf, sizeof buf), 100);
+    ck_assert_int_eq(wire_take(buf, sizeof buf), 100);
     ck_assert(!memcmp(buf, data, 100));
-    ck_assert_int_eq(frame_from_card(buf, sizeof buf), 100);
+    ck_assert_int_eq(wire_take(buf, sizeof buf), 100);
     u32 sum = 0;
     for (unsigned n = 14; n < 100; n += 2)
         sum += (u32)data[n] << 8 | data[n + 1];
@@ -230,7 +208,7 @@ START_TEST(segments)
     set(TDT, 3);
     for (unsigned n = 0; n < 3; n++) {
         u32 size = n < 2 ? MSS : BYTES - 2 * MSS;
-        ck_assert_int_eq(frame_from_card(buf, sizeof buf), HEADERS + size);
+        ck_assert_int_eq(wire_take(buf, sizeof buf), HEADERS + size);
         ck_assert(!memcmp(buf + HEADERS, packet + HEADERS + n * MSS, size));
         ck_assert_uint_eq(be(buf + 16, 2), HEADERS - 14 + size);
         ck_assert_uint_eq(be(buf + 18, 2), 0x1234 + n);
@@ -257,46 +235,35 @@ static void rx_ring(unsigned tail, u32 rctl)
     set(RCTL, 2 | rctl);
 }
 
-static void frame_to_card(const u8 *to, u32 size)
-{
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    u8 frame[2048];
-    memset(frame, 0x5a, sizeof frame);
-    memcpy(frame, to, 6);
-    strcpy(a.sun_path, here);
-    ck_assert_int_eq(sendto(peer, frame, size, 0, (struct sockaddr *)&a, sizeof a), size);
-    inbox_take(true);
-}
-
 START_TEST(reception)
 {
     static const u8 other[6] = {2, 3, 4, 5, 6, 7}, everybody[6] = {255, 255, 255, 255, 255, 255},
                     group[6] = {1, 0, 0x5e, 0, 0, 0xfb};
     rx_ring(3, 0x8000); /* broadcasts too */
     set(IMS, CAUSE_RXT0);
-    frame_to_card(mac, 1000);
+    wire_send(mac, 0x5a, 1000);
     ck_assert(f.level[0]);
     ck_assert(get(ICR) & CAUSE_RXT0);
     ck_assert_uint_eq(phys_read(f.board.mem, RING + 8, 2), 1004); /* with FCS */
     ck_assert_uint_eq(phys_read(f.board.mem, RING + 12, 1) & 3, 3);
     ck_assert_uint_eq(phys_read(f.board.mem, DATA + 999, 1), 0x5a);
-    frame_to_card(other, 100);
-    frame_to_card(group, 100);
+    wire_send(other, 0x5a, 100);
+    wire_send(group, 0x5a, 100);
     ck_assert_uint_eq(get(RDH), 1);
-    frame_to_card(everybody, 20); /* padded */
+    wire_send(everybody, 0x5a, 20); /* padded */
     ck_assert_uint_eq(phys_read(f.board.mem, RING + 24, 2), 64);
     u32 hash = 0xfb00 >> 4 & 0xfff;
     set(MTA + (hash >> 5) * 4, BIT(hash & 31));
-    frame_to_card(group, 100);
+    wire_send(group, 0x5a, 100);
     ck_assert_uint_eq(get(RDH), 3);
-    frame_to_card(mac, 100); /* no room: kept until there is */
+    wire_send(mac, 0x5a, 100); /* no room: kept until there is */
     ck_assert(get(ICR) & CAUSE_RXO);
     ck_assert_uint_eq(get(RDH), 3);
     set(RDT, 5);
     ck_assert_uint_eq(get(RDH), 4);
     set(RCTL, 2 | 0x8 | 0x30000 | 0x4000000); /* promiscuous, buffers of 256 bytes, no FCS */
     set(RDT, 1);
-    frame_to_card(other, 600);
+    wire_send(other, 0x5a, 600);
     ck_assert_uint_eq(get(RDH), 7);
     ck_assert_uint_eq(phys_read(f.board.mem, RING + 6 * 16 + 8, 2), 600 - 512);
     ck_assert_uint_eq(phys_read(f.board.mem, RING + 5 * 16 + 12, 1) & 3, 1);
@@ -330,7 +297,7 @@ START_TEST(hostile_guest)
     static const u32 regs[] = {CTRL,  EECD,  EERD,  MDIC,  ICR,   ICS, IMS, IMC,
                                RCTL,  TCTL,  RDBAL, RDBAH, RDLEN, RDH, RDT, TDBAL,
                                TDBAH, TDLEN, TDH,   TDT,   TDT,   RDT, MTA, GPRC};
-    u64 seed = (u64)_i + 1;
+    u64 seed = fixture_seed() + (u64)_i + 1;
     u8 frame[3000] = {255, 255, 255, 255, 255, 255};
     net_close(net);
     inbox_take(false);

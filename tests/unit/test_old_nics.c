@@ -1,19 +1,14 @@
 /* The RTL8139 and the NE2000 (DP8390): registers, EEPROM and PROM, frames out and in, filters,
  * rings that wrap and fill, interrupts, and a guest that writes anything anywhere. */
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "hw/dp8390.h"
 #include "hw/ethernet.h"
 #include "hw/rtl8139.h"
 #include "tests/unit/board_fixture.h"
-#include "tests/unit/inbox.h"
+#include "tests/unit/wire.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 enum { SLOT = 3, DEVFN = PCI_DEVFN(SLOT, 0), PORT = 0xc000, ISA = 0x300 };
 enum { DATA = 0x10000, RING = 0x20000, RING_SIZE = 8192 };
@@ -24,8 +19,6 @@ static const u8 group[6] = {1, 0, 0x5e, 0, 0, 0xfb};
 static struct fixture f;
 static struct pci_bus *bus;
 static struct net *net;
-static int peer;                 /* the other end of the cable */
-static char here[64], there[64]; /* sockets */
 
 static void router(void *opaque, unsigned devfn, unsigned pin, bool level)
 {
@@ -35,19 +28,8 @@ static void router(void *opaque, unsigned devfn, unsigned pin, bool level)
 
 static void setup(void)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    struct timeval t = {.tv_sec = 10};
     fixture_setup(&f);
-    snprintf(here, sizeof here, "/tmp/prescient-old-nic-%d-a", (int)getpid());
-    snprintf(there, sizeof there, "/tmp/prescient-old-nic-%d-b", (int)getpid());
-    unlink(there);
-    strcpy(a.sun_path, there);
-    peer = socket(AF_UNIX, SOCK_DGRAM, 0);
-    setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
-    ck_assert_int_eq(bind(peer, (struct sockaddr *)&a, sizeof a), 0);
-    const struct net_options how = {.kind = "unix", .local = here, .remote = there};
-    net = net_open(&how, inbox_post, NULL, &f.err);
-    ck_assert_msg(net != NULL, "%s", f.err.text);
+    net = wire_open(NULL);
     bus = pci_bus_create(&f.board);
     pci_set_router(bus, router, NULL);
 }
@@ -69,21 +51,7 @@ static void setup_ne2000(void)
 static void teardown(void)
 {
     fixture_teardown(&f);
-    net_close(net);
-    inbox_take(false); /* frees what the closed cable left */
-    close(peer);
-    unlink(there);
-}
-
-static void frame_to_card(const u8 *to, u8 fill, u32 size)
-{
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    u8 frame[4096];
-    memset(frame, fill, sizeof frame);
-    memcpy(frame, to, 6);
-    strcpy(a.sun_path, here);
-    ck_assert_int_eq(sendto(peer, frame, size, 0, (struct sockaddr *)&a, sizeof a), size);
-    inbox_take(true);
+    wire_close(net);
 }
 
 static u32 in(unsigned at, unsigned size)
@@ -169,7 +137,7 @@ START_TEST(rtl8139_sends)
     out(PORT + 0x10, 200, 4); /* before the transmitter is on: waits */
     ck_assert_uint_eq(in(PORT + 0x10, 4) & 0xa000, 0);
     out(PORT + 0x37, 4, 1);
-    ck_assert_int_eq(recv(peer, buf, sizeof buf, 0), 200);
+    ck_assert_int_eq(wire_take(buf, sizeof buf), 200);
     ck_assert(!memcmp(buf, data, 200));
     ck_assert_uint_eq(in(PORT + 0x10, 4) & 0xa000, 0xa000);
     ck_assert(f.level[0]);
@@ -179,7 +147,7 @@ START_TEST(rtl8139_sends)
     ck_assert_uint_eq(in(PORT + 0x60, 2), 0x100f);
     out(PORT + 0x24, DATA, 4);
     out(PORT + 0x14, 20, 4); /* padded */
-    ck_assert_int_eq(recv(peer, buf, sizeof buf, 0), 60);
+    ck_assert_int_eq(wire_take(buf, sizeof buf), 60);
     ck_assert(!memcmp(buf, data, 20) && !buf[20] && !buf[59]);
     out(PORT + 0x18, 1800, 4); /* too long: aborted */
     ck_assert_uint_eq(in(PORT + 0x18, 4) >> 30 & 1, 1);
@@ -198,7 +166,7 @@ static void rtl8139_ring(u32 rcr)
 START_TEST(rtl8139_receives)
 {
     rtl8139_ring(0x0a); /* ours, broadcasts */
-    frame_to_card(mac, 0x5a, 100);
+    wire_send(mac, 0x5a, 100);
     ck_assert(f.level[0]);
     ck_assert_uint_eq(in(PORT + 0x37, 1) & 1, 0);
     ck_assert_uint_eq(phys_read(f.board.mem, RING, 4), 104u << 16 | 0x4001);
@@ -207,24 +175,24 @@ START_TEST(rtl8139_receives)
     dma_read(f.board.mem, RING + 4, frame, 100);
     ck_assert_uint_eq(phys_read(f.board.mem, RING + 104, 4), ethernet_fcs(frame, 100));
     ck_assert_uint_eq(in(PORT + 0x3a, 2), 108);
-    frame_to_card(other, 1, 100);
-    frame_to_card(group, 1, 100);
+    wire_send(other, 1, 100);
+    wire_send(group, 1, 100);
     ck_assert_uint_eq(in(PORT + 0x3a, 2), 108);
-    frame_to_card(everybody, 2, 20);
+    wire_send(everybody, 2, 20);
     ck_assert_uint_eq(phys_read(f.board.mem, RING + 108, 4), 64u << 16 | 0x2001);
     out(PORT + 0x44, 0x0e, 4); /* groups that are in the table */
-    frame_to_card(group, 1, 100);
+    wire_send(group, 1, 100);
     ck_assert_uint_eq(in(PORT + 0x3a, 2), 176);
     unsigned hash = ethernet_hash(group);
     out(PORT + 8 + hash / 8, 1u << hash % 8, 1);
-    frame_to_card(group, 1, 100);
+    wire_send(group, 1, 100);
     ck_assert_uint_eq(phys_read(f.board.mem, RING + 176, 2), 0x8001);
     out(PORT + 0x44, 0x01, 4); /* all */
-    frame_to_card(other, 1, 100);
+    wire_send(other, 1, 100);
     ck_assert_uint_eq(phys_read(f.board.mem, RING + 284, 2), 0x0001);
     out(PORT + 0x38, in(PORT + 0x3a, 2) - 16, 2);
     ck_assert_uint_eq(in(PORT + 0x37, 1) & 1, 1); /* all read */
-    frame_to_card(mac, 3, 2000);                  /* longer than any frame: dropped */
+    wire_send(mac, 3, 2000);                      /* longer than any frame: dropped */
     ck_assert_uint_eq(in(PORT + 0x37, 1) & 1, 1);
 }
 END_TEST
@@ -233,11 +201,11 @@ START_TEST(rtl8139_ring_fills_and_wraps)
 {
     rtl8139_ring(0x0a);
     for (unsigned n = 0; n < 8; n++)
-        frame_to_card(mac, (u8)n, 1000); /* 1008 bytes each: the ninth has no room */
+        wire_send(mac, (u8)n, 1000); /* 1008 bytes each: the ninth has no room */
     ck_assert_uint_eq(in(PORT + 0x3a, 2), 8 * 1008);
     out(PORT + 0x3e, 1, 2);
     ck_assert_uint_eq(in(PORT + 0x3e, 2), 0);
-    frame_to_card(mac, 8, 1000); /* it waits: whoever takes all for read is told that it is not */
+    wire_send(mac, 8, 1000); /* it waits: whoever takes all for read is told that it is not */
     ck_assert_uint_eq(in(PORT + 0x3a, 2), 8 * 1008);
     ck_assert_uint_eq(in(PORT + 0x3e, 2), 1);
     out(PORT + 0x3e, 1, 2);
@@ -252,9 +220,9 @@ START_TEST(rtl8139_ring_fills_and_wraps)
     out(PORT + 0x38, 8 * 1008 - 16, 2);
     out(PORT + 0x44, 0x8a, 4); /* no wrapping within a frame */
     for (unsigned n = 9; n < 16; n++)
-        frame_to_card(mac, (u8)n, 1000);
+        wire_send(mac, (u8)n, 1000);
     out(PORT + 0x38, 15 * 1008 % RING_SIZE - 16, 2);
-    frame_to_card(mac, 16, 1000);
+    wire_send(mac, 16, 1000);
     ck_assert_uint_eq(phys_read(f.board.mem, RING + RING_SIZE, 1), 16);
 }
 END_TEST
@@ -280,7 +248,7 @@ END_TEST
 
 START_TEST(rtl8139_hostile)
 {
-    srand(1);
+    srand((unsigned)fixture_seed() + 1);
     pci_config_write(bus, DEVFN, 0x14, 0xfe000000, 4);
     pci_config_write(bus, DEVFN, 4, 7, 2);
     for (unsigned n = 0; n < 100000; n++) {
@@ -292,11 +260,10 @@ START_TEST(rtl8139_hostile)
             in(PORT + at, size);
         if (n % 100 == 0) {
             pci_config_write(bus, DEVFN, 4, 7, 2);
-            while (recv(peer, (u8[4]){0}, 4, MSG_DONTWAIT) > 0)
-                ;
+            wire_clear();
         }
         if (n % 1000 == 0)
-            frame_to_card(everybody, 1, 500);
+            wire_send(everybody, 1, 500);
     }
 }
 END_TEST
@@ -375,7 +342,7 @@ START_TEST(ne2000_sends)
     out(ISA + 5, 100, 1);
     out(ISA + 6, 0, 1);
     out(ISA, 0x26, 1);
-    ck_assert_int_eq(recv(peer, buf, sizeof buf, 0), 100);
+    ck_assert_int_eq(wire_take(buf, sizeof buf), 100);
     for (unsigned n = 0; n < 100; n++)
         ck_assert_uint_eq(buf[n], n / 2);
     ck_assert_uint_eq(in(ISA, 1), 0x22);
@@ -390,7 +357,7 @@ END_TEST
 START_TEST(ne2000_receives)
 {
     ne2000_start(0x04);
-    frame_to_card(mac, 0x5a, 300);
+    wire_send(mac, 0x5a, 300);
     ck_assert(f.level[0]);
     ck_assert_uint_eq(in(ISA + 7, 1), 0x01);
     ck_assert_uint_eq(current_page(), 0x48);
@@ -399,27 +366,27 @@ START_TEST(ne2000_receives)
     ck_assert_uint_eq(in(ISA + 0x10, 2), 0x5452);
     for (unsigned n = 2; n < 300; n += 2)
         ck_assert_uint_eq(in(ISA + 0x10, 2), n == 2 ? 0x1200 : n == 4 ? 0x5634 : 0x5a5a);
-    frame_to_card(other, 1, 100);
-    frame_to_card(group, 1, 100);
+    wire_send(other, 1, 100);
+    wire_send(group, 1, 100);
     ck_assert_uint_eq(current_page(), 0x48);
-    frame_to_card(everybody, 1, 20);
+    wire_send(everybody, 1, 20);
     ck_assert_uint_eq(current_page(), 0x49);
     out(ISA + 0x0c, 0x08, 1); /* groups that are in the table, and no broadcasts */
     unsigned hash = ethernet_hash(group);
     out(ISA, 0x62, 1);
     out(ISA + 8 + hash / 8, 1u << hash % 8, 1);
     out(ISA, 0x22, 1);
-    frame_to_card(everybody, 1, 60);
-    frame_to_card(group, 1, 60);
+    wire_send(everybody, 1, 60);
+    wire_send(group, 1, 60);
     ck_assert_uint_eq(current_page(), 0x4a);
     ck_assert_uint_eq(in(ISA + 0x0c, 1), 0x21);
     out(ISA, 0x60, 1); /* another page, neither started nor stopped: it goes on */
     out(ISA, 0x20, 1);
-    frame_to_card(mac, 1, 60);
+    wire_send(mac, 1, 60);
     ck_assert_uint_eq(current_page(), 0x4b);
     out(ISA, 0x21, 1); /* stopped */
     out(ISA, 0x20, 1);
-    frame_to_card(mac, 1, 60);
+    wire_send(mac, 1, 60);
     out(ISA, 0x60, 1);
     ck_assert_uint_eq(in(ISA + 7, 1), 0x4b);
 }
@@ -430,11 +397,11 @@ START_TEST(ne2000_ring_fills_and_wraps)
     ne2000_start(0x10);
     out(ISA + 3, 0x7f, 1); /* the page before CURR: all has been read */
     for (unsigned n = 0; n < 9; n++)
-        frame_to_card(mac, (u8)n, 1500); /* six pages each of 58: nine fit */
+        wire_send(mac, (u8)n, 1500); /* six pages each of 58: nine fit */
     ck_assert_uint_eq(current_page(), 0x46 + 54);
     out(ISA + 7, 1, 1);
     ck_assert_uint_eq(in(ISA + 7, 1) & 1, 0);
-    frame_to_card(mac, 9, 1500); /* it waits: whoever takes all for read is told that it is not */
+    wire_send(mac, 9, 1500); /* it waits: whoever takes all for read is told that it is not */
     ck_assert_uint_eq(current_page(), 0x46 + 54);
     ck_assert_uint_eq(in(ISA + 7, 1) & 1, 1);
     out(ISA + 7, 1, 1);
@@ -456,7 +423,7 @@ END_TEST
 
 START_TEST(ne2000_hostile)
 {
-    srand(2);
+    srand((unsigned)fixture_seed() + 2);
     for (unsigned n = 0; n < 200000; n++) {
         unsigned at = (unsigned)rand() % 32, size = 1u << rand() % 3;
         if (rand() % 4)
@@ -464,10 +431,9 @@ START_TEST(ne2000_hostile)
         else
             in(ISA + at, size);
         if (n % 100 == 0)
-            while (recv(peer, (u8[4]){0}, 4, MSG_DONTWAIT) > 0)
-                ;
+            wire_clear();
         if (n % 1000 == 0)
-            frame_to_card(everybody, 1, 500);
+            wire_send(everybody, 1, 500);
     }
 }
 END_TEST

@@ -4,6 +4,7 @@
 #include "hw/virtio.h"
 #include "hw/virtio_devices.h"
 #include "tests/unit/board_fixture.h"
+#include "tests/unit/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,11 @@ enum { SECTORS = 4096, SLOT = 7, DEVFN = PCI_DEVFN(SLOT, 0), PORT = 0xc000 };
 enum { DESC = 0x10000, AVAIL = 0x11000, USED = 0x12000, DATA = 0x20000 };
 #define BASE 0xfe000000u
 
+static const u8 mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 static struct fixture f;
 static struct pci_bus *bus;
-static u16 next; /* index in the avail ring */
+static struct net *net; /* the card's cable, or NULL */
+static u16 next;        /* index in the avail ring */
 
 static struct image *make_image(void)
 {
@@ -43,6 +46,7 @@ static void setup(void)
     fixture_setup(&f);
     bus = pci_bus_create(&f.board);
     pci_set_router(bus, router, NULL);
+    net = NULL;
     next = 0;
 }
 
@@ -57,6 +61,8 @@ static void plug(unsigned slot)
 static void teardown(void)
 {
     fixture_teardown(&f);
+    if (net)
+        wire_close(net);
 }
 
 static u32 get(u32 at, unsigned size)
@@ -110,6 +116,14 @@ static void offer(u16 head)
 {
     put(AVAIL + 4 + 2 * (next % 8), head, 2);
     put(AVAIL + 2, ++next, 2);
+}
+
+/* Buffer n of 64 bytes for a frame. */
+static void rx_buffer(u16 n)
+{
+    desc(n, DATA + n * 256u, 64, 2, 0);
+    offer(n);
+    set(0x3000, 0, 2);
 }
 
 /* A disk request in three descriptors; returns its status. */
@@ -281,15 +295,57 @@ START_TEST(balloon_gives_back)
 END_TEST
 
 /* Anything anywhere, for all kinds of devices: nothing may crash, hang or trip a sanitizer. */
+START_TEST(network_card)
+{
+    u8 buf[128];
+    net = wire_open(NULL);
+    virtio_net_create(&f.board, bus, SLOT, mac, net, NULL, 0);
+    plug(SLOT);
+    start_modern(1 << 15, 0);
+    for (u16 n = 0; n < 3; n++)
+        rx_buffer(n);
+    wire_send(mac, 0x5a, 100); /* with its header of 12 bytes in two buffers */
+    ck_assert(f.level[SLOT]);
+    ck_assert_uint_eq(peek(USED + 2, 2), 2);
+    ck_assert_uint_eq(peek(USED + 4, 4), 0);
+    ck_assert_uint_eq(peek(USED + 8, 4), 64);
+    ck_assert_uint_eq(peek(USED + 12, 4), 1);
+    ck_assert_uint_eq(peek(USED + 16, 4), 48);
+    ck_assert_uint_eq(peek(DATA + 10, 2), 2);
+    ck_assert_uint_eq(peek(DATA + 12, 1), mac[0]);
+    ck_assert_uint_eq(peek(DATA + 18, 1), 0x5a);
+    ck_assert_uint_eq(peek(DATA + 256 + 47, 2), 0x005a);
+    wire_send(mac, 0x33, 100); /* a buffer is too little for it: it waits for another one */
+    ck_assert_uint_eq(peek(USED + 2, 2), 2);
+    rx_buffer(3);
+    ck_assert_uint_eq(peek(USED + 2, 2), 4);
+    ck_assert_uint_eq(peek(DATA + 768, 1), 0x33);
+    start_modern(0, 1);
+    next = 0;
+    put(AVAIL + 2, 0, 2);
+    desc(0, DATA, 12, 1, 1); /* the header, then the frame */
+    desc(1, DATA + 512, 60, 0, 0);
+    for (unsigned n = 0; n < 60; n++)
+        put(DATA + 512 + n, n, 1);
+    put(DATA, 0, 8);
+    put(DATA + 8, 0, 4);
+    offer(0);
+    set(0x3004, 1, 2);
+    ck_assert_int_eq(wire_take(buf, sizeof buf), 60);
+    ck_assert_uint_eq(buf[59], 59);
+    fixture_save_and_load(&f);
+}
+END_TEST
+
 START_TEST(hostile_driver)
 {
-    static const u8 mac[6] = {2};
     static const u16 regs[] = {0x00, 0x04, 0x08, 0x0c, 0x14, 0x16, 0x18, 0x1c, 0x20, 0x28, 0x30};
-    u64 seed = (u64)_i + 1;
+    u64 seed = fixture_seed() + (u64)_i + 1;
     struct chardev *chr = chardev_open("null", &f.err);
+    net = _i % 5 == 1 ? wire_open(NULL) : NULL;
     switch (_i % 5) {
     case 0: virtio_blk_create(&f.board, bus, SLOT, make_image()); break;
-    case 1: virtio_net_create(&f.board, bus, SLOT, mac, NULL, NULL, 0); break;
+    case 1: virtio_net_create(&f.board, bus, SLOT, mac, net, NULL, 0); break;
     case 2: virtio_console_create(&f.board, bus, SLOT, chr); break;
     case 3: virtio_rng_create(&f.board, bus, SLOT); break;
     default: virtio_balloon_create(&f.board, bus, SLOT);
@@ -300,6 +356,8 @@ START_TEST(hostile_driver)
         u32 r = (u32)(seed >> 32), v = (u32)(seed >> 12);
         if (n % 200 == 0)
             start_modern(v & 0xffff, r % 3);
+        if (net && n % 64 == 0)
+            wire_send(mac, (u8)v, 14 + r % 2000);
         switch (r % 8) {
         case 0: set(regs[r / 8 % ARRAY_LEN(regs)], r & 256 ? v & 15 : v & 0x1f000, 4); break;
         case 1: set(0x2000 + r / 8 % 64, v, 1); break;
@@ -331,6 +389,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, window_in_configuration_space);
     tcase_add_test(tc, broken_rings);
     tcase_add_test(tc, balloon_gives_back);
+    tcase_add_test(tc, network_card);
     tcase_add_loop_test(tc, hostile_driver, 0, 10);
 }
 
