@@ -59,16 +59,29 @@ static void gen_lookup(struct generator *g, bool call)
     assert(emit_pc(e) - tblock_code(g->t, b) - g->lookup == g->t->lookup_end - g->t->lookup);
 }
 
+/* Unless SCRATCH_TEST is zero, goes where SCRATCH_ADDR says. Landings of a block that are near have
+ * the jmp in common. */
+static void gen_lookup_unless_zero(struct generator *g)
+{
+    struct emit *e = g->e;
+    const ptrdiff_t by = g->to_lookup ? g->to_lookup - (e->at + 4) : INT8_MIN - 1;
+    if (by >= INT8_MIN) {
+        emit_bytes(e, (const u8[]){0xe3, 2, 0xeb, (u8)by}, 4); /* jrcxz +2; jmp */
+        return;
+    }
+    emit_jrcxz_over_jmp(e);
+    g->to_lookup = e->at;
+    emit_jmp(e, g->t->lookup);
+}
+
 /* Where a predicted return lands: SCRATCH_ADDR is where the guest returns to. The block may go on
  * behind it. */
 static void gen_landing(struct generator *g, unsigned n)
 {
-    struct emit *e = g->e;
     u32 next = scan_next_ip(g->s, n);
-    emit_lea32(e, SCRATCH_TEST,
+    emit_lea32(g->e, SCRATCH_TEST,
                (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32) - (s32)lin_of(g, next)});
-    emit_jrcxz_over_jmp(e);
-    emit_jmp(e, g->t->lookup);
+    gen_lookup_unless_zero(g);
     if (n + 1 == g->s->count) {
         gen_jump_to(g, next);
         return;

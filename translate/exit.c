@@ -25,6 +25,7 @@ static bool is_jcc(const struct translator *t, u32 place)
 
 void exit_at(struct generator *g, u32 ip)
 {
+    assert(g->b->exit_count < TEXITS_MOST);
     g->exit[g->b->exit_count++] = (struct texit){.place = (u32)(g->e->at - sizeof(u32) - g->t->rw),
                                                  .next = ip == scan_next_ip(g->s, g->now)};
 }
