@@ -177,6 +177,15 @@ static bool ram_fits(const struct record *record, u64 bytes)
            record->size <= bytes - record->at;
 }
 
+/* A part of a drive that is there? */
+static bool piece_fits(const struct image *img, const struct record *record)
+{
+    bool whole = record->kind == RECORD_ZERO || record->size % SECTOR_SIZE == 0;
+    u64 count = record->kind == RECORD_ZERO ? record->size : record->size >> SECTOR_SHIFT;
+    return img && !img->read_only && whole && count <= UINT32_MAX && record->at < img->sectors &&
+           count <= img->sectors - record->at;
+}
+
 /* Is it of a machine like this one, with the same drives? */
 static bool fits(struct machine *m, struct snapshot_reader *r, struct error *err)
 {
@@ -194,8 +203,8 @@ static bool fits(struct machine *m, struct snapshot_reader *r, struct error *err
             return error_set(err, "%s: a piece of memory outside the machine's", r->path);
         if (record.kind == RECORD_DISK && (!img || img->read_only || img->sectors != record.size))
             return error_set(err, "%s: the snapshot is of a machine with other drives", r->path);
-        if ((record.kind == RECORD_DATA || record.kind == RECORD_ZERO) && (!img || img->read_only))
-            return error_set(err, "%s: data for a drive that is not there", r->path);
+        if ((record.kind == RECORD_DATA || record.kind == RECORD_ZERO) && !piece_fits(img, &record))
+            return error_set(err, "%s: data for a place that no drive has", r->path);
         drives += record.kind == RECORD_DISK;
     }
     return drives == ours ||

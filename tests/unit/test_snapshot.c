@@ -1,0 +1,224 @@
+/* Snapshot files that are damaged, cut short or forged: refused with the machine and its disks as
+ * they were, or at least loaded without harm. */
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/snapshot.h"
+#include "frontend/snapshot_file.h"
+#include "hw/device.h"
+#include "hw/image/deflate.h"
+#include "hw/image/image.h"
+#include "mmu/physmem.h"
+#include "tests/unit/rig.h"
+
+enum { FLIPS = 400, CUTS = 100, FORGED = 300, DISK = 1 << 20, HEAD = 32, CRC_AT = 28, FIRST = 8 };
+
+static char folder[] = "/tmp/test_snapshot.XXXXXX";
+static struct options options;
+static struct machine *m;
+static struct error err;
+
+/* A file's contents. */
+struct bytes {
+    u8 *data;    /* owned */
+    size_t size; /* of it */
+};
+
+static struct bytes read_file(const char *name)
+{
+    struct bytes b = {0};
+    struct stat st;
+    FILE *f = fopen(name, "rb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fstat(fileno(f), &st), 0);
+    b.size = (size_t)st.st_size;
+    b.data = xmalloc(b.size + 1);
+    ck_assert_uint_eq(fread(b.data, 1, b.size, f), b.size);
+    fclose(f);
+    return b;
+}
+
+static void write_file(const char *name, const u8 *data, size_t size)
+{
+    FILE *f = fopen(name, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(data, 1, size, f), size);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static bool same_file(const char *name, const struct bytes *b)
+{
+    struct bytes now = read_file(name);
+    bool same = now.size == b->size && !memcmp(now.data, b->data, b->size);
+    free(now.data);
+    return same;
+}
+
+/* A machine with a raw disk, stopped in the middle of its firmware. */
+static void setup(void)
+{
+    static char drive[] = "file=raw.img,format=raw";
+    char *argv[] = {"prescient", "-display", "none", "-m",     "2",      "-serial",
+                    "none",      "-nic",     "none", "-clock", "icount", "-limit",
+                    "300000",    "-drive",   drive,  NULL};
+    u8 disk[DISK];
+    for (unsigned n = 0; n < DISK; n++)
+        disk[n] = (u8)(n >> 9);
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(chdir(folder), 0);
+    write_file("raw.img", disk, sizeof disk);
+    ck_assert_msg(options_parse(ARRAY_LEN(argv) - 1, argv, &options, &err), "%s", err.text);
+    m = machine_new(&options, &err);
+    ck_assert_msg(m != NULL, "%s", err.text);
+    machine_run(m);
+    ck_assert_msg(snapshot_save(m, "good", &err), "%s", err.text);
+}
+
+static void teardown(void)
+{
+    static const char *const names[] = {"raw.img", "good.snap", "bad.snap", "now.snap"};
+    machine_free(m);
+    options_free(&options);
+    for (unsigned n = 0; n < ARRAY_LEN(names); n++)
+        unlink(names[n]);
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+
+static void refused(const u8 *data, size_t size)
+{
+    write_file("bad.snap", data, size);
+    err.text[0] = 0;
+    ck_assert(!snapshot_load(m, "bad", &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "bad.snap: "));
+    ck_assert_ptr_null(strchr(err.text, '\n'));
+}
+
+/* All that a snapshot holds of the machine, and the disk, are what they were. */
+static void untouched(const struct bytes *good, const struct bytes *disk)
+{
+    ck_assert_msg(snapshot_save(m, "now", &err), "%s", err.text);
+    ck_assert(same_file("now.snap", good));
+    ck_assert(same_file("raw.img", disk));
+}
+
+START_TEST(flipped_bits)
+{
+    struct bytes good = read_file("good.snap"), disk = read_file("raw.img");
+    untouched(&good, &disk);
+    srand(1);
+    for (unsigned n = 0; n < FLIPS; n++) {
+        size_t at = n < 200 ? n : ((size_t)rand() << 8 ^ (size_t)rand()) % good.size;
+        u8 bit = (u8)BIT(rand() % 8);
+        good.data[at] ^= bit;
+        refused(good.data, good.size);
+        good.data[at] ^= bit;
+    }
+    untouched(&good, &disk);
+    free(good.data);
+    free(disk.data);
+}
+END_TEST
+
+START_TEST(cut_short_or_longer)
+{
+    struct bytes good = read_file("good.snap"), disk = read_file("raw.img");
+    for (size_t n = 0; n < CUTS; n++)
+        refused(good.data, n < 50 ? n : good.size * n / CUTS);
+    for (size_t n = 1; n <= 40; n++)
+        refused(good.data, good.size - n);
+    good.data[good.size] = 0;
+    refused(good.data, good.size + 1);
+    untouched(&good, &disk);
+    free(good.data);
+    free(disk.data);
+}
+END_TEST
+
+/* The offset of record n from the first, or of the first behind the last. */
+static size_t record_at(const struct bytes *b, unsigned n)
+{
+    size_t at = FIRST;
+    while (n-- && at < b->size)
+        at += HEAD + load_le32(b->data + at + 24);
+    return at < b->size ? at : FIRST;
+}
+
+/* Checksums that fit, around contents that do not. */
+static void forge(struct bytes *b)
+{
+    u8 *head = b->data + record_at(b, (unsigned)rand() % 12);
+    u32 size = load_le32(head + 24);
+    unsigned what = (unsigned)rand() % 6;
+    if (what < 3)
+        store_le64(head + 8 * (unsigned)(rand() % 3), (u64)rand() << (rand() % 40));
+    else if (what < 5)
+        head[rand() % 24] ^= (u8)BIT(rand() % 8);
+    else if (size)
+        head[HEAD + (u32)rand() % size] ^= (u8)BIT(rand() % 8);
+    store_le32(head + CRC_AT, crc32_add(crc32_add(0, head, CRC_AT), head + HEAD, size));
+}
+
+/* Whatever they hold: none is written beyond the disk, and the true one loads afterwards. */
+START_TEST(forged)
+{
+    struct bytes good = read_file("good.snap"), disk = read_file("raw.img");
+    unsigned taken = 0;
+    srand(2);
+    for (unsigned n = 0; n < FORGED; n++) {
+        struct bytes bad = {xmalloc(good.size), good.size};
+        struct stat st;
+        memcpy(bad.data, good.data, good.size);
+        forge(&bad);
+        write_file("bad.snap", bad.data, bad.size);
+        taken += snapshot_load(m, "bad", &err);
+        ck_assert_int_eq(stat("raw.img", &st), 0);
+        ck_assert_int_eq(st.st_size, DISK);
+        free(bad.data);
+    }
+    ck_assert_uint_lt(taken, FORGED);
+    ck_assert_msg(snapshot_load(m, "good", &err), "%s", err.text);
+    untouched(&good, &disk);
+    free(good.data);
+    free(disk.data);
+}
+END_TEST
+
+/* Memory and disk that have changed since come back, and what was beside them goes. */
+START_TEST(loaded)
+{
+    struct bytes good = read_file("good.snap"), disk = read_file("raw.img");
+    u8 sector[SECTOR_SIZE] = {0x77};
+    ck_assert_int_eq(image_write(machine_disk(m, 0), 5, sector, 1), 0);
+    physmem_ram(machine_board(m)->mem, 0)[0x7c00] ^= 0xff;
+    physmem_ram(machine_board(m)->mem, 0)[0x180000] ^= 0xff;
+    ck_assert(!same_file("raw.img", &disk));
+    ck_assert_msg(snapshot_load(m, "good", &err), "%s", err.text);
+    untouched(&good, &disk);
+    machine_run(m);
+    free(good.data);
+    free(disk.data);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("snapshot");
+    TCase *tc = tcase_create("snapshot");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, flipped_bits);
+    tcase_add_test(tc, cut_short_or_longer);
+    tcase_add_test(tc, forged);
+    tcase_add_test(tc, loaded);
+    tcase_set_timeout(tc, 60);
+    suite_add_tcase(s, tc);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
