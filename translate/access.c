@@ -20,11 +20,13 @@ static void lower_soft(struct generator *g, struct host_mem ea)
     emit_load32(g->e, SCRATCH_ADDR, sum);
     if (ea.base != HOST_NONE) {
         sum.index = ea.base;
+        sum.disp = ea.base == HOST_OF_ESP ? g->ahead : 0;
         emit_lea32(g->e, SCRATCH_ADDR, sum);
     }
     if (ea.index != HOST_NONE) {
         sum.index = ea.index;
         sum.scale = ea.scale;
+        sum.disp = 0;
         emit_lea32(g->e, SCRATCH_ADDR, sum);
     }
 }

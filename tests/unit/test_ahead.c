@@ -4,6 +4,7 @@
 #include <check.h>
 
 #include "tests/unit/engine_harness.h"
+#include "translate/translate.h"
 
 /* Nobody answers at NOWHERE: it reads as ones, by a callout. */
 enum { NOWHERE = 4 << 20, ESP = H_STACK0 };
@@ -125,6 +126,24 @@ START_TEST(calls_and_returns)
 }
 END_TEST
 
+/* push eax; mov edx, [esp + disp]; pop ebx; hlt: disp is rewritten until it is read at run time. */
+START_TEST(a_displacement_that_changes)
+{
+    const u8 code[] = {0x50, 0x8b, 0x94, 0x24, LE32(0), 0x5b, HLT};
+    put_at(H_CODE, code, sizeof code);
+    mem32_set(ESP, 0xe);
+    for (u32 n = 0; n < 20; n++) {
+        phys_write(cpu->mem, H_CODE + 4, n % 2 * 4, 4);
+        cpu->regs[RAX] = 0xa;
+        cpu->regs[RSP] = ESP;
+        run_from(H_CODE);
+        ck_assert_uint_eq(cpu->regs[RDX], n % 2 ? 0xe : 0xa);
+        ck_assert_uint_eq(cpu->regs[RBX], 0xa);
+    }
+    ck_assert_uint_gt(cpu->translator->softened, 0);
+}
+END_TEST
+
 static void add_tests(Suite *s, const char *name, void (*setup)(void))
 {
     TCase *t = tcase_create(name);
@@ -135,6 +154,7 @@ static void add_tests(Suite *s, const char *name, void (*setup)(void))
     tcase_add_test(t, faults_in_between_see_esp);
     tcase_add_test(t, long_runs);
     tcase_add_test(t, calls_and_returns);
+    tcase_add_test(t, a_displacement_that_changes);
     suite_add_tcase(s, t);
 }
 
