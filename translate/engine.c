@@ -66,7 +66,7 @@ struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 pl
         t->stops[STOP_BREAKPOINT]++;
         return NULL;
     }
-    struct start start = {.t = t, .lin = lin, .place = place};
+    struct start start = {.t = t, .mode = mode, .lin = lin, .place = place};
     if (!lin_fetch_pa(t->cpu, lin, &start.pa))
         start.pa = UINT64_MAX - PAGE_SIZE;
     scan_block(&s, t->rows, code, room, &t->mode[mode], (u32)t->cpu->rip, follow_branch, &start);

@@ -25,12 +25,18 @@ static bool ran_often(const struct start *s, s32 offset)
 }
 
 /* Code that several ways lead to is copied into several blocks where these go on at the targets of
- * jumps. That pays in programs that keep running, which are those with a window; elsewhere it costs
- * more time and memory than it brings. */
-static bool jumps_pay(const struct translator *t, u32 mode)
+ * jumps, or where another block begins. That pays in programs that keep running, which are those
+ * with a window; elsewhere it costs more time and memory than it brings. */
+static bool copies_pay(const struct translator *t, u32 mode)
 {
     const u32 program = MODE_WINDOW | MODE_USER;
     return !t->threshold || (mode & program) == program;
+}
+
+/* Is there one for the same mode? */
+static bool is_block(const struct start *s, s32 offset)
+{
+    return tblock_find(s->t, s->lin + (u32)offset, s->mode, s->place + (u64)(s64)offset) != NULL;
 }
 
 /* Moves *at to where the last instruction jumps, if that is in the page and not in the block yet.
@@ -40,7 +46,7 @@ static bool jump_follows(const struct start *s, const struct scan *scan, struct 
     const struct scanned *jump = &scan->insn[scan->count - 1];
     const u32 ip = scan_target_ip(scan, scan->count - 1), lin = s->lin + (ip - scan->ip);
     const s32 offset = (s32)(lin - s->lin);
-    if (!jumps_pay(s->t, scan->mode) || scan->jumps + 1 == TPARTS_MAX ||
+    if (!copies_pay(s->t, scan->mode) || scan->jumps + 1 == TPARTS_MAX ||
         (lin ^ s->lin) & PAGE_MASK || scan_has(scan, offset) ||
         (jump->verdict == VERDICT_JCC && !ran_often(s, offset)))
         return false;
@@ -64,6 +70,8 @@ bool follow_branch(void *opaque, const struct scan *scan, struct scan_point *at)
         return false; /* somebody counts starts of blocks */
     if (branch->verdict == VERDICT_JMP)
         return jump_follows(s, scan, at);
+    if (!copies_pay(t, scan->mode) && is_block(s, at->offset))
+        return false;
     if (branch->verdict != VERDICT_JCC)
         return !t->counting;
     const bool stays = t->threshold ? ran_often(s, at->offset) : (s32)branch->insn.imm >= 0;

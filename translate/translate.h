@@ -400,6 +400,7 @@ void tblock_note_bytes(const struct translator *t, const struct tblock *b);
  */
 struct start {
     struct translator *t; /* where it goes */
+    u32 mode;             /* number of its mode */
     u32 lin;              /* its linear address, */
     u64 place, pa;        /* place in RAM, physical address */
 };
