@@ -198,6 +198,15 @@ static bool splits(const struct scanned *s)
                                       (s->row->class == CLASS_FPU && !s->sse));
 }
 
+/* The base of GS makes an access a byte shorter, and with one register hosts hand a store on to a
+ * load at once; but a load takes a cycle longer. No load waits for a store's address, and seldom
+ * for that of a frame; r12 needs the byte. */
+static bool prefers_gs(const struct scanned *s, unsigned base)
+{
+    return splits(s) || base == HOST_RBP ||
+           (s->access & SCAN_WRITE && (base != HOST_OF_ECX || s->access & SCAN_READ));
+}
+
 /* Tier 2: one register and a displacement are added to the window's base as they are; what leaves
  * the 4 GiB ends in the guard zones. ESP's has been added. Other forms have to wrap first, which an
  * addressing form of 32 bits does in the same instruction. */
@@ -212,7 +221,7 @@ static struct host_mem direct_operand(const struct generator *g, const struct sc
     }
     if (near && ea.base == HOST_OF_ESP && ea.index == HOST_NONE)
         return ea;
-    if (near && ea.index == HOST_NONE && ea.base != HOST_NONE && splits(s))
+    if (near && ea.index == HOST_NONE && ea.base != HOST_NONE && prefers_gs(s, ea.base))
         return (struct host_mem){ea.base, HOST_NONE, MEM_GS, ea.disp};
     if (near && ea.index == HOST_NONE && (ea.base != HOST_NONE || ea.disp >= 0))
         return (struct host_mem){REG_BASE, ea.base, 0, ea.disp};

@@ -216,6 +216,52 @@ START_TEST(data_of_a_cpu)
 }
 END_TEST
 
+/* Loads, stores and both by each base register but ESP, to and from a register, a high byte and an
+ * immediate. */
+START_TEST(each_base_register)
+{
+    const u8 disp8 = 0x40, base = (u8)_i, other = base == RAX ? RDX : RAX;
+    const u8 mem = disp8 | base, high = 4 + other;
+    /* add dword [base + 8], 5; mov [base + 12], other; mov other, [base + 8];
+     * mov [base + 16], other's high byte; mov byte [base + 17], 9; xchg [base + 20], other; hlt */
+    const u8 code[] = {0x83,
+                       mem,
+                       8,
+                       5,
+                       0x89,
+                       (u8)(mem | other << 3),
+                       12,
+                       0x8b,
+                       (u8)(mem | other << 3),
+                       8,
+                       0x88,
+                       (u8)(mem | high << 3),
+                       16,
+                       0xc6,
+                       mem,
+                       17,
+                       9,
+                       0x87,
+                       (u8)(mem | other << 3),
+                       20,
+                       HLT};
+    if (base == RSP)
+        return;
+    for (u32 n = 0; n < 24; n += 4)
+        mem32_set(H_DATA + n, 0x11111100 + n);
+    cpu->regs[other] = 0x2222;
+    cpu->regs[base] = H_DATA;
+    put_at(H_CODE, code, sizeof code);
+    run_from(H_CODE);
+    ck_assert_uint_eq(mem32(H_DATA + 8), 0x1111110d);
+    ck_assert_uint_eq(mem32(H_DATA + 12), 0x2222);
+    ck_assert_uint_eq(mem32(H_DATA + 16), 0x11110911);
+    ck_assert_uint_eq(mem32(H_DATA + 20), 0x1111110d);
+    ck_assert_uint_eq(cpu->regs[other], 0x11111114);
+    ck_assert_uint_eq(cpu->regs[base], H_DATA);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("unpaged");
@@ -229,6 +275,7 @@ int main(void)
     tcase_add_test(t, limits_hold);
     tcase_add_test(t, open_segments_wrap);
     tcase_add_test(t, data_of_a_cpu);
+    tcase_add_loop_test(t, each_base_register, RAX, RDI + 1);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
