@@ -148,6 +148,32 @@ static size_t record_at(const struct bytes *b, unsigned n)
     return at < b->size ? at : FIRST;
 }
 
+static void seal(u8 *head)
+{
+    u32 crc = crc32_add(crc32_add(0, head, CRC_AT), head + HEAD, load_le32(head + 24));
+    store_le32(head + CRC_AT, crc);
+}
+
+/* A piece of the disk that would end one sector behind it. */
+START_TEST(beyond_the_disk)
+{
+    struct bytes good = read_file("good.snap"), disk = read_file("raw.img");
+    struct bytes bad = {xmalloc(good.size), good.size};
+    unsigned n = 0;
+    memcpy(bad.data, good.data, good.size);
+    while (load_le32(bad.data + record_at(&bad, n)) != RECORD_DATA)
+        ck_assert_uint_lt(n++, 100);
+    u8 *head = bad.data + record_at(&bad, n);
+    store_le64(head + 8, (DISK - load_le64(head + 16)) / SECTOR_SIZE + 1);
+    seal(head);
+    refused(bad.data, bad.size);
+    untouched(&good, &disk);
+    free(bad.data);
+    free(good.data);
+    free(disk.data);
+}
+END_TEST
+
 /* Checksums that fit, around contents that do not. */
 static void forge(struct bytes *b)
 {
@@ -160,7 +186,7 @@ static void forge(struct bytes *b)
         head[rand() % 24] ^= (u8)BIT(rand() % 8);
     else if (size)
         head[HEAD + (u32)rand() % size] ^= (u8)BIT(rand() % 8);
-    store_le32(head + CRC_AT, crc32_add(crc32_add(0, head, CRC_AT), head + HEAD, size));
+    seal(head);
 }
 
 /* Whatever they hold: none is written beyond the disk, and the true one loads afterwards. */
@@ -212,6 +238,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, flipped_bits);
     tcase_add_test(tc, cut_short_or_longer);
+    tcase_add_test(tc, beyond_the_disk);
     tcase_add_test(tc, forged);
     tcase_add_test(tc, loaded);
     tcase_set_timeout(tc, 60);
