@@ -34,9 +34,10 @@ static bool choose_demo(struct options *o, struct error *err)
     return o->kernel != NULL;
 }
 
+/* A window says by itself how its mouse is left, when there is one. */
 static void say_how_to_leave(const struct options *o)
 {
-    if (o->nographic && !o->serial_count)
+    if (o->nographic && !o->serial_count && o->display != DISPLAY_SDL)
         fputs("prescient: the serial console is this terminal: Ctrl-A x quits, Ctrl-A h lists the "
               "keys\r\n",
               stderr);

@@ -44,14 +44,16 @@ static char *absolute(const char *spec)
 
 static void write_line(int fd, const struct options *o)
 {
+    char *name = xstrdup(o->name && *o->name ? o->name : "-");
     char *monitor = absolute(o->monitor ? o->monitor : "none");
-    char *line = xasprintf("%d\t%s\t%s\n", (int)getpid(), o->name ? o->name : "-", monitor);
-    for (char *c = strchr(line, '\n'); c && c[1]; c = strchr(c, '\n'))
-        *c = ' '; /* one in the name */
+    for (char *c = name; *c; c++)
+        *c = (u8)*c < ' ' || *c == 0x7f ? ' ' : *c; /* tabs and line feeds are the list's own */
+    char *line = xasprintf("%d\t%s\t%s\n", (int)getpid(), name, monitor);
     if (write(fd, line, strlen(line)) < 0)
         log_line(NULL, "prescient list will not show this machine: %s", strerror(errno));
     free(line);
     free(monitor);
+    free(name);
 }
 
 int registry_enter(const struct options *o)
@@ -104,7 +106,7 @@ static bool show(const char *dir, const char *name)
 int registry_list(int argc, char **argv)
 {
     if (argc > 1) {
-        fprintf(stderr, "prescient list: it takes no arguments, such as %s\n", argv[1]);
+        fprintf(stderr, "prescient: list takes no arguments, such as %s\n", argv[1]);
         return 1;
     }
     char *dir = folder();

@@ -89,9 +89,9 @@ static void release_keys(struct window *w)
 static void set_title(struct window *w)
 {
     char title[256];
-    const char *name = w->options->name;
-    snprintf(title, sizeof title, "%s%sPrescient%s - %s %s the %s", name ? name : "",
-             name ? " - " : "", w->paused ? " [paused]" : "", w->options->window.grab_name,
+    const char *name = w->options->name ? w->options->name : "";
+    snprintf(title, sizeof title, "%s%sPrescient%s - %s %s the %s", name, *name ? " - " : "",
+             w->paused ? " [paused]" : "", w->options->window.grab_name,
              w->grabbed ? "releases" : "grabs", w->was_absolute ? "keyboard" : "mouse");
     SDL_SetWindowTitle(w->view.window, title);
 }

@@ -136,6 +136,16 @@ done
 for limit in 0 -5 x '' 99999999999999999999; do
     bad "-limit $limit" -limit "$limit"
 done
+for snapshot in missing ./folder ./short ./fifo ./empty; do
+    bad "${snapshot#./}" -display none -loadvm $snapshot
+done
+for how in sdl,x sdl,grab= sdl,grab=g sdl,grab=ctrl sdl,scale=3 sdl,full-screen=maybe none,status=off; do
+    bad "${how#sdl,}" -display $how
+done
+for command in 'list x' 'img x' 'img info missing' 'img create new 12x' 'img convert short short' \
+    'img check short' 'img commit short' 'img resize short 4x' 'img create new -b missing' 'trace short'; do
+    bad "${command##* }" $command
+done
 for path in folder missing/a.png; do
     bad "$path" -display none -limit 1 -screenshot $path
 done
@@ -172,6 +182,7 @@ guest_stop
 if [ "$HAVE_SDL" = 1 ]; then
     export LSAN_OPTIONS=detect_leaks=0 # SDL's libdbus keeps something for good
     unset DISPLAY WAYLAND_DISPLAY SDL_VIDEODRIVER XDG_RUNTIME_DIR
+    bad display -nographic -display sdl
     bad display -display sdl -serial file:new -debugcon file:short
     export DISPLAY=:7654
     bad window -display sdl
