@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RING = 128, HEADER = 16, MAX_BYTES = 4 << 20, MAX_DISCARD = 1 << 20, ID_SIZE = 20 };
+/* The segments that a request may have come to MAX_BYTES at most. */
+enum { RING = 128, HEADER = 16, SEGMENTS = RING - 2, MAX_SEGMENT = 64 << 10 };
+enum { MAX_BYTES = SEGMENTS * MAX_SEGMENT, MAX_DISCARD = 1 << 20, ID_SIZE = 20 };
 /* Types of requests, and how they end. */
 enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4, TYPE_ID = 8, TYPE_DISCARD = 11 };
 enum { DONE_OK = 0, DONE_ERROR = 1, DONE_UNSUPPORTED = 2 };
 /* Feature bits. */
 enum {
+    F_SIZE_MAX = BIT(1),
     F_SEG_MAX = BIT(2),
     F_READ_ONLY = BIT(5),
     F_BLK_SIZE = BIT(6),
@@ -166,10 +169,12 @@ static const struct virtio_ops blk_ops = {.name = "virtio block device",
 void virtio_blk_create(struct board *b, struct pci_bus *bus, unsigned slot, struct image *image)
 {
     struct virtio_blk *d = xcalloc(1, sizeof *d);
-    u64 features = F_SEG_MAX | F_BLK_SIZE | F_FLUSH | (image->read_only ? F_READ_ONLY : F_DISCARD);
+    u64 features = F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE | F_FLUSH;
+    features |= image->read_only ? F_READ_ONLY : F_DISCARD;
     d->image = image;
     store_le64(d->v.config, image->sectors);
-    store_le32(d->v.config + 12, RING - 2); /* seg_max */
+    store_le32(d->v.config + 8, MAX_SEGMENT);
+    store_le32(d->v.config + 12, SEGMENTS);
     store_le32(d->v.config + 20, SECTOR_SIZE);
     store_le32(d->v.config + 36, MAX_DISCARD);
     store_le32(d->v.config + 40, 1); /* ranges in a discard */

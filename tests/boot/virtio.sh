@@ -35,10 +35,10 @@ ram_below() # MIB WHY
     done
 }
 
-# What has been written is read back; then half of the disk is discarded, and the image shrinks.
+# What has been written is read back, by requests as large as Linux makes them when it is let; then half of the disk is discarded, and the image shrinks.
 disk()
 {
-    guest_type 'dd if=/dev/urandom of=file bs=1M count=8; dd if=file of=/dev/vda bs=1M seek=3 oflag=direct && dd if=/dev/vda bs=1M skip=3 count=8 iflag=direct 2>/dev/null | cmp - file && echo disk-is-g""ood\n'
+    guest_type 'cd /sys/block/vda/queue; cat max_hw_sectors_kb >max_sectors_kb; cd; dd if=/dev/urandom of=file bs=1M count=8; dd if=file of=/dev/vda bs=8M seek=3M oflag=direct,seek_bytes && dd if=/dev/vda bs=8M skip=3M count=1 iflag=direct,skip_bytes 2>/dev/null | cmp - file && echo disk-is-g""ood\n'
     guest_wait 'disk-is-good' 200
     before=$(stat -c %b "$work/disk.qcow2")
     guest_type 'rm file; blkdiscard -o 3M -l 7M /dev/vda; echo disca""rded; dd if=/dev/vda bs=1M skip=3 count=7 iflag=direct 2>/dev/null | tr -d "\\000" | wc -c\n'
