@@ -47,6 +47,7 @@ struct direct {
     struct merit merit[64];  /* by hash of the space */
     u64 looked;              /* virtual time when it was last looked who runs */
     u64 refused[REFUSED];    /* by hash: linear address and place of an instruction, or 0 */
+    u64 refused_pages;       /* by low bits of the number of the RAM page: some of them are there */
     struct window *selected; /* whose base the host's GS has */
     bool fsgsbase;           /* of the host */
     u8 dropped[2048];        /* supervisor pages dropped lately, by region of 2 MiB */
@@ -281,6 +282,11 @@ bool direct_fault(struct translator *t, u64 host, bool write)
     return true;
 }
 
+static u64 page_bit(const struct tblock *b)
+{
+    return BIT64(b->page & 63);
+}
+
 static u64 *refused_slot(const struct translator *t, u32 lin, u64 ram_offset, u64 *key)
 {
     *key = ram_offset << 20 ^ lin ^ BIT64(63);
@@ -290,7 +296,9 @@ static u64 *refused_slot(const struct translator *t, u32 lin, u64 ram_offset, u6
 bool direct_serves(const struct translator *t, const struct tblock *b, s32 offset)
 {
     u64 key;
-    return t->mode[b->mode].bits & MODE_WINDOW &&
+    if (!(t->mode[b->mode].bits & MODE_WINDOW))
+        return false;
+    return !(t->direct->refused_pages & page_bit(b)) ||
            *refused_slot(t, b->lin + (u32)offset, tblock_place(b) + (u64)(s64)offset, &key) != key;
 }
 
@@ -343,6 +351,7 @@ static void refuse(struct translator *t, struct tblock *b, s32 offset)
     const u64 place = tblock_place(b) + (u64)(s64)offset;
     u64 key, *slot = refused_slot(t, b->lin + (u32)offset, place, &key);
     *slot = key;
+    t->direct->refused_pages |= page_bit(b);
     t->adapted++;
     tblock_drop(t, b);
 }

@@ -120,14 +120,14 @@ struct texit texit_of_place(const struct translator *t, u32 place)
     return all.exit[n];
 }
 
-/* The branch of instruction n, whose bytes are unchanged, else the block would be gone. */
-static u32 branch_target(const struct translator *t, const struct tblock *b, unsigned n)
+/* The branch at a place, whose bytes are unchanged, else the block would be gone. */
+static u32 branch_target(const struct translator *t, const struct tblock *b, struct tspan at)
 {
-    const s32 from = tblock_point(t, b, n).guest;
-    const u32 size = tblock_insn(t, b, n).guest, to = (u32)from + size, ip = tblock_ip(t, b);
+    const u32 to = (u32)at.guest + at.length, ip = tblock_ip(t, b);
     u8 buf[INSN_MAX_LEN];
     struct insn i;
-    if (decode(tblock_bytes(t, b, buf) + from, size, tblock_code_mode(t, b), &i) != DECODE_OK)
+    if (decode(tblock_bytes(t, b, buf) + at.guest, at.length, tblock_code_mode(t, b), &i) !=
+        DECODE_OK)
         return b->lin + to;
     u32 target = ip + to + (u32)i.imm;
     return b->lin + ((i.opsize == 2 ? (u16)target : target) - ip);
@@ -135,13 +135,10 @@ static u32 branch_target(const struct translator *t, const struct tblock *b, uns
 
 u32 texit_target(const struct translator *t, const struct tblock *b, const struct texit *x)
 {
-    int n = tblock_insn_at(t, b, x->place - b->code);
-    if (n < 0) /* behind the last instruction, which is no branch */
-        return b->lin + (u32)tblock_point(t, b, b->count).guest;
-    if (x->next)
-        return b->lin + (u32)tblock_point(t, b, (unsigned)n).guest +
-               tblock_insn(t, b, (unsigned)n).guest;
-    return branch_target(t, b, (unsigned)n);
+    const struct tspan at = tblock_span_at(t, b, x->place - b->code);
+    if (at.n < 0 || x->next) /* behind the last instruction, or the branch */
+        return b->lin + (u32)at.guest + at.length;
+    return branch_target(t, b, at);
 }
 
 u32 texit_leads(const struct translator *t, u32 place)

@@ -12,13 +12,24 @@ struct pair {
     u8 host;  /* of host code */
 };
 
-/* By how often they are seen in a boot of Linux. */
 static const struct pair pairs[PAIRS] = {
-    {2, 2}, {3, 4},  {1, 4},  {3, 3}, {2, 3},  {3, 5},  {2, 6},  {6, 6}, {5, 31},
-    {5, 5}, {2, 11}, {1, 9},  {6, 7}, {3, 8},  {4, 5},  {1, 8},  {5, 2}, {2, 4},
-    {7, 8}, {2, 5},  {6, 8},  {4, 4}, {4, 6},  {6, 11}, {7, 12}, {6, 9}, {5, 9},
-    {5, 6}, {6, 12}, {1, 12}, {3, 9}, {3, 51}, {1, 2},  {3, 2},  {2, 8}, {10, 11},
-    {7, 9}, {3, 6},  {1, 51}, {4, 7}, {2, 7},  {3, 7},  {7, 10}, {4, 3}, {5, 8},
+#define PAIR(guest, host) {guest, host},
+#include "translate/pair.def"
+#undef PAIR
+};
+
+enum pair_number {
+#define PAIR(guest, host) PAIR_##guest##_##host,
+#include "translate/pair.def"
+#undef PAIR
+};
+
+/* One more than the number of a pair, 0: it is none. */
+enum { GUEST_MAX = 16, HOST_MAX = 64 };
+static const u8 pair_numbers[GUEST_MAX][HOST_MAX] = {
+#define PAIR(guest, host) [guest][host] = PAIR_##guest##_##host + 1,
+#include "translate/pair.def"
+#undef PAIR
 };
 
 struct nibbles {
@@ -43,10 +54,9 @@ static void put(u8 *at, unsigned *count, unsigned nibble)
 /* Which pair it is, or PAIRS. */
 static unsigned pair_of(struct tplace p)
 {
-    unsigned n = p.string ? PAIRS : 0;
-    while (n < PAIRS && (pairs[n].guest != p.guest || pairs[n].host != p.host))
-        n++;
-    return n;
+    if (p.string || p.host >= HOST_MAX || !pair_numbers[p.guest][p.host])
+        return PAIRS;
+    return pair_numbers[p.guest][p.host] - 1u;
 }
 
 static void put_long(u8 *at, unsigned *count, struct tplace p)
@@ -123,16 +133,22 @@ struct tpoint tblock_point(const struct translator *t, const struct tblock *b, u
     return (struct tpoint){host, tblock_offset(t, b, guest)};
 }
 
-int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset)
+struct tspan tblock_span_at(const struct translator *t, const struct tblock *b, u64 offset)
 {
     struct nibbles m = map_of(t, b);
-    u64 end = tblock_more(t, b).start;
-    if (offset < end)
-        return -1;
-    for (unsigned n = 0; n < b->count; n++) {
-        end += map_get(&m).host;
-        if (offset < end)
-            return (int)n;
+    u64 host = tblock_more(t, b).start;
+    unsigned guest = 0;
+    for (unsigned n = 0; n < b->count && offset >= host; n++) {
+        const struct tplace p = map_get(&m);
+        host += p.host;
+        if (offset < host)
+            return (struct tspan){(int)n, tblock_offset(t, b, guest), p.guest};
+        guest += p.guest;
     }
-    return -1;
+    return (struct tspan){-1, tblock_offset(t, b, guest), 0};
+}
+
+int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset)
+{
+    return tblock_span_at(t, b, offset).n;
 }

@@ -61,6 +61,8 @@ void gen_settle_behind(struct generator *g, unsigned n)
     const struct scan *s = g->s;
     const bool last = n + 1 == s->count;
     s32 by;
+    if (!g->ahead)
+        return;
     if (last || stack_use(&s->insn[n], s->mode, &by) != STACK_AHEAD ||
         stack_use(&s->insn[n + 1], s->mode, &by) == STACK_WANTED || stack_far(g->ahead))
         gen_settle_stack(g);

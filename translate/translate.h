@@ -302,7 +302,14 @@ struct tpoint {
     s32 guest; /* bytes behind lin */
 };
 struct tpoint tblock_point(const struct translator *t, const struct tblock *b, unsigned n);
-/* The instruction at an offset in its host code, or -1. */
+/* The instruction at an offset in its host code; the same with its guest code, which is none at the
+ * block's end for one that is behind. */
+struct tspan {
+    int n;      /* its number, or -1 */
+    s32 guest;  /* bytes of its guest code behind lin */
+    u32 length; /* of it */
+};
+struct tspan tblock_span_at(const struct translator *t, const struct tblock *b, u64 offset);
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset);
 
 /* part.c: the parts of a block that is about to be, 0 if it is one; how many a block has, and
