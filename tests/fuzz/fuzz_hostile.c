@@ -128,6 +128,7 @@ static bool session_boot(struct session *s, const char *engine, struct error *er
     struct cpu *cpu = machine_cpu(s->machine);
     if (status == 0 || cpu->icount >= BOOT_LIMIT)
         return error_set(err, "the firmware did not reach the boot sector");
+    cpu->engine.remapped(cpu); /* children share the code cache: none has blocks from before */
     s->ram = physmem_ram(cpu->mem, 0);
     s->booted = xmalloc(HOSTILE_RAM);
     memcpy(s->booted, s->ram, HOSTILE_RAM);
@@ -168,7 +169,6 @@ static void child(struct session *s, u64 seed)
         make_comparable(low + HOSTILE_BOOT, LOW_MEMORY - HOSTILE_BOOT);
     dma_write(cpu->mem, 0, low, LOW_MEMORY);
     free(low);
-    cpu->engine.remapped(cpu); /* the code cache is shared with other children */
     dup2(s->log, STDERR_FILENO);
     struct itimerval patience = {.it_value.tv_usec = PATIENCE_US};
     running = s->machine;
