@@ -176,6 +176,43 @@ START_TEST(a_loop_that_is_entered_in_its_middle)
 }
 END_TEST
 
+/* The block begins far behind what is written. */
+START_TEST(a_jump_far_back)
+{
+    enum { LATE = H_CODE + 0xe00, EARLY = H_CODE + 0x10 };
+    PUT_AT(LATE, INC_EAX, 0xe9, 0x0a, 0xf2, 0xff, 0xff);
+    PUT_AT(EARLY, INC_EBX, HLT);
+    cpu->regs[RAX] = cpu->regs[RBX] = cpu->regs[RCX] = 0x1000;
+    run_from(LATE);
+    ck_assert_uint_eq(block_with(EARLY, LATE).times, 1);
+    phys_write(cpu->mem, EARLY, INC_EBX + DEC, 1);
+    ck_assert_uint_eq(block_with(EARLY, LATE).times, 0);
+    run_from(LATE);
+    check_steps(2, 0, 0);
+}
+END_TEST
+
+/* mov ecx, 100; 1: dec ecx; test cl, 31; jnz 2f; inc ebx; nop; 2: inc eax; test ecx, ecx; jnz 1b;
+ * hlt, which faults in a program: code that was interpreted first goes on at 2. */
+START_TEST(what_is_taken_often_is_followed)
+{
+    enum { LOOP = H_CODE + 5, TAKEN = H_CODE + 13 };
+    cpu->translator->threshold = 20;
+    PUT_AT(H_HANDLER + 16 * VEC_GP, HLT);
+    PUT_AT(H_CODE, 0xb9, 100, 0, 0, 0, INC_ECX + DEC, 0xf6, 0xc1, 31, 0x75, 2, INC_EBX, 0x90,
+           INC_EAX, 0x85, 0xc9, 0x75, 0xf3, HLT);
+    harness_paging();
+    harness_ring3();
+    cpu->regs[RAX] = cpu->regs[RBX] = 0;
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RAX], 100);
+    ck_assert_uint_eq(cpu->regs[RBX], 4);
+    ck_assert_uint_eq(block_with(LOOP, LOOP).times, 1);
+    ck_assert_uint_eq(block_with(TAKEN, LOOP).times, 1);
+    ck_assert_uint_eq(block_with(TAKEN - 1, LOOP).times, 0);
+}
+END_TEST
+
 /* More jumps than a block follows, each over a HLT. */
 START_TEST(a_long_chain_of_jumps)
 {
@@ -256,6 +293,7 @@ static void add_all(TCase *t)
     tcase_add_test(t, a_block_writes_to_a_part_ahead);
     tcase_add_test(t, faults_are_precise);
     tcase_add_test(t, a_loop_that_is_entered_in_its_middle);
+    tcase_add_test(t, a_jump_far_back);
     tcase_add_test(t, a_long_chain_of_jumps);
     tcase_add_test(t, a_part_reads_what_is_rewritten);
     tcase_add_test(t, a_breakpoint_at_a_target);
@@ -268,6 +306,7 @@ int main(void)
     TCase *counted = tcase_create("counted");
     tcase_add_checked_fixture(direct, setup, engine_teardown);
     add_all(direct);
+    tcase_add_test(direct, what_is_taken_often_is_followed);
     suite_add_tcase(s, direct);
     tcase_add_checked_fixture(checked, setup_checked, engine_teardown);
     add_all(checked);
