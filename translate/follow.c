@@ -25,7 +25,7 @@ static bool ran_often(const struct start *s, s32 offset)
 }
 
 /* Code that several ways lead to is copied into several blocks where these go on at the targets of
- * jumps, or where another block begins. That pays in programs that keep running, which are those
+ * JMPs, or where another block begins. That pays in programs that keep running, which are those
  * with a window; elsewhere it costs more time and memory than it brings. */
 static bool copies_pay(const struct translator *t, u32 mode)
 {
@@ -46,7 +46,7 @@ static bool jump_follows(const struct start *s, const struct scan *scan, struct 
     const struct scanned *jump = &scan->insn[scan->count - 1];
     const u32 ip = scan_target_ip(scan, scan->count - 1), lin = s->lin + (ip - scan->ip);
     const s32 offset = (s32)(lin - s->lin);
-    if (!copies_pay(s->t, scan->mode) || scan->jumps + 1 == TPARTS_MAX ||
+    if (scan->jumps + 1 == TPARTS_MAX || (!copies_pay(s->t, scan->mode) && is_block(s, offset)) ||
         (lin ^ s->lin) & PAGE_MASK || scan_has(scan, offset) ||
         (jump->verdict == VERDICT_JCC && !ran_often(s, offset)))
         return false;
@@ -68,9 +68,10 @@ bool follow_branch(void *opaque, const struct scan *scan, struct scan_point *at)
     const struct scanned *branch = &scan->insn[scan->count - 1];
     if (t->unchained && !t->verify)
         return false; /* somebody counts starts of blocks */
+    const bool copies = copies_pay(t, scan->mode);
     if (branch->verdict == VERDICT_JMP)
-        return jump_follows(s, scan, at);
-    if (!copies_pay(t, scan->mode) && is_block(s, at->offset))
+        return copies && jump_follows(s, scan, at);
+    if (!copies && is_block(s, at->offset))
         return false;
     if (branch->verdict != VERDICT_JCC)
         return !t->counting;
