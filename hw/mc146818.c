@@ -55,6 +55,10 @@ enum { DAY = 86400, BASE_HZ = 32768 };
  * changes at its end. */
 enum { UIP_NS = 2228000 };
 
+/* Periodic interrupts that are given afterwards at most, and how many in the time of a regular one.
+ */
+enum { MOST_OWED = 8192, PAY_RATE = 4 };
+
 struct mc146818 {
     u8 index;            /* as written, bit 7 included */
     u8 cmos[CMOS_SIZE];  /* alarm, A, B, C's flags, memory; the calendar only while it stands still
@@ -63,6 +67,8 @@ struct mc146818 {
     s64 epoch;           /* calendar at `phase`, seconds since 1970 */
     u8 weekday_shift;    /* added to the true day of the week: the guest may set any */
     u64 seen;            /* virtual ns up to which the flags of register C are known */
+    u64 owed;            /* enabled periodic interrupts that came while one waited */
+    u64 pay;             /* virtual ns at which one of them is given, if none waits */
     struct clock *clock; /* virtual time */
     struct timer timer;  /* next interrupt */
     u16 base;            /* index port */
@@ -232,7 +238,8 @@ static u64 next_flag(const struct mc146818 *rtc, u8 flag, u64 from)
         if (!period)
             return CLOCK_NEVER;
         u64 ticks = ticks_since_phase(rtc, from) / period * period + period;
-        return (u64)rtc->phase + clock_ns(ticks, BASE_HZ);
+        u64 regular = (u64)rtc->phase + clock_ns(ticks, BASE_HZ);
+        return rtc->owed && rtc->pay < regular ? rtc->pay : regular;
     }
     if (!calendar_runs(rtc))
         return CLOCK_NEVER;
@@ -254,10 +261,32 @@ static void drive_irq(struct mc146818 *rtc)
     irq_set(&rtc->irq, *c & C_IRQF);
 }
 
+/* The periodic flag. On the chip, what comes while one waits is lost; but a host with other work to
+ * do makes the guest so slow that this happens to guests that count these interrupts, which would
+ * lose time: they are given afterwards, as those of the 8254. */
+static void catch_up_periodic(struct mc146818 *rtc, u64 now)
+{
+    unsigned period = periodic_ticks(rtc);
+    u8 *c = &rtc->cmos[REGISTER_C];
+    if (!period)
+        return;
+    u64 come = ticks_since_phase(rtc, now) / period - ticks_since_phase(rtc, rtc->seen) / period;
+    if (!(*c & C_PF) && come) {
+        *c |= C_PF;
+        come--;
+    } else if (!(*c & C_PF) && rtc->owed && rtc->pay <= now) {
+        *c |= C_PF;
+        rtc->owed--;
+    }
+    if (rtc->cmos[REGISTER_B] & B_PIE)
+        rtc->owed = rtc->owed + come < MOST_OWED ? rtc->owed + come : MOST_OWED;
+}
+
 /* Sets the flags for all that has happened up to now. */
 static void catch_up(struct mc146818 *rtc, u64 now)
 {
-    for (u8 flag = C_UF; flag <= C_PF; flag <<= 1) {
+    catch_up_periodic(rtc, now);
+    for (u8 flag = C_UF; flag < C_PF; flag <<= 1) {
         if (!(rtc->cmos[REGISTER_C] & flag) && next_flag(rtc, flag, rtc->seen) <= now)
             rtc->cmos[REGISTER_C] |= flag;
     }
@@ -291,6 +320,7 @@ static void mc146818_reset(void *dev)
     rtc->seen = clock_now(rtc->clock);
     rtc->cmos[REGISTER_B] &= ~(B_PIE | B_AIE | B_UIE | B_SQWE);
     rtc->cmos[REGISTER_C] = 0;
+    rtc->owed = 0;
     rtc->index = 0;
     drive_irq(rtc);
     schedule(rtc);
@@ -313,6 +343,7 @@ static u8 read_c(struct mc146818 *rtc, u64 now)
     catch_up(rtc, now);
     u8 value = rtc->cmos[REGISTER_C];
     rtc->cmos[REGISTER_C] = 0;
+    rtc->pay = now + clock_ns(periodic_ticks(rtc), BASE_HZ) / PAY_RATE;
     drive_irq(rtc);
     schedule(rtc);
     return value;
@@ -342,6 +373,7 @@ static void write_a(struct mc146818 *rtc, u8 value, u64 now)
     if (ran)
         freeze(rtc, now);
     rtc->cmos[REGISTER_A] = value & ~A_UIP;
+    rtc->owed = 0;
     if (held && divider_runs(rtc))
         rtc->phase =
             (s64)now - (s64)NS_PER_SEC / 2; /* the first update comes half a second later */
@@ -357,6 +389,8 @@ static void write_b(struct mc146818 *rtc, u8 value, u64 now)
     if (value & B_SET)
         value &= ~B_UIE;
     rtc->cmos[REGISTER_B] = value;
+    if (!(value & B_PIE))
+        rtc->owed = 0;
     if (calendar_runs(rtc))
         thaw(rtc, now);
 }
@@ -427,6 +461,7 @@ static void mc146818_state(void *dev, struct state *s)
     state_u64(s, "epoch", &epoch);
     state_u8(s, "weekday_shift", &rtc->weekday_shift);
     state_u64(s, "unseen", &unseen);
+    state_u64(s, "owed", &rtc->owed);
     if (!state_loading(s))
         return;
     if (since > INT64_MAX / 4 || (epoch + BIT64(40)) >> 41 || unseen > now || unseen > since ||
@@ -437,6 +472,8 @@ static void mc146818_state(void *dev, struct state *s)
     rtc->phase = (s64)(now - since);
     rtc->epoch = (s64)epoch;
     rtc->seen = now - unseen;
+    rtc->owed = rtc->owed < MOST_OWED ? rtc->owed : MOST_OWED;
+    rtc->pay = now;
     rtc->cmos[REGISTER_A] &= ~A_UIP;
     drive_irq(rtc);
     schedule(rtc);
