@@ -14,7 +14,8 @@
 #include "hw/pc.h"
 #include "hw/vga.h"
 
-enum { FRAME_MS = 16, STATUS_MS = 500, SHOTS_MOST = 10000 };
+/* A drawing every FRAME_MS, if it does not take more than a part of the machine's time. */
+enum { FRAME_MS = 16, DRAW_PART = 20, PAUSE_MOST = 100, STATUS_MS = 500, SHOTS_MOST = 10000 };
 
 struct window {
     struct machine *m;             /* what it shows */
@@ -23,6 +24,7 @@ struct window {
     SDL_atomic_t asked;            /* the machine thread has what follows, up to `absolute` */
     struct picture picture;        /* drawn by the machine thread */
     bool fresh;                    /* picture has changed */
+    Uint32 pause;                  /* ms until the next drawing, by what this one has taken */
     struct activity now;           /* what the machine has done so far */
     bool absolute;                 /* the guest takes absolute positions */
     struct activity before;        /* what it had done when the status line was made */
@@ -119,7 +121,11 @@ static void draw(struct machine *m, void *opaque)
     struct window *w = opaque;
     const struct options *o = w->options;
     bool counted = o->limit || o->clock == CLOCK_ICOUNT || o->engine == ENGINE_INTERP;
+    Uint64 start = SDL_GetPerformanceCounter();
     w->fresh |= vga_draw(pc_vga(machine_pc(m)), &w->picture, false);
+    Uint64 took = SDL_GetPerformanceCounter() - start;
+    w->pause = (Uint32)(took * 1000 * DRAW_PART / SDL_GetPerformanceFrequency());
+    w->pause = w->pause < FRAME_MS ? FRAME_MS : w->pause > PAUSE_MOST ? PAUSE_MOST : w->pause;
     w->now = activity_now(m, counted);
     w->absolute = pc_pointer_is_absolute(machine_pc(m));
     SDL_AtomicSet(&w->asked, 0);
@@ -351,19 +357,20 @@ static bool open_window(struct window *w, struct error *err)
 
 static void run_events(struct window *w)
 {
-    Uint32 shown = 0;
+    Uint32 shown = 0, pause = FRAME_MS;
     while (!SDL_AtomicGet(&w->ended)) {
         SDL_Event e;
         Uint32 passed = SDL_GetTicks() - shown;
-        if (SDL_WaitEventTimeout(&e, passed < FRAME_MS ? (int)(FRAME_MS - passed) : 1)) {
+        if (SDL_WaitEventTimeout(&e, passed < pause ? (int)(pause - passed) : 1)) {
             do
                 handle_event(w, &e);
             while (SDL_PollEvent(&e));
         }
         take_copied(w);
-        if (SDL_AtomicGet(&w->asked) || SDL_GetTicks() - shown < FRAME_MS)
+        if (SDL_AtomicGet(&w->asked) || SDL_GetTicks() - shown < pause)
             continue; /* however many events there are, the machine draws only so often */
         follow_machine(w);
+        pause = w->pause;
         shown = SDL_GetTicks();
         SDL_AtomicSet(&w->asked, 1);
         machine_post(w->m, draw, w);

@@ -7,8 +7,9 @@
 
 /* A cursor blinks once in 16 frames, characters once in 32. */
 enum { BLINK_NS = 133333333, MAX_COLUMNS = 256 + 1, VRAM_PAGES = VGA_MEMORY / PAGE_SIZE };
-/* Where more than one line of BUSY_PART has changed, no page is marked for some drawings. */
-enum { BUSY_PART = 8, BUSY_DRAWINGS = 16 };
+/* Where more than one line of BUSY_PART was written, no page is marked for some drawings; for more
+ * and more if that goes on with the same picture. */
+enum { BUSY_PART = 8, BUSY_DRAWINGS = 16, BUSY_MOST = 512 };
 
 struct vga_geometry vga_geometry(const struct vga *v)
 {
@@ -290,12 +291,18 @@ static void draw_dispi_planar(const struct vga *v, struct picture *p, const stru
     picture_damage(p, 0, p->height);
 }
 
-/* Lines on pages that may have changed are compared with what p has of them, or all are drawn. The
- * number of those that were drawn. */
-static unsigned draw_dispi_lines(const struct vga *v, struct picture *p, const struct dirt *dirt,
-                                 bool all)
+/* Lines of a drawing. */
+struct lines {
+    unsigned written; /* that may have changed */
+    unsigned drawn;   /* that have */
+};
+
+/* Lines on pages that may have changed are compared with what p has of them, or all are drawn. */
+static struct lines draw_dispi_lines(const struct vga *v, struct picture *p,
+                                     const struct dirt *dirt, bool all)
 {
-    unsigned bpp = v->dispi[DISPI_BPP], bytes = (bpp + 7) / 8, drawn = 0;
+    struct lines count = {0, 0};
+    unsigned bpp = v->dispi[DISPI_BPP], bytes = (bpp + 7) / 8;
     u64 pitch = vga_dispi_pitch(v, v->dispi[DISPI_VIRT_WIDTH]);
     u64 start = v->dispi[DISPI_Y_OFFSET] * pitch + v->dispi[DISPI_X_OFFSET] * bytes;
     size_t size = (size_t)p->width * sizeof *p->pixels;
@@ -309,6 +316,7 @@ static unsigned draw_dispi_lines(const struct vga *v, struct picture *p, const s
             changed |= dirt->page[n];
         if (!changed)
             continue;
+        count.written++;
         if (!inside)
             memset(room, 0, size);
         const void *line = inside ? unpack_line(v->vram + start, bpp, p->width, c.dac, room) : room;
@@ -316,18 +324,25 @@ static unsigned draw_dispi_lines(const struct vga *v, struct picture *p, const s
             continue;
         memcpy(to, line, size);
         picture_damage(p, y, y + 1);
-        drawn++;
+        count.drawn++;
     }
-    return drawn;
+    return count;
 }
 
 /* A mark on a page costs the guest a miss, which is more than comparing eight pages. */
-static void note_lines(struct vga *v, unsigned drawn, unsigned lines)
+static void note_lines(struct vga *v, struct lines count, unsigned lines)
 {
-    if (drawn > lines / BUSY_PART)
-        v->busy = BUSY_DRAWINGS;
-    else
-        v->busy -= v->busy != 0;
+    if (v->busy) {
+        v->busy--;
+        if (count.drawn > lines / BUSY_PART && v->busy < BUSY_DRAWINGS)
+            v->busy = BUSY_DRAWINGS;
+    } else if (count.written > lines / BUSY_PART) {
+        v->patience = v->patience < BUSY_MOST ? v->patience * 2 : BUSY_MOST;
+        v->patience = v->patience < BUSY_DRAWINGS ? BUSY_DRAWINGS : v->patience;
+        v->busy = v->patience;
+    } else {
+        v->patience = 0;
+    }
 }
 
 /* False if nothing has changed. */
@@ -342,10 +357,10 @@ static bool draw_dispi(struct vga *v, struct picture *p, const struct dirt *dirt
         draw_dispi_planar(v, p, &c);
         return true;
     }
-    unsigned drawn = draw_dispi_lines(v, p, dirt, all);
-    if (!all)
-        note_lines(v, drawn, height);
-    return drawn;
+    struct lines count = draw_dispi_lines(v, p, dirt, all);
+    if (!all && !v->dirty)
+        note_lines(v, count, height);
+    return count.drawn;
 }
 
 static void draw_blank(struct picture *p, u32 color)

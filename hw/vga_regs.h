@@ -156,6 +156,7 @@ struct vga {
     bool dirty;                  /* registers or planar memory changed since the last drawing */
     u8 blink;                    /* phases at the last drawing: bit 0 cursor, bit 1 characters */
     unsigned busy;               /* drawings for which lines are compared and no page is marked */
+    unsigned patience;           /* how many they were the last time */
     const struct picture *drawn; /* the picture that has the last drawing */
 };
 
