@@ -155,23 +155,18 @@ static void gen_unless_filled(struct generator *g, unsigned n, unsigned size, bo
 static struct host_mem lower_checked(struct generator *g, unsigned n, unsigned size, bool write)
 {
     struct emit *e = g->e;
-    unsigned last = SCRATCH_ADDR;
     unsigned mask = REG_BASE;
+    const u64 check = g->calls_checks ? check_code(g->t, size, write) : 0;
     if (g->s->mode & MODE_WINDOW) {
         mask = SCRATCH_TEST;
         emit_mov32_imm(e, mask, TLB_INDEX_MASK);
     }
-    emit_pext(e, false, SCRATCH_INDEX, SCRATCH_ADDR, mask);
-    if (size > 1) {
-        last = SCRATCH_HOST;
-        emit_lea32(e, last, (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32)size - 1});
+    if (check) {
+        emit_call(e, check);
+    } else {
+        tlb_check_emit(e, mask, size, write);
+        gen_unless_filled(g, n, size, write);
     }
-    emit_shrx(e, false, SCRATCH_HOST, last, REG_TLB);
-    emit_lea32(e, SCRATCH_INDEX,
-               (struct host_mem){HOST_NONE, SCRATCH_INDEX, TLB_STRIDE_SHIFT - 3, 0});
-    emit_load64(e, SCRATCH_TEST, write ? TLB_MEM(tag[ACCESS_WRITE]) : TLB_MEM(tag[ACCESS_READ]));
-    emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
-    gen_unless_filled(g, n, size, write);
     emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
     return (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0};
 }

@@ -17,12 +17,27 @@ static const struct host_op op_pop = {.opcode = {0x8f}, .opcode_count = 1};
 static const struct host_op op_push = {.opcode = {0xff}, .opcode_count = 1};
 enum { PUSH_DIGIT = 6 };
 
+/* Which of the sizes, or FILL_SIZES. */
+static unsigned index_of(unsigned size)
+{
+    unsigned n = 0;
+    while (n < FILL_SIZES && fill_size[n] != size)
+        n++;
+    return n;
+}
+
 u64 fill_code(const struct translator *t, unsigned size, bool write, bool looked)
 {
-    for (unsigned n = 0; n < FILL_SIZES; n++)
-        if (fill_size[n] == size)
-            return looked ? t->fill.miss[write][n] : t->fill.code[write][n];
-    return 0;
+    const unsigned n = index_of(size);
+    if (n == FILL_SIZES)
+        return 0;
+    return looked ? t->fill.miss[write][n] : t->fill.code[write][n];
+}
+
+u64 check_code(const struct translator *t, unsigned size, bool write)
+{
+    const unsigned n = index_of(size);
+    return n < FILL_SIZES ? t->fill.check[write][n] : 0;
 }
 
 static struct host_mem reg_mem(unsigned n)
@@ -117,6 +132,21 @@ void beside_code_emit(struct emit *e, unsigned size)
     emit_shlx(e, true, SCRATCH_TEST, SCRATCH_HOST, SCRATCH_TEST);
 }
 
+void tlb_check_emit(struct emit *e, unsigned mask, unsigned size, bool write)
+{
+    unsigned last = SCRATCH_ADDR;
+    emit_pext(e, false, SCRATCH_INDEX, SCRATCH_ADDR, mask);
+    if (size > 1) {
+        last = SCRATCH_HOST;
+        emit_lea32(e, last, (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32)size - 1});
+    }
+    emit_shrx(e, false, SCRATCH_HOST, last, REG_TLB);
+    emit_lea32(e, SCRATCH_INDEX,
+               (struct host_mem){HOST_NONE, SCRATCH_INDEX, TLB_STRIDE_SHIFT - 3, 0});
+    emit_load64(e, SCRATCH_TEST, write ? TLB_MEM(tag[ACCESS_WRITE]) : TLB_MEM(tag[ACCESS_READ]));
+    emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
+}
+
 void code_tag_emit(struct emit *e)
 {
     emit_mov64_imm(e, SCRATCH_HOST, -TLB_CODE);
@@ -139,10 +169,14 @@ static void emit_beside_code(struct translator *t, unsigned size)
 
 void fill_emit(struct translator *t)
 {
+    static const u8 hit[] = {0xe3, 0x02, 0xeb, 0x01, 0xc3}; /* jrcxz +2; jmp +1; ret */
     struct emit *e = &t->emit;
     emit_fill(t);
     for (unsigned n = 0; n < 2 * FILL_SIZES; n++) {
         bool write = n % 2;
+        t->fill.check[write][n / 2] = emit_pc(e);
+        tlb_check_emit(e, REG_BASE, fill_size[n / 2], write);
+        emit_bytes(e, hit, sizeof hit);
         t->fill.code[write][n / 2] = emit_pc(e);
         if (write)
             emit_beside_code(t, fill_size[n / 2]);

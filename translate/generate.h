@@ -47,7 +47,8 @@ struct generator {
     u64 imm_from, disp_from;
     struct tsoft soft[MAX_SOFT + 1]; /* these, of the whole block */
     unsigned soft_count;             /* entries of soft */
-    bool softens; /* there will be some: what it writes is likely to be its page */
+    bool calls_checks; /* the code is a program's, which gets a window if it runs for long */
+    bool softens;      /* there will be some: what it writes is likely to be its page */
 };
 
 /* A field of struct cpu as a host operand. */
@@ -146,7 +147,10 @@ void gen_cmpxchg8b(struct generator *g, unsigned n);
 void gen_fldcw(struct generator *g, unsigned n);
 void gen_ldmxcsr(struct generator *g, unsigned n);
 
-/* fill.c: SCRATCH_TEST is what the tag for writes of the TLB entry at SCRATCH_INDEX left: 0 if that
+/* fill.c: the index of the TLB entry for [SCRATCH_ADDR, +size) into SCRATCH_INDEX, SCRATCH_TEST is
+ * 0 if it hits; mask: a register with TLB_INDEX_MASK. */
+void tlb_check_emit(struct emit *e, unsigned mask, unsigned size, bool write);
+/* SCRATCH_TEST is what the tag for writes of the TLB entry at SCRATCH_INDEX left: 0 if that
  * is TLB_CODE; then, 0 if none of [SCRATCH_ADDR, +size) is code. Both use SCRATCH_HOST. */
 void code_tag_emit(struct emit *e);
 void beside_code_emit(struct emit *e, unsigned size);

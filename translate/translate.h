@@ -127,12 +127,13 @@ enum { FILL_SIZES = 7 };
  * its number, and RDTSC. */
 enum { QUICK_RDTSC = SEG_GS + 1, QUICK_COUNT };
 struct fills {
-    u64 code[2][FILL_SIZES]; /* after misses of reads and of writes, by size */
-    u64 miss[2][FILL_SIZES]; /* the same that do not look whether it is a write beside code */
-    u64 quick[QUICK_COUNT];  /* instructions; the selector is in SCRATCH_ADDR */
-    u64 start;               /* what all of code do */
-    u64 away, back;          /* in between, nothing of it is on the stack of return addresses */
-    u64 end;                 /* one past the last */
+    u64 check[2][FILL_SIZES]; /* look first whether it is a miss */
+    u64 code[2][FILL_SIZES];  /* after misses of reads and of writes, by size */
+    u64 miss[2][FILL_SIZES];  /* the same that do not look whether it is a write beside code */
+    u64 quick[QUICK_COUNT];   /* instructions; the selector is in SCRATCH_ADDR */
+    u64 start;                /* what all of code do */
+    u64 away, back;           /* in between, nothing of it is on the stack of return addresses */
+    u64 end;                  /* one past the last */
 };
 
 /* Why something was not translated or translated code was left; the names are in stop.def. */
@@ -598,6 +599,9 @@ void signal_leave(struct translator *t); /* t is about to go */
  * the callout with the same return address. Keeps SCRATCH_ADDR and SCRATCH_INDEX. */
 void fill_emit(struct translator *t);
 u64 fill_code(const struct translator *t, unsigned size, bool write, bool looked);
+/* The stub that checks an access of this size first, for code that is not likely to run for long.
+ * 0: none. */
+u64 check_code(const struct translator *t, unsigned size, bool write);
 /* Is its return address on top of the stack at this host address? */
 bool fill_called_at(const struct translator *t, u64 pc);
 /* Called from the stubs, what: size and kind of the access; not 0: the callout is due. */
