@@ -87,6 +87,8 @@ bool nic_parse(struct nic_option *n, const char *arg, struct error *err)
     *n = (struct nic_option){.text = xstrdup(arg), .model = PC_NIC_E1000};
     char *list = n->text, *item;
     n->net.kind = option_next_item(&list);
+    if (!strcmp(n->net.kind, "socket")) /* another word for it */
+        n->net.kind = "unix";
     if (strcmp(n->net.kind, "user") && strcmp(n->net.kind, "unix") && strcmp(n->net.kind, "tap"))
         return error_set(err, "-nic %s: user, unix, tap or none", arg);
     while ((item = option_next_item(&list))) {

@@ -670,7 +670,7 @@ static const struct option option_table[] = {
      "a port that ends the program with status (value << 1) | 1, or a virtual device; "
      "virtio-console takes chardev=CHARDEV",
      opt_device},
-    {"nic", "none|user|unix|tap[,KEY=VALUE]...",
+    {"nic", "none|user|unix|socket|tap[,KEY=VALUE]...",
      "network card: model, mac, pcap; user: hostfwd, tftp, bootfile, restrict; unix: local, "
      "remote; tap: ifname",
      opt_nic},

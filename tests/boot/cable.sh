@@ -29,7 +29,7 @@ printf 'insmod /modules/e1000.ko; ifconfig eth0 10.9.9.1 up; echo u""p; nc -l -p
 guest_wait '^up' 60
 
 out=$work/out-sender waited=0
-machine "$work/initrd-sender.gz" "unix,local=$work/b,remote=$work/a,model=rtl8139,mac=52:54:00:00:00:02,pcap=$work/record"
+machine "$work/initrd-sender.gz" "socket,local=$work/b,remote=$work/a,model=rtl8139,mac=52:54:00:00:00:02,pcap=$work/record"
 guest_wait 'prescient# ' 400
 guest_type 'insmod /modules/mii.ko; insmod /modules/8139too.ko; ifconfig eth0 10.9.9.2 up; sleep 1; ping -c 1 10.9.9.1; nc 10.9.9.1 99 </sent; echo ga""ve\n'
 guest_wait '1 packets received' 60
