@@ -182,13 +182,10 @@ static void put_map(struct generator *g)
                                .start = g->start,
                                .soft = g->soft_count != 0,
                                .fpu = g->fpu,
-                               .parts = tparts_of(g->s, part)};
-    g->b->more = more.lookup || more.start || more.soft || more.fpu || more.parts;
-    if (g->b->more) {
-        emit_bytes(g->e, (const u8 *)&more, sizeof more);
-        emit_bytes(g->e, (const u8 *)part, more.parts * sizeof *part);
-    }
-    g->e->at = map_put(g->e->at, g->map, g->b->count);
+                               .parts = (u8)tparts_of(g->s, part)};
+    u8 *end = tmore_put(g->e->at, &more, part);
+    g->b->more = end != g->e->at;
+    g->e->at = map_put(end, g->map, g->b->count);
     soft_put(g);
 }
 

@@ -19,6 +19,58 @@ unsigned tparts_of(const struct scan *s, struct tpart *part)
     return count;
 }
 
+/* Where the next part is, and how long this one is. */
+enum { WAY_BYTES = 3, WAY_SIZE_BITS = 11, WAY_BACK = PAGE_SIZE /* added to offsets */ };
+
+static u8 *way_put(u8 *at, s32 next, u32 size)
+{
+    const u32 way = (u32)(next + WAY_BACK) << WAY_SIZE_BITS | size;
+    store_le16(at, (u16)way);
+    at[2] = (u8)(way >> 16);
+    return at + WAY_BYTES;
+}
+
+u8 *tmore_put(u8 *at, const struct tmore *more, const struct tpart *part)
+{
+    const unsigned ways = more->parts ? more->parts - 1u : 0;
+    const u8 what =
+        (u8)((more->lookup ? TMORE_LOOKUP : 0) | (more->start ? TMORE_START : 0) |
+             (more->soft ? TMORE_SOFT : 0) | (more->fpu ? TMORE_FPU : 0) | TMORE_PARTS * ways);
+    if (!what)
+        return at;
+    *at++ = what;
+    if (more->lookup) {
+        store_le16(at, more->lookup);
+        at += sizeof more->lookup;
+    }
+    if (more->start)
+        *at++ = more->start;
+    for (unsigned n = 0; n < ways; n++)
+        at = way_put(at, part[n + 1].offset, part[n].size);
+    return at;
+}
+
+struct tmore tblock_more(const struct translator *t, const struct tblock *b)
+{
+    struct tmore more = {0};
+    if (!b->more)
+        return more;
+    const u8 *first = t->rw + b->code + b->size, *at = first;
+    const u8 what = *at++;
+    if (what & TMORE_LOOKUP) {
+        more.lookup = load_le16(at);
+        at += sizeof more.lookup;
+    }
+    if (what & TMORE_START)
+        more.start = *at++;
+    more.soft = what & TMORE_SOFT;
+    more.fpu = what & TMORE_FPU;
+    if (what / TMORE_PARTS)
+        more.parts = what / TMORE_PARTS + 1;
+    more.size = (u8)(at - first + what / TMORE_PARTS * WAY_BYTES);
+    return more;
+}
+
 unsigned tblock_parts(const struct translator *t, const struct tblock *b)
 {
     const unsigned parts = tblock_more(t, b).parts;
@@ -27,9 +79,20 @@ unsigned tblock_parts(const struct translator *t, const struct tblock *b)
 
 struct tpart tblock_part(const struct translator *t, const struct tblock *b, unsigned n)
 {
-    struct tpart part = {0, b->bytes};
-    if (tblock_more(t, b).parts)
-        memcpy(&part, tblock_map(t, b) - (tblock_parts(t, b) - n) * sizeof part, sizeof part);
+    const struct tmore more = tblock_more(t, b);
+    const unsigned ways = more.parts ? more.parts - 1u : 0;
+    const u8 *at = tblock_map(t, b) - ways * WAY_BYTES;
+    struct tpart part = {0, (u16)b->bytes};
+    unsigned before = 0;
+    for (unsigned k = 0; k < ways && k <= n; k++, at += WAY_BYTES) {
+        const u32 way = load_le16(at) | (u32)at[2] << 16, size = way & (BIT(WAY_SIZE_BITS) - 1);
+        before += size;
+        if (k == n)
+            part.size = (u16)size;
+        else
+            part = (struct tpart){(s16)((s32)(way >> WAY_SIZE_BITS) - WAY_BACK),
+                                  (u16)(b->bytes - before)};
+    }
     return part;
 }
 

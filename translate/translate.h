@@ -73,21 +73,30 @@ struct tblock {
     u32 dropped : 1;    /* no longer what memory holds; leaves at its next callout */
 };
 
-/* What few blocks have, behind the code; then come its parts if there are several, the map and, if
- * there are some, the tsofts. */
+/* What few blocks have: behind the code is a byte of TMORE_*, and what that says; then come the
+ * map and, if there are some, the tsofts. */
 struct tmore {
-    u16 lookup;   /* offset of its look-up of a branch target, 0: none */
-    u8 start;     /* offset of the first instruction's code: what blocks begin with is before */
-    u8 soft : 1;  /* there is a list of struct tsoft */
-    u8 fpu : 1;   /* there are x87, MMX or SSE instructions */
-    u8 parts : 6; /* entries of the list of struct tpart, 0: the code is one part */
-} __attribute__((packed));
+    u16 lookup; /* offset of its look-up of a branch target, 0: none */
+    u8 start;   /* offset of the first instruction's code: what blocks begin with is before */
+    bool soft;  /* there is a list of struct tsoft */
+    bool fpu;   /* there are x87, MMX or SSE instructions */
+    u8 parts;   /* parts of guest code, 0: it is one */
+    u8 size;    /* bytes of all this */
+};
+enum {
+    TMORE_LOOKUP = 1, /* two bytes have it */
+    TMORE_START = 2,  /* a byte has it */
+    TMORE_SOFT = 4,
+    TMORE_FPU = 8,
+    TMORE_PARTS =
+        16, /* times one less than there are: where they are has 3 bytes for each of these */
+};
 
 /* Guest code of a block that follows each other; a jump leads from one to the next. */
 struct tpart {
     s16 offset; /* from the block's first byte */
     u16 size;   /* bytes */
-} __attribute__((packed));
+};
 enum { TPARTS_MAX = 8 };
 
 /* An instruction that was served by a callout. They are kept by what tells them from others: the
@@ -255,18 +264,13 @@ static inline u64 tblock_place(const struct tblock *b)
     return (u64)b->page << PAGE_SHIFT | (b->lin & ~PAGE_MASK);
 }
 
-static inline struct tmore tblock_more(const struct translator *t, const struct tblock *b)
-{
-    return b->more ? *(const struct tmore *)(t->rw + b->code + b->size) : (struct tmore){0};
-}
+/* part.c */
+struct tmore tblock_more(const struct translator *t, const struct tblock *b);
 
 /* Its map: map.c. */
 static inline u8 *tblock_map(const struct translator *t, const struct tblock *b)
 {
-    const u8 *code_end = t->rw + b->code + b->size;
-    if (!b->more)
-        return (u8 *)code_end;
-    return (u8 *)code_end + sizeof(struct tmore) + tblock_more(t, b).parts * sizeof(struct tpart);
+    return t->rw + b->code + b->size + (b->more ? tblock_more(t, b).size : 0);
 }
 
 /* Instruction pointer of its first byte. */
@@ -318,6 +322,8 @@ int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offse
  * come before [ram_offset, +size), or -1 if that is not in a part; from where to where in the page
  * they all are. */
 unsigned tparts_of(const struct scan *s, struct tpart *part);
+/* Writes what there is of `more` and so many parts; returns its end. */
+u8 *tmore_put(u8 *at, const struct tmore *more, const struct tpart *part);
 unsigned tblock_parts(const struct translator *t, const struct tblock *b);
 struct tpart tblock_part(const struct translator *t, const struct tblock *b, unsigned n);
 s32 tblock_offset(const struct translator *t, const struct tblock *b, unsigned guest);
