@@ -59,18 +59,19 @@ static void gen_lookup(struct generator *g, bool call)
     assert(emit_pc(e) - tblock_code(g->t, b) - g->lookup == g->t->lookup_end - g->t->lookup);
 }
 
-/* Unless SCRATCH_TEST is zero, goes where SCRATCH_ADDR says. Landings of a block that are near have
- * the jmp in common. */
+/* Unless SCRATCH_TEST is zero, goes where SCRATCH_ADDR says. Landings that are near have the jmp in
+ * common, be it in another block: the code of those that are dropped stays, too. */
 static void gen_lookup_unless_zero(struct generator *g)
 {
     struct emit *e = g->e;
-    const ptrdiff_t by = g->to_lookup ? g->to_lookup - (e->at + 4) : INT8_MIN - 1;
+    u8 **to_lookup = &g->t->to_lookup;
+    const ptrdiff_t by = *to_lookup ? *to_lookup - (e->at + 4) : INT8_MIN - 1;
     if (by >= INT8_MIN) {
         emit_bytes(e, (const u8[]){0xe3, 2, 0xeb, (u8)by}, 4); /* jrcxz +2; jmp */
         return;
     }
     emit_jrcxz_over_jmp(e);
-    g->to_lookup = e->at;
+    *to_lookup = e->at;
     emit_jmp(e, g->t->lookup);
 }
 

@@ -317,7 +317,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     t->rows = trows_new();
     t->block = xcalloc(t->block_max, sizeof *t->block);
     t->block_count = 1;
-    links_reset(t);
+    links_new(t);
     t->callouts = xcalloc(CALLOUTS, sizeof *t->callouts);
     targets_new(t);
     stubs_emit(t);

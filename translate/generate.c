@@ -211,7 +211,8 @@ static bool put_block(struct generator *g, u8 *start)
     g->b->exit_count = 0;
     g->cold_count = g->soft_count = 0;
     g->lookup = 0;
-    g->to_lookup = NULL;
+    if (g->t->to_lookup >= start) /* its block is no more */
+        g->t->to_lookup = NULL;
     g->ahead = 0;
     g->fs_known = g->fpu = false;
     gen_block(g);

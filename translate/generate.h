@@ -31,7 +31,6 @@ struct generator {
     unsigned cold_count;               /* entries of cold */
     struct texit exit[TEXITS_MOST];    /* the block's exits */
     struct tplace map[SCAN_MAX_INSNS]; /* its instructions */
-    const u8 *to_lookup;               /* the last jmp to the common look-up, or NULL */
     u16 lookup;                        /* as in struct tmore, */
     u8 start;                          /* that, too */
     unsigned now;                      /* the instruction whose code is being emitted */

@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "translate/translate.h"
 
@@ -135,17 +136,13 @@ static u32 id_now(const struct translator *t)
     return (u32)(t->cpu->jump_id >> 32);
 }
 
-/* Some of the exits that lead to the block are bare. */
-static void note_bare(struct translator *t, struct bare *bare, struct tblock *to)
+/* A bit for each block to which bare exits lead. */
+enum { BARE_BITS = 64 };
+
+static void note_bare(struct translator *t, const struct tblock *to)
 {
-    if (to->bare)
-        return;
-    if (bare->count == bare->room) {
-        bare->room = bare->room ? 2 * bare->room : 256;
-        bare->block = xrealloc(bare->block, bare->room * sizeof *bare->block);
-    }
-    bare->block[bare->count++] = tblock_number(t, to);
-    to->bare = 1;
+    const u32 n = tblock_number(t, to);
+    t->bare_blocks[n / BARE_BITS] |= BIT64(n % BARE_BITS);
 }
 
 bool texit_far(const struct tblock *from, u32 target)
@@ -159,7 +156,7 @@ static u32 way_to(struct translator *t, struct tblock *to)
     struct bare *bare = bare_of(t, tblock_user(t, to));
     if (!bare->on || bare->space != id_now(t) / TMODES)
         return guard_for(t, to, id_now(t));
-    note_bare(t, bare, to);
+    note_bare(t, to);
     return to->code;
 }
 
@@ -233,24 +230,30 @@ static void guard_far(struct translator *t, struct tblock *to, u32 id)
     }
 }
 
-/* No exits are bare any more. */
-static void bare_end(struct translator *t, struct bare *bare)
+/* No exits to blocks of this privilege are bare any more. */
+static void bare_end(struct translator *t, bool user)
 {
+    struct bare *bare = bare_of(t, user);
     const bool steady = clock_now(t->cpu->clock) - bare->since >= STEADY_NS;
-    for (u32 n = 0; n < bare->count; n++) {
-        struct tblock *to = &t->block[bare->block[n]];
-        to->bare = 0;
-        if (!to->dropped)
-            guard_far(t, to, steady ? 0 : bare->space * TMODES | to->mode);
+    for (u32 first = 0; bare->on && first < t->block_count; first += BARE_BITS) {
+        u64 *bits = &t->bare_blocks[first / BARE_BITS];
+        for (u64 left = *bits; left; left &= left - 1) {
+            const unsigned bit = (unsigned)__builtin_ctzll(left);
+            struct tblock *to = &t->block[first + bit];
+            if (tblock_user(t, to) != user)
+                continue;
+            *bits &= ~BIT64(bit);
+            if (!to->dropped)
+                guard_far(t, to, steady ? 0 : bare->space * TMODES | to->mode);
+        }
     }
-    bare->count = 0;
     bare->on = false;
 }
 
 void links_forget_ids(struct translator *t)
 {
-    bare_end(t, bare_of(t, false));
-    bare_end(t, bare_of(t, true));
+    bare_end(t, false);
+    bare_end(t, true);
     for (u32 n = 1; n < t->block_count; n++) {
         if (guard_of(&t->block[n]))
             guard_far(t, &t->block[n], 0);
@@ -259,17 +262,18 @@ void links_forget_ids(struct translator *t)
 
 void links_select(struct translator *t, u32 space)
 {
-    struct bare *bare = bare_of(t, t->cpu->cpl == 3);
+    const bool user = t->cpu->cpl == 3;
+    struct bare *bare = bare_of(t, user);
     if (bare->space == space)
         return;
-    bare_end(t, bare);
+    bare_end(t, user);
     bare->space = space;
     bare->on = t->eager;
     bare->since = clock_now(t->cpu->clock);
 }
 
 /* Exits that lead to a block through its guard become bare. */
-static void bare_far(struct translator *t, struct bare *bare, struct tblock *to)
+static void bare_far(struct translator *t, struct tblock *to)
 {
     drop_guard(t, to);
     for (u32 list = to->in; list;) {
@@ -279,7 +283,7 @@ static void bare_far(struct translator *t, struct bare *bare, struct tblock *to)
         if (kind_of(link) == LINK_FAR)
             texit_lead(t, value_of(link), to->code);
     }
-    note_bare(t, bare, to);
+    note_bare(t, to);
 }
 
 void links_consider(struct translator *t)
@@ -292,13 +296,19 @@ void links_consider(struct translator *t)
     for (struct tblock *b = t->block + 1; b < t->block + t->block_count; b++) {
         if (guard_of(b) && tblock_user(t, b) == user &&
             guard_id(t, guard_of(b)) / TMODES == bare->space)
-            bare_far(t, bare, b);
+            bare_far(t, b);
     }
+}
+
+void links_new(struct translator *t)
+{
+    t->bare_blocks = xcalloc(t->block_max / BARE_BITS + 1, sizeof *t->bare_blocks);
+    links_reset(t);
 }
 
 void links_reset(struct translator *t)
 {
-    t->bare[0].count = t->bare[1].count = 0;
+    memset(t->bare_blocks, 0, (t->block_max / BARE_BITS + 1) * sizeof *t->bare_blocks);
     t->links.count = 1;
     t->links.free = t->guard_free = 0;
     t->guard_bytes = 0;
@@ -306,13 +316,11 @@ void links_reset(struct translator *t)
 
 u64 links_bytes(const struct translator *t)
 {
-    return t->links.count * sizeof *t->links.cell +
-           (t->bare[0].count + t->bare[1].count) * sizeof *t->bare[0].block;
+    return t->links.count * sizeof *t->links.cell + t->block_count / 8;
 }
 
 void links_free(struct translator *t)
 {
-    free(t->bare[0].block);
-    free(t->bare[1].block);
+    free(t->bare_blocks);
     free(t->links.cell);
 }

@@ -69,7 +69,6 @@ struct tblock {
     u32 bytes : 10;     /* length of the guest code */
     u32 exit_count : 6; /* direct exits */
     u32 found : 1;      /* targets.c has put it where indirect branches find it */
-    u32 bare : 1;       /* in struct bare */
     u32 dropped : 1;    /* no longer what memory holds; leaves at its next callout */
 };
 
@@ -175,11 +174,9 @@ struct links {
 
 /* Exits to other pages that need no guards, of supervisor or of user code. */
 struct bare {
-    u32 space;       /* jump id without the mode that code of this privilege ran under last */
-    bool on;         /* it has not changed for a while: new links are bare */
-    u64 since;       /* virtual time when it changed */
-    u32 *block;      /* numbers of blocks to which some lead */
-    u32 count, room; /* of them, of block */
+    u32 space; /* jump id without the mode that code of this privilege ran under last */
+    bool on;   /* it has not changed for a while: new links are bare */
+    u64 since; /* virtual time when it changed */
 };
 
 struct translator {
@@ -196,6 +193,7 @@ struct translator {
     u32 exit_jmp;           /* the same for exits: offset in the cache of cpu->exit_taken, */
     u32 exit_called;        /* and of what keeps the return address that tells which exit it is */
     u64 exit_addr;          /* common stub: leave, going on at SCRATCH_ADDR */
+    u8 *to_lookup;          /* the last landing's jmp to the next one, or NULL */
     u64 lookup, lookup_end; /* common stub: go to SCRATCH_ADDR by the jump table, or leave */
     u64 underflow;          /* common stub: a return that was not predicted */
     u64 resume, resume_end; /* common stub: from C to SCRATCH_ADDR, unless attention is wanted */
@@ -239,6 +237,7 @@ struct translator {
     struct signals *signals; /* handlers that were there before */
     struct returns *returns; /* stacks of return addresses */
     struct bare bare[2];     /* links without a guard: supervisor, user */
+    u64 *bare_blocks;        /* link.c: to which blocks some lead */
     u64 translated_insns, translated_bytes; /* totals */
     u64 cycles;                             /* of the host's time stamp counter, spent on that */
 };
@@ -397,6 +396,7 @@ void links_select(struct translator *t, u32 space);
 void links_consider(struct translator *t);
 /* Jump ids start anew: no exit may trust one any more. */
 void links_forget_ids(struct translator *t);
+void links_new(struct translator *t);   /* the most blocks are known */
 void links_reset(struct translator *t); /* all blocks are gone */
 void links_free(struct translator *t);
 u64 links_bytes(const struct translator *t); /* of its records */
