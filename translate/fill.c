@@ -189,6 +189,7 @@ void fill_emit(struct translator *t)
         emit_mov32_imm(e, SCRATCH_TEST, FILL_QUICK | n);
         emit_jmp(e, t->fill.start);
     }
+    inline_emit(t);
     t->fill.end = emit_pc(e);
 }
 

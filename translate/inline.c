@@ -34,25 +34,31 @@ bool inline_wanted(const struct insn *i, u32 mode)
            (loads_segment(i) && !(mode & MODE_REAL));
 }
 
-/* Goes to the callout unless the CPL is 0; the mode only tells CPL 3. */
-static void gen_need_cpl0(struct generator *g, unsigned n)
+/* SCRATCH_TEST is zero at CPL 0; the mode only tells CPL 3. */
+static void emit_cpl(struct emit *e)
 {
     static const struct host_op movzx8 = {.opcode = {0x0f, 0xb6}, .opcode_count = 2};
-    emit_op_mem(g->e, &movzx8, SCRATCH_TEST, CPU_MEM(cpl));
+    emit_op_mem(e, &movzx8, SCRATCH_TEST, CPU_MEM(cpl));
+}
+
+/* Goes to the callout unless the CPL is 0. */
+static void gen_need_cpl0(struct generator *g, unsigned n)
+{
+    emit_cpl(g->e);
     gen_unless_zero(g, n);
 }
 
-/* Goes to the callout when something waits, which an open IF may let in. */
-static void gen_need_quiet(struct generator *g, unsigned n)
+/* In a common stub, called: to the callout, with the same return address, unless SCRATCH_TEST is
+ * zero. */
+static void emit_unless_zero(struct translator *t)
 {
-    emit_load32(g->e, SCRATCH_TEST, CPU_MEM(attention));
-    gen_unless_zero(g, n);
+    emit_jrcxz_over_jmp(&t->emit);
+    emit_jmp(&t->emit, t->callout);
 }
 
 /* Clears or sets one bit of cpu->eflags; keeps the host's flags. */
-static void gen_put_flag(struct generator *g, u32 flag, bool on)
+static void emit_put_flag(struct emit *e, u32 flag, bool on)
 {
-    struct emit *e = g->e;
     emit_load32(e, SCRATCH_TEST, CPU_MEM(eflags));
     emit_mov32_imm(e, SCRATCH_INDEX, ~flag);
     emit_pext(e, false, SCRATCH_TEST, SCRATCH_TEST, SCRATCH_INDEX);
@@ -62,23 +68,8 @@ static void gen_put_flag(struct generator *g, u32 flag, bool on)
     emit_store32(e, CPU_MEM(eflags), SCRATCH_TEST);
 }
 
-/* While nothing waits, no interrupt can come between STI and the next instruction: it would be
- * taken at the end of the block at the earliest. */
-static void gen_sti(struct generator *g, unsigned n)
-{
-    gen_need_cpl0(g, n);
-    gen_need_quiet(g, n);
-    gen_put_flag(g, FLAG_IF, true);
-}
-
-static void gen_cli(struct generator *g, unsigned n)
-{
-    gen_need_cpl0(g, n);
-    gen_put_flag(g, FLAG_IF, false);
-}
-
-/* VM and RF are clear where translated code runs at CPL 0. */
-static void gen_pushf(struct generator *g, unsigned n)
+/* What PUSHF pushes, into SCRATCH_TEST. VM and RF are clear where translated code runs at CPL 0. */
+static void emit_image(struct emit *e)
 {
     static const u8 arithmetic[] = {0x9f,             /* lahf */
                                     0x0f, 0x90, 0xc0, /* seto al */
@@ -88,15 +79,46 @@ static void gen_pushf(struct generator *g, unsigned n)
                                     0xc4, 0xe3, 0x7b, 0xf0, 0xc0, 0x15,
                                     /* lea ecx, [rcx + rax - 2]: bit 1 is in cpu->eflags, too */
                                     0x8d, 0x4c, 0x01, 0xfe};
-    struct emit *e = g->e;
-    gen_need_cpl0(g, n);
-    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -4, 4, true);
     emit_mov32(e, SCRATCH_INDEX, HOST_RAX);
     emit_bytes(e, arithmetic, sizeof arithmetic);
     emit_load32(e, HOST_RAX, CPU_MEM(eflags));
     emit_lea32(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, HOST_RAX, 0, 0});
     emit_mov32(e, HOST_RAX, SCRATCH_INDEX);
-    emit_store32(e, m, SCRATCH_TEST);
+}
+
+/* STI leaves the rest to the callout when something waits, which an open IF may let in. While
+ * nothing waits, no interrupt can come between STI and the next instruction: it would be taken at
+ * the end of the block at the earliest. */
+void inline_emit(struct translator *t)
+{
+    struct emit *e = &t->emit;
+    for (enum inlined n = 0; n < INLINED_COUNT; n++) {
+        t->fill.inlined[n] = emit_pc(e);
+        emit_cpl(e);
+        emit_unless_zero(t);
+        if (n == INLINED_STI) {
+            emit_load32(e, SCRATCH_TEST, CPU_MEM(attention));
+            emit_unless_zero(t);
+        }
+        if (n == INLINED_PUSHF)
+            emit_image(e);
+        else
+            emit_put_flag(e, FLAG_IF, n == INLINED_STI);
+        emit_u8(e, 0xc3); /* ret */
+    }
+}
+
+static void gen_inlined(struct generator *g, unsigned n, enum inlined what)
+{
+    assert(n == g->now);
+    emit_call(g->e, g->t->fill.inlined[what]);
+}
+
+static void gen_pushf(struct generator *g, unsigned n)
+{
+    struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -4, 4, true);
+    gen_inlined(g, n, INLINED_PUSHF);
+    emit_store32(g->e, m, SCRATCH_TEST);
     gen_move_stack(g, -4);
 }
 
@@ -205,9 +227,9 @@ void gen_inline(struct generator *g, unsigned n)
         return;
     }
     if (exec == exec_cli)
-        gen_cli(g, n);
+        gen_inlined(g, n, INLINED_CLI);
     else if (exec == exec_sti)
-        gen_sti(g, n);
+        gen_inlined(g, n, INLINED_STI);
     else if (exec == exec_rdtsc)
         gen_quick(g, n, QUICK_RDTSC);
     else if (loads_segment(&g->s->insn[n].insn))

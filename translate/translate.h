@@ -134,14 +134,17 @@ enum { FILL_SIZES = 7 };
 /* quick.c: sensitive instructions that the same stubs serve: loads of a data segment register, by
  * its number, and RDTSC. */
 enum { QUICK_RDTSC = SEG_GS + 1, QUICK_COUNT };
+/* inline.c: what takes so many bytes that it is called; SCRATCH_TEST gets what PUSHF pushes. */
+enum inlined { INLINED_CLI, INLINED_STI, INLINED_PUSHF, INLINED_COUNT };
 struct fills {
-    u64 check[2][FILL_SIZES]; /* look first whether it is a miss */
-    u64 code[2][FILL_SIZES];  /* after misses of reads and of writes, by size */
-    u64 miss[2][FILL_SIZES];  /* the same that do not look whether it is a write beside code */
-    u64 quick[QUICK_COUNT];   /* instructions; the selector is in SCRATCH_ADDR */
-    u64 start;                /* what all of code do */
-    u64 away, back;           /* in between, nothing of it is on the stack of return addresses */
-    u64 end;                  /* one past the last */
+    u64 check[2][FILL_SIZES];   /* look first whether it is a miss */
+    u64 code[2][FILL_SIZES];    /* after misses of reads and of writes, by size */
+    u64 miss[2][FILL_SIZES];    /* the same that do not look whether it is a write beside code */
+    u64 inlined[INLINED_COUNT]; /* forms of instructions that need no C */
+    u64 quick[QUICK_COUNT];     /* instructions; the selector is in SCRATCH_ADDR */
+    u64 start;                  /* what all of code do */
+    u64 away, back;             /* in between, nothing of it is on the stack of return addresses */
+    u64 end;                    /* one past the last */
 };
 
 /* Why something was not translated or translated code was left; the names are in stop.def. */
@@ -600,6 +603,8 @@ void signal_prepare(struct translator *t);
 void signal_interrupted(struct cpu *cpu, void *context);
 void signal_leave(struct translator *t); /* t is about to go */
 
+/* inline.c: emits the stubs that inlined forms call. */
+void inline_emit(struct translator *t);
 /* fill.c: emits the stubs; the one for misses of this size, 0: none; looked: that of writes need
  * not look whether it is one beside code. It is called, and returns with the TLB filled, or goes to
  * the callout with the same return address. Keeps SCRATCH_ADDR and SCRATCH_INDEX. */

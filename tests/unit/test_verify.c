@@ -85,9 +85,9 @@ END_TEST
 
 START_TEST(a_wrong_write_is_found)
 {
-    /* mov byte [H_DATA], 5ah; jmp +0; hlt */
-    static const u8 store[] = {0x5a};
-    PUT_AT(H_CODE, 0xc6, 0x05, 0, 0, 5, 0, 0x5a, 0xeb, 0, HLT);
+    /* mov dword [H_DATA], 5d5c5b5ah; jmp +0; hlt */
+    static const u8 store[] = {0x5a, 0x5b, 0x5c, 0x5d};
+    PUT_AT(H_CODE, 0xc7, 0x05, 0, 0, 5, 0, 0x5a, 0x5b, 0x5c, 0x5d, 0xeb, 0, HLT);
     run_from(H_CODE);
     struct translator *t = cpu->translator;
     u8 *first = t->rw + t->stubs_end, *place;
@@ -98,7 +98,7 @@ START_TEST(a_wrong_write_is_found)
     ck_assert_uint_eq(differences, 1);
     ck_assert_str_eq(last.what, "memory");
     ck_assert_uint_eq(last.at, H_DATA);
-    ck_assert_uint_eq(mem32(H_DATA) & 0xff, 0x5a);
+    ck_assert_uint_eq(mem32(H_DATA), 0x5d5c5b5a);
 }
 END_TEST
 
