@@ -157,13 +157,13 @@ static struct host_mem lower_checked(struct generator *g, unsigned n, unsigned s
     struct emit *e = g->e;
     unsigned mask = REG_BASE;
     const u64 check = g->calls_checks ? check_code(g->t, size, write) : 0;
-    if (g->s->mode & MODE_WINDOW) {
-        mask = SCRATCH_TEST;
-        emit_mov32_imm(e, mask, TLB_INDEX_MASK);
-    }
     if (check) {
         emit_call(e, check);
     } else {
+        if (g->s->mode & MODE_WINDOW) {
+            mask = SCRATCH_TEST;
+            emit_mov32_imm(e, mask, TLB_INDEX_MASK);
+        }
         tlb_check_emit(e, mask, size, write);
         gen_unless_filled(g, n, size, write);
     }

@@ -175,7 +175,8 @@ void fill_emit(struct translator *t)
     for (unsigned n = 0; n < 2 * FILL_SIZES; n++) {
         bool write = n % 2;
         t->fill.check[write][n / 2] = emit_pc(e);
-        tlb_check_emit(e, REG_BASE, fill_size[n / 2], write);
+        emit_mov32_imm(e, SCRATCH_TEST, TLB_INDEX_MASK);
+        tlb_check_emit(e, SCRATCH_TEST, fill_size[n / 2], write);
         emit_bytes(e, hit, sizeof hit);
         t->fill.code[write][n / 2] = emit_pc(e);
         if (write)
