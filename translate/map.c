@@ -4,9 +4,10 @@
 
 /* Nibbles, the low one of a byte first. Most instructions are one of 15 pairs of lengths, or, by
  * a second nibble behind MORE, of another 15, or by a third one behind two MORE. After three come
- * the length of the guest's instruction, 1 for a string instruction, and four nibbles for the
- * length of the host's. */
+ * the length of the guest's instruction, a kind, and two nibbles for the length of the host's, or
+ * four. */
 enum { MORE = 15, PAIRS = 3 * MORE };
+enum { SHORT, LONG, STRING /* instruction, four nibbles */ };
 struct pair {
     u8 guest; /* bytes of guest code */
     u8 host;  /* of host code */
@@ -61,9 +62,10 @@ static unsigned pair_of(struct tplace p)
 
 static void put_long(u8 *at, unsigned *count, struct tplace p)
 {
+    const unsigned kind = p.string ? STRING : p.host < 256 ? SHORT : LONG;
     put(at, count, p.guest);
-    put(at, count, p.string);
-    for (unsigned shift = 0; shift < 16; shift += 4)
+    put(at, count, kind);
+    for (unsigned shift = 0; shift < (kind == SHORT ? 8 : 16); shift += 4)
         put(at, count, p.host >> shift & 15);
 }
 
@@ -84,8 +86,10 @@ u8 *map_put(u8 *at, const struct tplace *p, unsigned count)
 
 static struct tplace take_long(struct nibbles *m)
 {
-    struct tplace p = {.guest = (u8)take(m), .string = take(m)};
-    for (unsigned shift = 0; shift < 16; shift += 4)
+    struct tplace p = {.guest = (u8)take(m)};
+    const unsigned kind = take(m);
+    p.string = kind == STRING;
+    for (unsigned shift = 0; shift < (kind == SHORT ? 8 : 16); shift += 4)
         p.host = (u16)(p.host | take(m) << shift);
     return p;
 }
