@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hw/pci.h"
+#include "hw/vga.h"
+
 static u64 fixture_time(void *opaque)
 {
     return ((struct fixture *)opaque)->now;
@@ -54,6 +57,19 @@ void fixture_run(struct fixture *f, u64 ns)
         clock_run_due(&f->clock);
     }
     f->now = end;
+}
+
+struct vga *fixture_vga(struct fixture *f, u32 frame_buffer)
+{
+    struct pci_bus *bus = pci_bus_create(&f->board);
+    struct vga *vga = vga_create(&f->board, bus, NULL, 0);
+    ck_assert_msg(vga != NULL, "%s", f->err.text);
+    board_reset(&f->board);
+    fixture_out(f, 0xcf8, 0x80001010, 4); /* the frame buffer's BAR, then memory space on */
+    fixture_out(f, 0xcfc, frame_buffer, 4);
+    fixture_out(f, 0xcf8, 0x80001004, 4);
+    fixture_out(f, 0xcfc, 2, 2);
+    return vga;
 }
 
 u32 fixture_in(struct fixture *f, u16 port, unsigned size)

@@ -23,6 +23,10 @@ void fixture_teardown(struct fixture *f); /* destroys the chips too */
 struct irq_line fixture_line(struct fixture *f, unsigned n);
 void fixture_run(struct fixture *f, u64 ns); /* lets time pass, timers included */
 
+/* A VGA on a PCI bus, its linear frame buffer at this address. */
+struct vga;
+struct vga *fixture_vga(struct fixture *f, u32 frame_buffer);
+
 /* Port access in short. */
 u32 fixture_in(struct fixture *f, u16 port, unsigned size);
 void fixture_out(struct fixture *f, u16 port, u32 value, unsigned size);

@@ -4,6 +4,8 @@
 
 #include <check.h>
 
+#include "translate/translate.h"
+
 enum { LIMIT = 1000000 };
 
 struct cpu *engine_setup(void)
@@ -42,4 +44,14 @@ void run_from(u32 lin)
     for (unsigned n = 0; n < 3 && !cpu->halted; n++) /* the first may end at the kick of a HLT */
         interp_run(cpu, LIMIT);
     ck_assert(cpu->halted);
+}
+
+const struct tblock *engine_block_at(u32 lin)
+{
+    const struct translator *t = harness_cpu()->translator;
+    u32 n = t->block_count - 1;
+    while (n && (t->block[n].lin != lin || t->block[n].dropped))
+        n--;
+    ck_assert_uint_gt(n, 0);
+    return &t->block[n];
 }

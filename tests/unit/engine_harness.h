@@ -20,5 +20,7 @@ void put_at(u32 lin, const u8 *bytes, unsigned count);
 #define PUT_AT(lin, ...) put_at(lin, (const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__}))
 /* Runs from there until HLT. */
 void run_from(u32 lin);
+/* The block at a linear address that was translated last; there must be one. */
+const struct tblock *engine_block_at(u32 lin);
 
 #endif

@@ -21,16 +21,6 @@ static void setup(void)
     harness_paging();
 }
 
-static const struct tblock *block_at(u32 lin)
-{
-    const struct translator *t = cpu->translator;
-    u32 n = t->block_count - 1;
-    while (n && (t->block[n].lin != lin || t->block[n].dropped))
-        n--;
-    ck_assert_uint_gt(n, 0);
-    return &t->block[n];
-}
-
 /* again: add byte [esi], 1; stc; mov ax, [esi + 2]; adc [esi + 4], eax; push eax; pop ebx;
  * loop again; mov edx, [edi]: 6 accesses in the loop, the last one faults */
 START_TEST(accesses_call_their_check)
@@ -57,7 +47,7 @@ START_TEST(accesses_call_their_check)
     ck_assert_uint_eq(stack_at(4, 4), H_STACK3);
     ck_assert_uint_eq(cpu->regs[RDX], 0x55);
     ck_assert_uint_eq(cpu->cpl, 0);
-    ck_assert_uint_lt(block_at(H_CODE)->size, ACCESSES * INLINE_CHECK);
+    ck_assert_uint_lt(engine_block_at(H_CODE)->size, ACCESSES * INLINE_CHECK);
 }
 END_TEST
 

@@ -49,17 +49,6 @@ START_TEST(ram_is_used_directly)
 }
 END_TEST
 
-/* The block at a linear address that was translated last. */
-static const struct tblock *block_at(u32 lin)
-{
-    const struct translator *t = cpu->translator;
-    u32 n = t->block_count - 1;
-    while (n && (t->block[n].lin != lin || t->block[n].dropped))
-        n--;
-    ck_assert_uint_gt(n, 0);
-    return &t->block[n];
-}
-
 /* again: inc dword [data]; mov eax, [nowhere]; inc ebx; loop again; hlt: only the MOV is checked in
  * the end, and nothing traps any more. */
 START_TEST(one_instruction_is_checked)
@@ -77,8 +66,8 @@ START_TEST(one_instruction_is_checked)
     ck_assert_uint_eq(mem32(H_DATA), ROUNDS);
     ck_assert_uint_eq(t->adapted, 1);
     ck_assert_uint_le(t->direct_refusals, FEW);
-    ck_assert(direct_serves(t, block_at(H_CODE), 0));
-    ck_assert(!direct_serves(t, block_at(H_CODE), MOV));
+    ck_assert(direct_serves(t, engine_block_at(H_CODE), 0));
+    ck_assert(!direct_serves(t, engine_block_at(H_CODE), MOV));
 }
 END_TEST
 

@@ -3,7 +3,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
-#include "hw/pci.h"
 #include "hw/vga_regs.h"
 #include "tests/unit/board_fixture.h"
 
@@ -161,14 +160,7 @@ static void set_font(unsigned base, u8 code, unsigned row, u8 bits)
 static void setup(void)
 {
     fixture_setup(&f);
-    struct pci_bus *bus = pci_bus_create(&f.board);
-    vga = vga_create(&f.board, bus, NULL, 0);
-    ck_assert_msg(vga != NULL, "%s", f.err.text);
-    board_reset(&f.board);
-    fixture_out(&f, 0xcf8, 0x80001010, 4); /* the frame buffer's BAR, then memory space on */
-    fixture_out(&f, 0xcfc, FRAME_BUFFER, 4);
-    fixture_out(&f, 0xcf8, 0x80001004, 4);
-    fixture_out(&f, 0xcfc, 2, 2);
+    vga = fixture_vga(&f, FRAME_BUFFER);
 }
 
 static void teardown(void)

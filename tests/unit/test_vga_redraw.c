@@ -1,7 +1,6 @@
 /* A linear frame buffer that is written all the time: how often its pages are marked, which costs
  * the guest a miss for each (Bochs VBE DISPI). */
 /* SPDX-License-Identifier: MIT */
-#include "hw/pci.h"
 #include "hw/vga_regs.h"
 #include "tests/unit/board_fixture.h"
 
@@ -20,14 +19,7 @@ static void vbe(unsigned index, unsigned value)
 static void setup(void)
 {
     fixture_setup(&f);
-    struct pci_bus *bus = pci_bus_create(&f.board);
-    vga = vga_create(&f.board, bus, NULL, 0);
-    ck_assert_msg(vga != NULL, "%s", f.err.text);
-    board_reset(&f.board);
-    fixture_out(&f, 0xcf8, 0x80001010, 4); /* the frame buffer's BAR, then memory space on */
-    fixture_out(&f, 0xcfc, FRAME_BUFFER, 4);
-    fixture_out(&f, 0xcf8, 0x80001004, 4);
-    fixture_out(&f, 0xcfc, 2, 2);
+    vga = fixture_vga(&f, FRAME_BUFFER);
     vbe(DISPI_XRES, WIDTH); /* a page a line */
     vbe(DISPI_YRES, HEIGHT);
     vbe(DISPI_BPP, 32);
