@@ -38,7 +38,8 @@ struct verify {
     bool walked;                /* it has set A or D of page-table entries */
     u32 held;                   /* attention that has to wait */
     u32 stop;                   /* translated code leaves at the callout of this instruction */
-    u64 blocks, insns, once;    /* compared; run on the interpreter only */
+    struct tspan span[SCAN_MAX_INSNS + 1]; /* the block's guest instructions, and its end */
+    u64 blocks, insns, once;               /* compared; run on the interpreter only */
     void (*differs)(void *opaque, const struct verify_report *r); /* who is told */
     void *opaque;                                                 /* its argument */
 };

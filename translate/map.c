@@ -137,6 +137,23 @@ struct tpoint tblock_point(const struct translator *t, const struct tblock *b, u
     return (struct tpoint){host, tblock_offset(t, b, guest)};
 }
 
+void tblock_spans(const struct translator *t, const struct tblock *b, struct tspan *span)
+{
+    struct nibbles m = map_of(t, b);
+    struct tpart part = tblock_part(t, b, 0);
+    unsigned in = 0; /* the part */
+    for (unsigned n = 0, parts = 1; n < b->count; n++) {
+        if (in == part.size) {
+            part = tblock_part(t, b, parts++);
+            in = 0;
+        }
+        const u8 length = map_get(&m).guest;
+        span[n] = (struct tspan){(int)n, part.offset + (s32)in, length};
+        in += length;
+    }
+    span[b->count] = (struct tspan){-1, part.offset + (s32)in, 0};
+}
+
 struct tspan tblock_span_at(const struct translator *t, const struct tblock *b, u64 offset)
 {
     struct nibbles m = map_of(t, b);

@@ -316,6 +316,8 @@ struct tspan {
     s32 guest;  /* bytes of its guest code behind lin */
     u32 length; /* of it */
 };
+/* Those of all instructions, then the end. */
+void tblock_spans(const struct translator *t, const struct tblock *b, struct tspan *span);
 struct tspan tblock_span_at(const struct translator *t, const struct tblock *b, u64 offset);
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset);
 

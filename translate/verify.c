@@ -148,8 +148,7 @@ static unsigned straight(const struct verify *v, const struct tblock *b, unsigne
     const u8 *code = tblock_bytes(v->t, b, buf);
     for (unsigned n = from; n < count; n++) {
         struct insn i;
-        decode(code + tblock_point(v->t, b, n).guest, tblock_insn(v->t, b, n).guest,
-               tblock_code_mode(v->t, b), &i);
+        decode(code + v->span[n].guest, v->span[n].length, tblock_code_mode(v->t, b), &i);
         if (insn_info(i.row)->class == CLASS_BRANCH)
             return n + 1 - from;
     }
@@ -165,7 +164,7 @@ static unsigned interpret_path(struct verify *v, const struct tblock *b, unsigne
         got = interpret(v, part, &v->end[0]);
         done += got;
     } while (got == part && done < count &&
-             v->cpu->rip == tblock_ip(v->t, b) + (u32)tblock_point(v->t, b, done).guest);
+             v->cpu->rip == tblock_ip(v->t, b) + (u32)v->span[done].guest);
     return done;
 }
 
@@ -247,6 +246,7 @@ void verify_block(struct verify *v, struct tblock *b, u64 until)
         return;
     }
     v->fpu = tblock_more(v->t, b).fpu;
+    tblock_spans(v->t, b, v->span);
     attention_hold(v);
     fpu_take(v);
     v->before_live = v->was_live;

@@ -88,6 +88,11 @@ START_TEST(jumps_are_followed)
         ck_assert_uint_eq(f.length, 11);
         ck_assert_mem_eq(f.guest, places, sizeof places);
     }
+    struct tspan span[SCAN_MAX_INSNS + 1];
+    tblock_spans(cpu->translator, engine_block_at(H_CODE), span);
+    for (unsigned n = 0; n < ARRAY_LEN(places); n++)
+        ck_assert_int_eq(span[n].guest, places[n]);
+    ck_assert_int_eq(span[ARRAY_LEN(places)].guest, BACK + 2 - H_CODE);
     ck_assert_uint_eq(block_with(H_CODE + 6, H_CODE).times, 0);
     ck_assert_uint_eq(block_with(BACK - 1, H_CODE).times, 0);
     ck_assert_uint_eq(block_with(FORWARD + 3, H_CODE).times, 0);

@@ -26,11 +26,14 @@ static void put(struct map *m, unsigned count)
 static void check(struct map *m)
 {
     struct tpoint at = {0};
+    struct tspan span[SCAN_MAX_INSNS + 1];
+    tblock_spans(m->t, &m->b, span);
     for (unsigned n = 0; n < m->b.count; n++) {
         const struct tplace p = m->place[n], found = tblock_insn(m->t, &m->b, n);
         ck_assert_uint_eq(found.guest, p.guest);
         ck_assert_uint_eq(found.host, p.host);
         ck_assert_int_eq(found.string, p.string);
+        ck_assert_uint_eq(span[n].length, p.guest);
         ck_assert_uint_eq(tblock_point(m->t, &m->b, n).guest, at.guest);
         ck_assert_uint_eq(tblock_point(m->t, &m->b, n).host, at.host);
         at.guest += p.guest;
