@@ -27,23 +27,25 @@ guest_start -nographic -no-reboot -m 128 -kernel "$kernel" -initrd "$initrd" -ni
 guest_wait 'prescient# ' 400
 guest_type "cd /modules; for m in $(echo $modules); do insmod \$m.ko; done; cd /; echo in\"\"serted\n"
 guest_wait '^inserted' 60
-guest_type 'until [ -b /dev/sdc -a -b /dev/sr0 ]; do sleep 1; done; cat /sys/block/sd?/queue/write_cache; echo the""re\n'
+# Linux looks at several disks at the same time, and gives them their names as they answer.
+guest_type 'disk() { until [ -b "/dev/$(ls /sys/bus/scsi/devices/$1/block)" ]; do sleep 1; done 2>/dev/null; ln -s /dev/$(ls /sys/bus/scsi/devices/$1/block) /$2; }\n'
+guest_type 'disk 0:0:0:0 raw; disk 0:0:1:0 qcow2; disk 1:0:1:0 kept; disk 1:0:0:0 cd-drive; cat /sys/block/sd?/queue/write_cache; echo the""re\n'
 guest_wait 'write back' 60
 guest_wait '^there' 60
 
 # Data, then holes. A file system's sync is a FLUSH CACHE.
-guest_type 'dd if=/dev/urandom of=/file bs=1M count=16 2>/dev/null; for d in sda sdb; do dd if=/file of=/dev/$d bs=1M seek=8 conv=fsync 2>/dev/null; done; echo writ""ten\n'
+guest_type 'dd if=/dev/urandom of=/file bs=1M count=16 2>/dev/null; for d in raw qcow2; do dd if=/file of=/$d bs=1M seek=8 conv=fsync 2>/dev/null; done; echo writ""ten\n'
 guest_wait '^written' 120
 for image in raw.img disk.qcow2; do
     [ $(($(stat -c %b "$work/$image") / 2048)) -ge 16 ] || fail "$image does not hold what was written"
 done
-guest_type 'for d in sda sdb; do blkdiscard -o 12M -l 12M /dev/$d || echo bad; dd if=/dev/$d bs=1M skip=8 count=16 2>/dev/null | md5sum; done; (dd if=/file bs=1M count=4; dd if=/dev/zero bs=1M count=12) 2>/dev/null | md5sum; echo disca""rded\n'
+guest_type 'for d in raw qcow2; do blkdiscard -o 12M -l 12M /$d || echo bad; dd if=/$d bs=1M skip=8 count=16 2>/dev/null | md5sum; done; (dd if=/file bs=1M count=4; dd if=/dev/zero bs=1M count=12) 2>/dev/null | md5sum; echo disca""rded\n'
 guest_wait '^discarded' 60
 [ "$(tr -d '\r' <"$out" | grep -a '^[0-9a-f]\{32\}  -$' | sort -u | wc -l)" = 1 ] || fail "what was discarded does not read as zeros"
 for image in raw.img disk.qcow2; do
     [ $(($(stat -c %b "$work/$image") / 2048)) -lt 6 ] || fail "discarding 12 of 16 MiB has not made $image smaller"
 done
-guest_type 'echo forgotten >/dev/sdc; sync; head -c 9 /dev/sdc; echo\n'
+guest_type 'echo forgotten >/kept; sync; head -c 9 /kept; echo\n'
 guest_wait '^forgotten' 60
 
 # Locks: against a second Prescient, and QEMU.
