@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "frontend/keys.h"
-#include "frontend/options.h"
+#include "frontend/option_value.h"
 
 /* "Ctrl-Alt-G" of "ctrl-alt-g". */
 static void show_name(char *to, size_t size, const char *from)

@@ -15,10 +15,12 @@ bool firmware_read(struct blob *b, const char *name, struct error *err)
     if (strchr(name, '/') || access(name, R_OK) == 0)
         return blob_read(b, name, "firmware", FIRMWARE_MAX, err);
     char *path = xasprintf("%s/%s", PRESCIENT_FIRMWARE_DIR, name);
-    bool good =
-        access(path, R_OK) == 0
-            ? blob_read(b, path, "firmware", FIRMWARE_MAX, err)
-            : error_set(err, "firmware %s: not there; install Debian's package seabios", path);
+    bool good = access(path, R_OK) == 0
+                    ? blob_read(b, path, "firmware", FIRMWARE_MAX, err)
+                    : error_set(err,
+                                "firmware %s: neither here nor in " PRESCIENT_FIRMWARE_DIR
+                                ", where Debian's package seabios puts it",
+                                name);
     free(path);
     return good;
 }

@@ -12,6 +12,7 @@
 #include "frontend/command.h"
 #include "frontend/editor.h"
 #include "frontend/expression.h"
+#include "frontend/option_value.h"
 
 enum { PENDING_MAX = 8192, LINE_MAX_LEN = 1024, WORD_MAX = 64, COMPLETIONS_MAX = 1 << 16 };
 enum { CTRL_C = 3, BACKSPACE = 8, CTRL_U = 21, DELETE = 127 };

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "frontend/option_value.h"
 #include "frontend/options.h"
 
 enum { ROM_MAX = 256 << 10 };
@@ -71,15 +72,18 @@ static bool parse_key(struct nic_option *n, const char *key, const char *value, 
     if (!strcmp(key, "mac"))
         return parse_mac(n, value, err);
     bool user = !strcmp(n->net.kind, "user");
-    if (user && !strcmp(key, "restrict") && (!strcmp(value, "on") || !strcmp(value, "off"))) {
-        n->net.restricted = !strcmp(value, "on");
-        return true;
-    }
-    if (user && !strcmp(key, "hostfwd") && n->net.hostfwds < MAX_FORWARDS) {
+    if (user && !strcmp(key, "restrict"))
+        return option_on_off(value, &n->net.restricted, "-nic restrict", err);
+    if (user && !strcmp(key, "hostfwd")) {
+        if (n->net.hostfwds == MAX_FORWARDS)
+            return error_set(err, "-nic hostfwd=%s: at most %d of them", value, MAX_FORWARDS);
         n->hostfwd[n->net.hostfwds++] = value;
         return true;
     }
-    return error_set(err, "-nic %s: %s=%s is not understood", n->net.kind, key, value);
+    return error_set(err, "-nic %s: unknown key \"%s\" (model, mac, pcap%s)", n->net.kind, key,
+                     user                          ? ", hostfwd, tftp, bootfile, restrict"
+                     : strcmp(n->net.kind, "unix") ? ", ifname"
+                                                   : ", local, remote");
 }
 
 bool nic_parse(struct nic_option *n, const char *arg, struct error *err)

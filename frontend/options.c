@@ -3,46 +3,13 @@
 #include "frontend/options.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-char *option_next_item(char **list)
-{
-    char *start = *list, *out = start, *in = start;
-    if (!start)
-        return NULL;
-    for (; *in && (*in != ',' || in[1] == ','); in++) {
-        in += *in == ',';
-        *out++ = *in;
-    }
-    *list = *in ? in + 1 : NULL;
-    *out = 0;
-    return start;
-}
-
-static void set_string(char **to, const char *value)
-{
-    free(*to);
-    *to = xstrdup(value);
-}
-
-static bool parse_on_off(const char *value, bool *to, const char *what, struct error *err)
-{
-    *to = !strcmp(value, "on");
-    if (!*to && strcmp(value, "off"))
-        return error_set(err, "%s is on or off, not \"%s\"", what, value);
-    return true;
-}
-
-/* A number without sign or blanks, in this base (0: as in C), up to max. */
-static bool parse_number(const char *text, int base, u64 max, u64 *to)
-{
-    char *end;
-    errno = 0;
-    *to = strtoull(text, &end, base);
-    return *text >= '0' && *text <= '9' && !*end && !errno && *to <= max;
-}
+#include "frontend/option_hint.h"
+#include "frontend/option_value.h"
 
 static bool opt_memory(struct options *o, const char *arg, struct error *err)
 {
@@ -70,154 +37,8 @@ static bool opt_cpu(struct options *o, const char *arg, struct error *err)
 {
     if (strcmp(arg, "prescient32") && strcmp(arg, "qemu32") && strcmp(arg, "help"))
         return error_set(err, "-cpu %s: the only model is prescient32", arg);
-    set_string(&o->cpu, arg);
+    option_set_text(&o->cpu, arg);
     return true;
-}
-
-static bool drive_add(struct options *o, struct drive_option d, struct error *err)
-{
-    static const char *const names[] = {"IDE", "floppy", "virtio"};
-    unsigned max = d.bus == DRIVE_FLOPPY ? 2 : 4;
-    if (d.index >= max) {
-        free(d.file);
-        free(d.format);
-        return error_set(err, "drive index %u: %s drives are 0 to %u", d.index, names[d.bus],
-                         max - 1);
-    }
-    for (unsigned n = 0; n < o->drive_count; n++) {
-        struct drive_option *other = &o->drive[n];
-        if (other->bus == d.bus && other->index == d.index) {
-            error_set(err, "%s: drive %u on that bus is already %s",
-                      d.file ? d.file : "empty drive", d.index,
-                      other->file ? other->file : "there, empty");
-            free(d.file);
-            free(d.format);
-            return false;
-        }
-    }
-    o->drive[o->drive_count++] = d;
-    return true;
-}
-
-/* The first free place; -cdrom's own is 2. */
-static unsigned free_index(const struct options *o, enum drive_bus bus)
-{
-    unsigned index = 0;
-    for (unsigned n = 0; n < o->drive_count; n++) {
-        if (o->drive[n].bus == bus && o->drive[n].index == index)
-            index++, n = (unsigned)-1;
-    }
-    return index;
-}
-
-static bool disk_at(struct options *o, const char *arg, unsigned index, struct error *err)
-{
-    return drive_add(o, (struct drive_option){.file = xstrdup(arg), .index = index}, err);
-}
-
-static bool opt_hda(struct options *o, const char *arg, struct error *err)
-{
-    return disk_at(o, arg, 0, err);
-}
-
-static bool opt_hdb(struct options *o, const char *arg, struct error *err)
-{
-    return disk_at(o, arg, 1, err);
-}
-
-static bool opt_hdc(struct options *o, const char *arg, struct error *err)
-{
-    return disk_at(o, arg, 2, err);
-}
-
-static bool opt_hdd(struct options *o, const char *arg, struct error *err)
-{
-    return disk_at(o, arg, 3, err);
-}
-
-static bool opt_cdrom(struct options *o, const char *arg, struct error *err)
-{
-    return drive_add(
-        o, (struct drive_option){.file = xstrdup(arg), .index = 2, .cdrom = true, .readonly = true},
-        err);
-}
-
-static bool floppy_at(struct options *o, const char *arg, unsigned index, struct error *err)
-{
-    return drive_add(
-        o, (struct drive_option){.file = xstrdup(arg), .bus = DRIVE_FLOPPY, .index = index}, err);
-}
-
-static bool opt_fda(struct options *o, const char *arg, struct error *err)
-{
-    return floppy_at(o, arg, 0, err);
-}
-
-static bool opt_fdb(struct options *o, const char *arg, struct error *err)
-{
-    return floppy_at(o, arg, 1, err);
-}
-
-/* One key=value of -drive. */
-static bool drive_key(struct drive_option *d, bool *has_index, char *item, struct error *err)
-{
-    char *value = strchr(item, '=');
-    if (!value)
-        return error_set(err, "-drive: \"%s\" is not of the form key=value", item);
-    *value++ = 0;
-    if (!strcmp(item, "file"))
-        set_string(&d->file, value);
-    else if (!strcmp(item, "format"))
-        set_string(&d->format, value);
-    else if (!strcmp(item, "if")) {
-        d->bus = !strcmp(value, "floppy")   ? DRIVE_FLOPPY
-                 : !strcmp(value, "virtio") ? DRIVE_VIRTIO
-                                            : DRIVE_IDE;
-        if (d->bus == DRIVE_IDE && strcmp(value, "ide"))
-            return error_set(err, "-drive if=%s: ide, floppy or virtio", value);
-    } else if (!strcmp(item, "media")) {
-        d->cdrom = !strcmp(value, "cdrom");
-        if (!d->cdrom && strcmp(value, "disk"))
-            return error_set(err, "-drive media=%s: disk or cdrom", value);
-    } else if (!strcmp(item, "index")) {
-        u64 index;
-        if (!parse_number(value, 10, UINT32_MAX, &index))
-            return error_set(err, "-drive index=%s: not a number", value);
-        d->index = (unsigned)index;
-        *has_index = true;
-    } else if (!strcmp(item, "snapshot"))
-        return parse_on_off(value, &d->snapshot, "-drive snapshot", err);
-    else if (!strcmp(item, "readonly") || !strcmp(item, "read-only"))
-        return parse_on_off(value, &d->readonly, "-drive readonly", err);
-    else
-        return error_set(
-            err, "-drive: unknown key \"%s\" (file, format, if, media, index, snapshot, readonly)",
-            item);
-    return true;
-}
-
-static bool opt_drive(struct options *o, const char *arg, struct error *err)
-{
-    struct drive_option d = {0};
-    bool has_index = false, good = true;
-    char *copy = xstrdup(arg), *list = copy, *item;
-    while (good && (item = option_next_item(&list)))
-        good = drive_key(&d, &has_index, item, err);
-    free(copy);
-    if (good && !d.file && !d.cdrom && d.bus != DRIVE_FLOPPY)
-        good = error_set(err, "-drive %s: which file? add file=PATH", arg);
-    if (good && d.cdrom && d.bus != DRIVE_IDE)
-        good = error_set(err, "-drive %s: a %s drive takes no CD", arg,
-                         d.bus == DRIVE_FLOPPY ? "floppy" : "virtio");
-    if (!good) {
-        free(d.file);
-        free(d.format);
-        return false;
-    }
-    d.readonly |= d.cdrom;
-    if (!has_index)
-        d.index = free_index(o, d.bus);
-    return drive_add(o, d, err);
 }
 
 static bool opt_boot(struct options *o, const char *arg, struct error *err)
@@ -227,7 +48,7 @@ static bool opt_boot(struct options *o, const char *arg, struct error *err)
     while (good && (item = option_next_item(&list))) {
         char *value = strchr(item, '=');
         if (!strncmp(item, "menu=", 5))
-            good = parse_on_off(value + 1, &o->boot_menu, "-boot menu", err);
+            good = option_on_off(value + 1, &o->boot_menu, "-boot menu", err);
         else if (value && strncmp(item, "order=", 6) && strncmp(item, "once=", 5))
             good = error_set(err, "-boot %s: order=LETTERS or menu=on", item);
         else {
@@ -236,66 +57,25 @@ static bool opt_boot(struct options *o, const char *arg, struct error *err)
                 good = error_set(
                     err, "-boot %s: letters of a (floppy), c (disk), d (CD), n (network)", order);
             else
-                set_string(&o->boot, order);
+                option_set_text(&o->boot, order);
         }
     }
     free(copy);
     return good;
 }
 
-static bool opt_snapshot(struct options *o, const char *arg, struct error *err)
-{
-    (void)arg, (void)err;
-    return o->snapshot = true;
-}
-
-static bool opt_kernel(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->kernel, arg);
-    return true;
-}
-
-static bool opt_initrd(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->initrd, arg);
-    return true;
-}
-
-static bool opt_append(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->append, arg);
-    return true;
-}
-
-static bool opt_bios(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->bios, arg);
-    return true;
-}
-
 static bool opt_serial(struct options *o, const char *arg, struct error *err)
 {
     if (o->serial_count == MAX_SERIALS)
         return error_set(err, "-serial %s: there are only %d serial ports", arg, MAX_SERIALS);
-    set_string(&o->serial[o->serial_count++], arg);
+    option_set_text(&o->serial[o->serial_count++], arg);
     return true;
 }
 
-static bool opt_debugcon(struct options *o, const char *arg, struct error *err)
+static bool opt_gdb_usual(struct options *o, const char *arg, struct error *err)
 {
-    (void)err;
-    set_string(&o->debugcon, arg);
-    return true;
-}
-
-static bool opt_monitor(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->monitor, arg);
+    (void)arg, (void)err;
+    option_set_text(&o->gdb, "tcp:127.0.0.1:1234");
     return true;
 }
 
@@ -303,7 +83,7 @@ static bool opt_symbols(struct options *o, const char *arg, struct error *err)
 {
     if (o->symbols_count == MAX_SYMBOLS)
         return error_set(err, "-symbols %s: only %d files", arg, MAX_SYMBOLS);
-    set_string(&o->symbols[o->symbols_count++], arg);
+    option_set_text(&o->symbols[o->symbols_count++], arg);
     return true;
 }
 
@@ -314,31 +94,6 @@ static bool opt_on(struct options *o, const char *arg, struct error *err)
         return error_set(err, "-on %s", why.text);
     o->strict |= o->events.strict;
     return true;
-}
-
-static bool opt_gdb(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->gdb, arg);
-    return true;
-}
-
-static bool opt_gdb_usual(struct options *o, const char *arg, struct error *err)
-{
-    (void)arg;
-    return opt_gdb(o, "tcp:127.0.0.1:1234", err);
-}
-
-static bool opt_magic_break(struct options *o, const char *arg, struct error *err)
-{
-    (void)arg, (void)err;
-    return o->magic_break = true;
-}
-
-static bool opt_start_paused(struct options *o, const char *arg, struct error *err)
-{
-    (void)arg, (void)err;
-    return o->start_paused = true;
 }
 
 static bool opt_nographic(struct options *o, const char *arg, struct error *err)
@@ -356,25 +111,6 @@ static bool opt_display(struct options *o, const char *arg, struct error *err)
     }
     o->display = DISPLAY_SDL;
     return display_option_parse(&o->window, arg, err);
-}
-
-static bool opt_no_reboot(struct options *o, const char *arg, struct error *err)
-{
-    (void)arg, (void)err;
-    return o->no_reboot = true;
-}
-
-static bool opt_no_shutdown(struct options *o, const char *arg, struct error *err)
-{
-    (void)arg, (void)err;
-    return o->no_shutdown = true;
-}
-
-static bool opt_name(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->name, arg);
-    return true;
 }
 
 /* base=YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS, UTC: days by the civil-calendar formula. */
@@ -419,13 +155,6 @@ static bool opt_rtc(struct options *o, const char *arg, struct error *err)
            error_set(err, "-rtc %s: base=utc, base=localtime or base=YYYY-MM-DDTHH:MM:SS", arg);
 }
 
-static bool opt_screenshot(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->screenshot, arg);
-    return true;
-}
-
 static bool opt_clock(struct options *o, const char *arg, struct error *err)
 {
     if (!strcmp(arg, "host"))
@@ -433,7 +162,7 @@ static bool opt_clock(struct options *o, const char *arg, struct error *err)
     else if (!strncmp(arg, "icount", 6) &&
              (!arg[6] || (arg[6] == ',' && !strncmp(arg + 7, "shift=", 6)))) {
         u64 shift = 3;
-        if (arg[6] && !parse_number(arg + 13, 10, 10, &shift))
+        if (arg[6] && !option_number(arg + 13, 10, 10, &shift))
             return error_set(err, "-clock %s: shift is 0 to 10", arg);
         o->clock = CLOCK_ICOUNT;
         o->icount_shift = (unsigned)shift;
@@ -447,8 +176,8 @@ static bool debug_exit_key(struct options *o, const char *item)
 {
     u64 port = 0, size;
     bool good =
-        (!strncmp(item, "iobase=", 7) && parse_number(item + 7, 0, 0xffff, &port) && port) ||
-        (!strncmp(item, "iosize=", 7) && parse_number(item + 7, 0, 4, &size));
+        (!strncmp(item, "iobase=", 7) && option_number(item + 7, 0, 0xffff, &port) && port) ||
+        (!strncmp(item, "iosize=", 7) && option_number(item + 7, 0, 4, &size));
     o->debug_exit_port = port ? (u16)port : o->debug_exit_port;
     return good;
 }
@@ -460,10 +189,10 @@ static bool opt_device(struct options *o, const char *arg, struct error *err)
     bool rng = !strcmp(name, "virtio-rng-pci"), balloon = !strcmp(name, "virtio-balloon-pci");
     bool good = exit || console || rng || balloon;
     if (console)
-        set_string(&o->virtio_console, "stdio");
+        option_set_text(&o->virtio_console, "stdio");
     while (good && (item = option_next_item(&list))) {
         if (console && !strncmp(item, "chardev=", 8))
-            set_string(&o->virtio_console, item + 8);
+            option_set_text(&o->virtio_console, item + 8);
         else
             good = exit && debug_exit_key(o, item);
     }
@@ -475,13 +204,6 @@ static bool opt_device(struct options *o, const char *arg, struct error *err)
                              "-device %s: known are isa-debug-exit[,iobase=PORT], "
                              "virtio-rng-pci, virtio-balloon-pci, virtio-console[,chardev=CHARDEV]",
                              arg);
-}
-
-static bool opt_loadvm(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->loadvm, arg);
-    return true;
 }
 
 static bool opt_nic(struct options *o, const char *arg, struct error *err)
@@ -502,7 +224,7 @@ static bool opt_machine(struct options *o, const char *arg, struct error *err)
     for (; good && item; item = option_next_item(&list)) {
         bool on = true;
         if (!strncmp(item, "vmport=", 7))
-            good = parse_on_off(item + 7, &on, "-machine vmport", err);
+            good = option_on_off(item + 7, &on, "-machine vmport", err);
         else if (strncmp(item, "pc", 2))
             good = error_set(err, "-machine %s: pc, with vmport=on or off", item);
         o->no_vmport = !on;
@@ -526,16 +248,10 @@ static bool opt_engine(struct options *o, const char *arg, struct error *err)
     return error_set(err, "-engine %s: interp, checked, direct or auto", arg);
 }
 
-static bool opt_explain(struct options *o, const char *arg, struct error *err)
-{
-    (void)arg, (void)err;
-    return o->explain = true;
-}
-
 static bool opt_codecache(struct options *o, const char *arg, struct error *err)
 {
     u64 mib;
-    if (!parse_number(arg, 10, 256, &mib) || !mib)
+    if (!option_number(arg, 10, 256, &mib) || !mib)
         return error_set(err, "-codecache %s: 1 to 256 MiB", arg);
     o->code_cache = mib << 20;
     return true;
@@ -543,7 +259,7 @@ static bool opt_codecache(struct options *o, const char *arg, struct error *err)
 
 static bool opt_stress_windows(struct options *o, const char *arg, struct error *err)
 {
-    if (!parse_number(arg, 10, UINT64_MAX, &o->stress_windows) || !o->stress_windows)
+    if (!option_number(arg, 10, UINT64_MAX, &o->stress_windows) || !o->stress_windows)
         return error_set(err, "-stress-windows %s: a number other than 0", arg);
     return true;
 }
@@ -556,152 +272,116 @@ static bool opt_verify(struct options *o, const char *arg, struct error *err)
     return o->verify = true;
 }
 
-static bool opt_debug(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->debug, arg);
-    return true;
-}
-
-static bool opt_debug_file(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->debug_file, arg);
-    return true;
-}
-
-static bool opt_debug_filter(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->debug_filter, arg);
-    return true;
-}
-
-static bool opt_trace(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->trace, arg);
-    return true;
-}
-
-static bool opt_profile(struct options *o, const char *arg, struct error *err)
-{
-    (void)err;
-    set_string(&o->profile, arg);
-    return true;
-}
-
-static bool opt_strict(struct options *o, const char *arg, struct error *err)
-{
-    (void)arg, (void)err;
-    return o->strict = true;
-}
-
 static bool opt_limit(struct options *o, const char *arg, struct error *err)
 {
-    if (!parse_number(arg, 10, UINT64_MAX, &o->limit) || !o->limit)
+    if (!option_number(arg, 10, UINT64_MAX, &o->limit) || !o->limit)
         return error_set(err, "-limit %s: a number of instructions", arg);
     return true;
 }
 
-static bool opt_help(struct options *o, const char *arg, struct error *err)
-{
-    (void)arg, (void)err;
-    return o->help = true;
-}
-
-static bool opt_version(struct options *o, const char *arg, struct error *err)
-{
-    (void)arg, (void)err;
-    return o->version = true;
-}
+/* What an option does with its argument. */
+enum option_kind {
+    OPTION_CALL,
+    OPTION_TEXT,
+    OPTION_FLAG,
+    OPTION_DISK,
+    OPTION_CDROM,
+    OPTION_FLOPPY
+};
 
 struct option {
     const char *name; /* without the dash */
     const char *arg;  /* how the argument is shown; NULL: none */
     const char *help; /* one line; NULL: not shown */
+    /* OPTION_CALL: */
     bool (*set)(struct options *o, const char *arg, struct error *err);
+    enum option_kind kind; /* what to do */
+    size_t where; /* OPTION_TEXT, OPTION_FLAG: in struct options; else the drive's number */
 };
 
+#define CALL(function)      .kind = OPTION_CALL, .set = function
+#define TEXT(field)         .kind = OPTION_TEXT, .where = offsetof(struct options, field)
+#define FLAG(field)         .kind = OPTION_FLAG, .where = offsetof(struct options, field)
+#define DRIVE(type, number) .kind = OPTION_##type, .where = (number)
+
 static const struct option option_table[] = {
-    {"m", "SIZE", "guest memory: 512, 512M, 2G (default 512M)", opt_memory},
-    {"cpu", "MODEL", "CPU model: prescient32 (P6 family with SSE2)", opt_cpu},
-    {"hda", "FILE", "disk image of the first IDE drive (also: a bare FILE)", opt_hda},
-    {"hdb", "FILE", "the second", opt_hdb},
-    {"hdc", "FILE", "the third (the place that -cdrom takes)", opt_hdc},
-    {"hdd", "FILE", "the fourth", opt_hdd},
-    {"cdrom", "FILE", "CD image in an ATAPI drive", opt_cdrom},
-    {"fda", "FILE", "floppy image", opt_fda},
-    {"fdb", "FILE", "floppy image of the second drive", opt_fdb},
+    {"m", "SIZE", "guest memory: 512, 512M, 2G (default 512M)", CALL(opt_memory)},
+    {"cpu", "MODEL", "CPU model: prescient32 (P6 family with SSE2)", CALL(opt_cpu)},
+    {"hda", "FILE", "disk image of the first IDE drive (also: a bare FILE)", DRIVE(DISK, 0)},
+    {"hdb", "FILE", "the second", DRIVE(DISK, 1)},
+    {"hdc", "FILE", "the third (the place that -cdrom takes)", DRIVE(DISK, 2)},
+    {"hdd", "FILE", "the fourth", DRIVE(DISK, 3)},
+    {"cdrom", "FILE", "CD image in an ATAPI drive", DRIVE(CDROM, 2)},
+    {"fda", "FILE", "floppy image", DRIVE(FLOPPY, 0)},
+    {"fdb", "FILE", "floppy image of the second drive", DRIVE(FLOPPY, 1)},
     {"drive",
-     "file=FILE[,format=raw|qcow2][,if=ide|floppy|virtio][,media=disk|cdrom][,index=N][,snapshot="
-     "on][,"
-     "readonly="
-     "on]",
-     "any drive", opt_drive},
-    {"snapshot", NULL, "write to temporary files, never to the images", opt_snapshot},
-    {"boot", "[order=]acdn[,menu=on]", "boot order: a floppy, c disk, d CD, n network", opt_boot},
-    {"kernel", "FILE", "boot this Linux bzImage or multiboot ELF", opt_kernel},
-    {"initrd", "FILE", "its initial RAM disk, or multiboot modules", opt_initrd},
-    {"append", "TEXT", "its command line", opt_append},
-    {"bios", "FILE", "firmware (default: Debian's SeaBIOS)", opt_bios},
+     "file=FILE[,format=raw|qcow2][,if=ide|floppy|virtio][,media=disk|cdrom][,index=N]"
+     "[,snapshot=on][,readonly=on]",
+     "any drive", CALL(drive_option_parse)},
+    {"snapshot", NULL, "write to temporary files, never to the images", FLAG(snapshot)},
+    {"boot", "[order=]acdn[,menu=on]", "boot order: a floppy, c disk, d CD, n network",
+     CALL(opt_boot)},
+    {"kernel", "FILE", "boot this Linux bzImage or multiboot ELF", TEXT(kernel)},
+    {"initrd", "FILE", "its initial RAM disk, or multiboot modules", TEXT(initrd)},
+    {"append", "TEXT", "its command line", TEXT(append)},
+    {"bios", "FILE", "firmware (default: Debian's SeaBIOS)", TEXT(bios)},
     {"serial", "stdio|file:PATH|unix:PATH|pty|null|none",
-     "where a serial port goes (twice for two)", opt_serial},
-    {"debugcon", "CHARDEV", "where ports 0xE9 and 0x402 go", opt_debugcon},
+     "where a serial port goes (twice for two)", CALL(opt_serial)},
+    {"debugcon", "CHARDEV", "where ports 0xE9 and 0x402 go", TEXT(debugcon)},
     {"monitor", "stdio|unix:PATH|tcp:127.0.0.1:PORT|none",
-     "where the monitor listens (with -nographic it is on Ctrl-A c)", opt_monitor},
-    {"gdb", "unix:PATH|tcp:127.0.0.1:PORT|none", "where gdb can connect", opt_gdb},
-    {"s", NULL, "the same as -gdb tcp:127.0.0.1:1234", opt_gdb_usual},
-    {"magic-break", NULL, "stop at XCHG BX,BX", opt_magic_break},
-    {"S", NULL, "do not start until the monitor or gdb says so", opt_start_paused},
+     "where the monitor listens (with -nographic it is on Ctrl-A c)", TEXT(monitor)},
+    {"gdb", "unix:PATH|tcp:127.0.0.1:PORT|none", "where gdb can connect", TEXT(gdb)},
+    {"s", NULL, "the same as -gdb tcp:127.0.0.1:1234", CALL(opt_gdb_usual)},
+    {"magic-break", NULL, "stop at XCHG BX,BX", FLAG(magic_break)},
+    {"S", NULL, "do not start until the monitor or gdb says so", FLAG(start_paused)},
     {"symbols", "FILE[@ADDR]", "names of guest addresses: an ELF file or a System.map",
-     opt_symbols},
+     CALL(opt_symbols)},
     {"on", "exception=N[,N...]|triple-fault=stop|reset|exit|strict=stop",
-     "events that stop the machine", opt_on},
+     "events that stop the machine", CALL(opt_on)},
     {"nographic", NULL, "no window; serial console in this terminal, Ctrl-A x to quit",
-     opt_nographic},
+     CALL(opt_nographic)},
     {"display", "none|sdl[,grab=KEYS][,scale=smooth|integer][,full-screen=on][,status=off]",
-     "window (grab=ctrl-alt-g: its keys), or none", opt_display},
-    {"name", "TEXT", "the guest's name, in the window title", opt_name},
-    {"rtc", "base=utc|localtime|DATE", "what the real-time clock shows at start", opt_rtc},
+     "window (grab=ctrl-alt-g: its keys), or none", CALL(opt_display)},
+    {"name", "TEXT", "the guest's name, in the window title", TEXT(name)},
+    {"rtc", "base=utc|localtime|DATE", "what the real-time clock shows at start", CALL(opt_rtc)},
     {"clock", "host|icount[,shift=N]",
-     "virtual time: the host's, or counted in instructions (repeatable)", opt_clock},
+     "virtual time: the host's, or counted in instructions (repeatable)", CALL(opt_clock)},
     {"device", "isa-debug-exit[,iobase=PORT]|virtio-rng-pci|virtio-balloon-pci|virtio-console",
      "a port that ends the program with status (value << 1) | 1, or a virtual device; "
      "virtio-console takes chardev=CHARDEV",
-     opt_device},
+     CALL(opt_device)},
     {"nic", "none|user|unix|socket|tap[,KEY=VALUE]...",
      "network card: model, mac, pcap; user: hostfwd, tftp, bootfile, restrict; unix: local, "
      "remote; tap: ifname",
-     opt_nic},
+     CALL(opt_nic)},
     {"machine", "pc[,vmport=off]", "i440FX + PIIX3; with VMware's backdoor port or not",
-     opt_machine},
-    {"M", "pc", NULL, opt_machine},
-    {"engine", "interp|checked|direct|auto", "how guest code runs", opt_engine},
-    {"explain", NULL, "tell on standard error why each exception happened", opt_explain},
-    {"codecache", "MIB", "memory for translated code (default 32)", opt_codecache},
+     CALL(opt_machine)},
+    {"M", "pc", NULL, CALL(opt_machine)},
+    {"engine", "interp|checked|direct|auto", "how guest code runs", CALL(opt_engine)},
+    {"explain", NULL, "tell on standard error why each exception happened", FLAG(explain)},
+    {"codecache", "MIB", "memory for translated code (default 32)", CALL(opt_codecache)},
     {"stress-windows", "SEED", "lose what direct windows map at random, which no guest must notice",
-     opt_stress_windows},
+     CALL(opt_stress_windows)},
     {"verify", NULL, "run each translated block beside the interpreter, stop where they differ",
-     opt_verify},
+     CALL(opt_verify)},
     {"d", "ITEM[,ITEM...]", "log in_asm, op, out_asm, exec, int, mmu, cpu, translate, guest_errors",
-     opt_debug},
-    {"D", "FILE", "where -d and -verify write (default: standard error)", opt_debug_file},
+     TEXT(debug)},
+    {"D", "FILE", "where -d and -verify write (default: standard error)", TEXT(debug_file)},
     {"dfilter", "FIRST..LAST|FIRST+SIZE[,...]", "only code at these addresses in the log",
-     opt_debug_filter},
+     TEXT(debug_filter)},
     {"trace", "FILE[,insn][,mem][,int][,io][,mmio][,call][,range=A..B][,cr3=A][,cpl=N]",
-     "write what the guest does to a file, for prescient trace", opt_trace},
-    {"profile", "FILE[,period=MICROSECONDS]", "sample where the guest's time goes", opt_profile},
-    {"strict", NULL, "tell what hardware tolerates or leaves undefined", opt_strict},
-    {"limit", "N", "stop after N guest instructions", opt_limit},
-    {"loadvm", "NAME", "start from a snapshot (NAME.snap here, or a path)", opt_loadvm},
-    {"screenshot", "FILE.png", "save the screen at exit, and on SIGUSR1", opt_screenshot},
-    {"no-reboot", NULL, "a guest reset ends the program", opt_no_reboot},
+     "write what the guest does to a file, for prescient trace", TEXT(trace)},
+    {"profile", "FILE[,period=MICROSECONDS]", "sample where the guest's time goes", TEXT(profile)},
+    {"strict", NULL, "tell what hardware tolerates or leaves undefined", FLAG(strict)},
+    {"limit", "N", "stop after N guest instructions", CALL(opt_limit)},
+    {"loadvm", "NAME", "start from a snapshot (NAME.snap here, or a path)", TEXT(loadvm)},
+    {"screenshot", "FILE.png", "save the screen at exit, and on SIGUSR1", TEXT(screenshot)},
+    {"no-reboot", NULL, "a guest reset ends the program", FLAG(no_reboot)},
     {"no-shutdown", NULL, "a guest power-off stops the machine but keeps the window",
-     opt_no_shutdown},
-    {"version", NULL, "print the version", opt_version},
-    {"help", NULL, "print this", opt_help},
-    {"h", NULL, NULL, opt_help},
+     FLAG(no_shutdown)},
+    {"version", NULL, "print the version", FLAG(version)},
+    {"help", NULL, "print this", FLAG(help)},
+    {"h", NULL, NULL, FLAG(help)},
 };
 
 static const struct option *option_find(const char *name)
@@ -711,6 +391,58 @@ static const struct option *option_find(const char *name)
             return &option_table[n];
     }
     return NULL;
+}
+
+/* The error for an option that is not in the table. */
+static bool unknown(const char *option, const char *name, struct error *err)
+{
+    const char *instead = option_elsewhere(name), *nearest = NULL;
+    unsigned least = strlen(name) < 4 ? 2 : 3;
+    for (size_t n = 0; n < ARRAY_LEN(option_table); n++) {
+        unsigned distance = option_distance(option_table[n].name, name);
+        if (distance < least && strlen(option_table[n].name) > 1)
+            least = distance, nearest = option_table[n].name;
+    }
+    if (instead)
+        return error_set(err, "unknown option %s: %s", option, instead);
+    if (nearest)
+        return error_set(err, "unknown option %s; did you mean -%s?", option, nearest);
+    return error_set(err, "unknown option %s; -help lists them", option);
+}
+
+static bool add_drive(struct options *o, const char *file, enum option_kind kind, size_t index,
+                      struct error *err)
+{
+    struct drive_option d = {.file = xstrdup(file),
+                             .bus = kind == OPTION_FLOPPY ? DRIVE_FLOPPY : DRIVE_IDE,
+                             .index = (unsigned)index,
+                             .cdrom = kind == OPTION_CDROM,
+                             .readonly = kind == OPTION_CDROM};
+    return drive_option_add(o, d, err);
+}
+
+static bool apply(struct options *o, const struct option *option, const char *arg,
+                  struct error *err)
+{
+    char *field = (char *)o + option->where;
+    if (option->kind == OPTION_CALL)
+        return option->set(o, arg, err);
+    if (option->kind == OPTION_FLAG)
+        return *(bool *)field = true;
+    if (option->kind != OPTION_TEXT)
+        return add_drive(o, arg, option->kind, option->where, err);
+    option_set_text((char **)field, arg);
+    return true;
+}
+
+/* Options that mean nothing without another. */
+static bool together(const struct options *o, struct error *err)
+{
+    if ((o->initrd || o->append) && !o->kernel)
+        return error_set(err, "-initrd and -append go with -kernel");
+    if (o->debug_filter && !o->debug)
+        return error_set(err, "-dfilter goes with -d");
+    return true;
 }
 
 bool options_parse(int argc, char **argv, struct options *o, struct error *err)
@@ -723,22 +455,20 @@ bool options_parse(int argc, char **argv, struct options *o, struct error *err)
     for (int n = 1; n < argc; n++) {
         const char *name = argv[n];
         if (name[0] != '-') {
-            if (!disk_at(o, name, 0, err))
+            if (!add_drive(o, name, OPTION_DISK, 0, err))
                 return false;
             continue;
         }
         name += name[1] == '-' ? 2 : 1;
         const struct option *option = option_find(name);
         if (!option)
-            return error_set(err, "unknown option %s; -help lists them", argv[n]);
+            return unknown(argv[n], name, err);
         if (option->arg && n + 1 == argc)
             return error_set(err, "%s wants an argument: %s", argv[n], option->arg);
-        if (!option->set(o, option->arg ? argv[++n] : NULL, err))
+        if (!apply(o, option, option->arg ? argv[++n] : NULL, err))
             return false;
     }
-    if ((o->initrd || o->append) && !o->kernel)
-        return error_set(err, "-initrd and -append go with -kernel");
-    return true;
+    return together(o, err);
 }
 
 void options_free(struct options *o)
@@ -749,13 +479,13 @@ void options_free(struct options *o)
     }
     for (unsigned n = 0; n < o->symbols_count; n++)
         free(o->symbols[n]);
-    free(o->gdb);
     for (unsigned n = 0; n < o->nic_count; n++)
         nic_option_free(&o->nic[n]);
-    char *texts[] = {o->debug,          o->debug_file, o->debug_filter, o->cpu,    o->boot,
-                     o->kernel,         o->initrd,     o->append,       o->bios,   o->serial[0],
-                     o->serial[1],      o->debugcon,   o->monitor,      o->name,   o->screenshot,
-                     o->virtio_console, o->loadvm,     o->trace,        o->profile};
+    for (size_t n = 0; n < ARRAY_LEN(option_table); n++) {
+        if (option_table[n].kind == OPTION_TEXT)
+            free(*(char **)((char *)o + option_table[n].where));
+    }
+    char *texts[] = {o->cpu, o->boot, o->serial[0], o->serial[1], o->virtio_console};
     for (size_t n = 0; n < ARRAY_LEN(texts); n++)
         free(texts[n]);
 }

@@ -5,26 +5,15 @@
 
 #include "cpu/base.h"
 #include "frontend/display_option.h"
+#include "frontend/drive_option.h"
 #include "frontend/nic.h"
 #include "frontend/on_event.h"
-
-enum drive_bus { DRIVE_IDE, DRIVE_FLOPPY, DRIVE_VIRTIO };
-
-struct drive_option {
-    char *file;         /* path; NULL: empty drive */
-    char *format;       /* "raw", "qcow2", or NULL: told by the contents */
-    enum drive_bus bus; /* where it is attached */
-    unsigned index;     /* IDE and virtio 0-3, floppy 0-1 */
-    bool cdrom;         /* an ATAPI drive */
-    bool readonly;      /* writes are refused */
-    bool snapshot;      /* writes go to a temporary file */
-};
 
 enum display_kind { DISPLAY_AUTO, DISPLAY_SDL, DISPLAY_NONE };
 /* The default is auto where the host can, else interp. */
 enum engine_kind { ENGINE_DEFAULT, ENGINE_INTERP, ENGINE_CHECKED, ENGINE_DIRECT, ENGINE_AUTO };
 enum clock_kind { CLOCK_HOST, CLOCK_ICOUNT };
-enum { MAX_DRIVES = 10, MAX_SERIALS = 2, MAX_SYMBOLS = 8 };
+enum { MAX_SERIALS = 2, MAX_SYMBOLS = 8 };
 
 struct options {
     u64 ram_size; /* bytes */
@@ -89,9 +78,6 @@ struct options {
 /* Fills *o from the command line; false with a one-line message when it makes no sense. */
 bool options_parse(int argc, char **argv, struct options *o, struct error *err);
 void options_free(struct options *o);
-/* Cuts the next "key=value" or "value" off a comma-separated list; a doubled comma stands for one.
- * NULL at the end. */
-char *option_next_item(char **list);
 void options_print_help(void); /* on standard output */
 
 #endif

@@ -11,7 +11,7 @@
 
 #include "cpu/breakpoint.h"
 #include "frontend/callchain.h"
-#include "frontend/options.h"
+#include "frontend/option_value.h"
 #include "translate/observe.h"
 
 enum { DEPTH_MAX = 48, PERIOD_US = 1000, SAMPLES_MAX = 1 << 24, NAME_SIZE = 128, TOP = 25 };

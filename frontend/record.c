@@ -9,6 +9,7 @@
 #include "cpu/decode.h"
 #include "cpu/interp.h"
 #include "cpu/mem.h"
+#include "frontend/option_value.h"
 #include "frontend/symbols.h"
 #include "hw/image/deflate.h"
 

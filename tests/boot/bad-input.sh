@@ -108,6 +108,10 @@ for option in -m -cpu -hda -kernel -serial -boot -drive -rtc -limit -screenshot 
 done
 bad -nonsense -nonsense
 bad --nonsense --nonsense
+bad 'did you mean -hda?' -hdaa short
+bad '-netdev: write -nic' -netdev user,id=n
+bad 'neither here nor in' -bios missing
+bad -dfilter -dfilter 1..2
 bad -kernel -initrd short
 bad -kernel -append quiet
 bad i960 -cpu i960

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/option_hint.h"
 #include "frontend/options.h"
 
 static struct options o;
@@ -189,6 +190,47 @@ START_TEST(words)
 }
 END_TEST
 
+/* A slip of the hand, an option of QEMU, and what is like nothing: what the error says. */
+START_TEST(hints)
+{
+    static const struct {
+        const char *option; /* as it was written */
+        const char *says;   /* part of the error */
+    } rows[] = {
+        {"-hdaa", "did you mean -hda?"},
+        {"--dispaly", "did you mean -display?"},
+        {"-kernal", "did you mean -kernel?"},
+        {"-nograph", "did you mean -nographic?"},
+        {"-smp", "-smp: the machine has one CPU"},
+        {"-netdev", "-netdev: write -nic"},
+        {"-xyzzy", "-xyzzy; -help lists them"},
+        {"-nonsense-that-is-longer-than-any-option-there-could-be", "-help lists them"},
+        {"-", "option -; -help lists them"},
+    };
+    for (unsigned n = 0; n < ARRAY_LEN(rows); n++) {
+        ck_assert(!parse(rows[n].option, "1", NULL));
+        ck_assert_msg(strstr(err.text, rows[n].says), "%s", err.text);
+    }
+    ck_assert_uint_eq(option_distance("kernel", "kernel"), 0);
+    ck_assert_uint_eq(option_distance("kernel", "kernal"), 1);
+    ck_assert_uint_eq(option_distance("kernel", "kenrel"), 1);
+    ck_assert_uint_eq(option_distance("hda", "hd"), 1);
+    ck_assert_uint_eq(option_distance("", "hda"), 3);
+    ck_assert_uint_eq(option_distance("snapshot", "screenshot"), 5);
+}
+END_TEST
+
+/* Options that mean nothing alone, and keys of a network card. */
+START_TEST(contexts)
+{
+    ck_assert(!parse("-dfilter", "1..2", NULL) && strstr(err.text, "-dfilter goes with -d"));
+    ck_assert(parse("-nic", "user,restrict=on", NULL) && o.nic[0].net.restricted);
+    ck_assert(!parse("-nic", "user,restrict=maybe", NULL) && strstr(err.text, "maybe"));
+    ck_assert(!parse("-nic", "user,ifname=x", NULL) && strstr(err.text, "hostfwd, tftp"));
+    ck_assert(!parse("-nic", "tap,tftp=x", NULL) && strstr(err.text, "pcap, ifname"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("options");
@@ -200,6 +242,8 @@ int main(void)
     tcase_add_test(tc, numbers);
     tcase_add_test(tc, displays);
     tcase_add_test(tc, words);
+    tcase_add_test(tc, hints);
+    tcase_add_test(tc, contexts);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
