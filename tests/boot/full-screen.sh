@@ -10,7 +10,8 @@ black=00000000
 command -v evilwm >/dev/null || skip "evilwm is not installed (Debian: evilwm)"
 display_start 1600x1200
 cd "$work" || exit 1
-evilwm -mask1 mod4 -mask2 mod4 >/dev/null 2>&1 & # Ctrl-Alt is the window's
+# The font that every X server has; Ctrl-Alt is the window's.
+evilwm -fn fixed -mask1 mod4 -mask2 mod4 >"$work/said" 2>&1 &
 others=$!
 left=50
 until xdotool get_num_desktops >/dev/null 2>&1; do # it has taken the display over
