@@ -43,5 +43,5 @@ package_file amd64:grub-rescue-pc /usr/lib/grub-rescue/grub-rescue-floppy.img
 rm -f "$work/in"
 waited=0
 guest_start -nographic -no-reboot -m 64 -boot a -snapshot -fda "$file"
-guest_wait 'GRUB' 60
-guest_wait 'highlighted entry\|grub> ' 120
+screen_wait 'GRUB' 60
+guest_wait 'highlighted.*entry\|grub.*> ' 120

@@ -5,7 +5,7 @@
 
 package_file amd64:ipxe /usr/lib/ipxe/ipxe.iso
 guest_start -nographic -no-reboot -m 64 -boot d -cdrom "$file"
-guest_wait 'initialising devices' 120
-guest_wait 'Press Ctrl-B' 120
+screen_wait 'initialising devices' 120
+screen_wait 'Press Ctrl-B' 120
 guest_type '\002'
-guest_wait 'iPXE> ' 120
+screen_wait 'iPXE> ' 120

@@ -12,6 +12,6 @@ for model in e1000 rtl8139 ne2k_pci virtio; do
     waited=0
     guest_start -nographic -no-reboot -m 64 -boot n \
         -nic "user,model=$model,mac=52:54:00:aa:bb:cc,tftp=$work/tftp,bootfile=boot.ipxe"
-    guest_wait 'fetched boot.ipxe for 52:54:00:aa:bb:cc' 300
+    screen_wait 'fetched boot.ipxe for 52:54:00:aa:bb:cc' 300
     guest_stop
 done
