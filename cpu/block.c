@@ -12,7 +12,8 @@
 #include "cpu/mem.h"
 #include "cpu/patch.h"
 
-enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20 };
+/* DECODING_RUNS: what decoding a block again costs, in runs of it. */
+enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20, WARM_BITS = 15, DECODING_RUNS = 4 };
 #define NO_ADDRESS UINT64_MAX
 
 /* How often a block had run when an immediate or a displacement in it was rewritten: it is no
@@ -20,6 +21,13 @@ enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20 };
 struct rewritten {
     u64 ram_offset; /* where it starts */
     u32 runs;       /* its runs */
+};
+
+/* How often a block had run when the cache was emptied for lack of room: a program with more cold
+ * code than fits would else stay cold for ever. */
+struct warm {
+    u16 tag;  /* which block's, of those in the same place */
+    u16 runs; /* its runs */
 };
 
 struct block_cache {
@@ -31,6 +39,7 @@ struct block_cache {
     u64 page_count;                     /* entries of page */
     bool empty;                         /* hash and page are */
     struct rewritten rewritten[64];     /* by hash of ram_offset */
+    struct warm warm[1 << WARM_BITS];   /* by hash of ram_offset */
     struct block *scratch; /* a block that is not cached: cut by the CS limit, or not in memory */
     struct insn draft[BLOCK_MAX_INSNS]; /* instructions of the block that is being built */
 };
@@ -261,8 +270,29 @@ void block_drop_all(struct block_cache *c)
     }
 }
 
+static struct warm *warm_slot(struct block_cache *c, u64 ram_offset, u16 *tag)
+{
+    const u64 h = ram_offset * 0x9e3779b97f4a7c15u;
+    *tag = (u16)(h >> 32);
+    return &c->warm[h >> (64 - WARM_BITS)];
+}
+
+static void keep_runs(struct block_cache *c)
+{
+    for (size_t at = 0; at < c->used;) {
+        const struct block *b = (const struct block *)(c->arena + at);
+        u16 tag;
+        struct warm *w = warm_slot(c, b->ram_offset, &tag);
+        const u32 runs = b->runs + DECODING_RUNS;
+        if (b->pa != NO_ADDRESS && b->ram_offset != NO_ADDRESS)
+            *w = (struct warm){tag, (u16)(runs < UINT16_MAX ? runs : UINT16_MAX)};
+        at += block_size(b->count);
+    }
+}
+
 void block_cache_reset(struct block_cache *c)
 {
+    keep_runs(c);
     block_drop_all(c);
     c->cpu->block = NULL;
     c->used = 0;
@@ -386,6 +416,17 @@ static void build_run(struct cpu *cpu, struct block *b, const u8 *host, unsigned
     }
 }
 
+/* What is known of runs of a block at this place before it was decoded. */
+static u32 runs_before(struct block_cache *c, u64 ram_offset)
+{
+    const struct rewritten *r = rewritten_slot(c, ram_offset);
+    u16 tag;
+    const struct warm *w = warm_slot(c, ram_offset, &tag);
+    if (r->ram_offset == ram_offset)
+        return r->runs;
+    return w->tag == tag ? w->runs : 0;
+}
+
 static void block_insert(struct block_cache *c, struct block *b)
 {
     unsigned h = hash_of(b->pa);
@@ -393,9 +434,8 @@ static void block_insert(struct block_cache *c, struct block *b)
     c->hash[h] = b;
     c->empty = false;
     b->ram_offset = ram_offset_of(c->cpu, b->pa);
-    const struct rewritten *r = rewritten_slot(c, b->ram_offset);
     if (b->ram_offset != NO_ADDRESS) {
-        b->runs = r->ram_offset == b->ram_offset ? r->runs : 0;
+        b->runs = runs_before(c, b->ram_offset);
         page_add(c, b, 0, b->ram_offset);
     }
     if (b->page2 == NO_ADDRESS)

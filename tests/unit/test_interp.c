@@ -126,6 +126,21 @@ START_TEST(stops_at_the_limit)
 }
 END_TEST
 
+/* More blocks than fit: each one is dropped again and again, but becomes no colder for that. */
+START_TEST(counts_runs_of_what_is_dropped)
+{
+    enum { BLOCKS = 64, TURNS = 10, ROOM = 4096 };
+    interp_limit(cpu, ROOM);
+    for (u32 n = 0; n < BLOCKS; n++)
+        CODE_AT(CODE + 2 * n, "\xeb\x00");                          /* jmp +0 */
+    CODE_AT(CODE + 2 * BLOCKS, "\x48\x0f\x85\x79\xff\xff\xff\xf4"); /* dec eax; jnz CODE; hlt */
+    cpu->regs[RAX] = TURNS;
+    run();
+    cpu->rip = CODE;
+    ck_assert_uint_ge(interp_runs(cpu), TURNS);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("interp");
@@ -139,6 +154,7 @@ int main(void)
     tcase_add_test(t, faults_in_the_middle);
     tcase_add_test(t, waiting_interrupt);
     tcase_add_test(t, stops_at_the_limit);
+    tcase_add_test(t, counts_runs_of_what_is_dropped);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
