@@ -2,6 +2,7 @@
  * instructions may be in between, and how far ESP is ahead of its host register then. What leaves
  * translated code in between corrects it. */
 /* SPDX-License-Identifier: MIT */
+#include "cpu/exec.h"
 #include "translate/translate.h"
 
 static bool names_esp(const struct insn *i)
@@ -13,11 +14,17 @@ static bool names_esp(const struct insn *i)
     return false;
 }
 
+bool stack_copies_esp(const struct insn *i)
+{
+    return i->exec == exec_mov && i->op[0].kind == OPND_REG && i->op[0].reg != RSP &&
+           i->op[1].kind == OPND_REG && i->op[1].reg == RSP && i->opsize == 4 && i->op[1].size == 4;
+}
+
 enum stack_use stack_use(const struct scanned *s, u32 mode, s32 *by)
 {
     const struct insn *i = &s->insn;
     *by = 0;
-    if (mode & MODE_STACK16 || names_esp(i))
+    if (mode & MODE_STACK16 || (names_esp(i) && !stack_copies_esp(i)))
         return STACK_WANTED;
     switch (s->verdict) {
     case VERDICT_COPY:

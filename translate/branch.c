@@ -59,20 +59,24 @@ static void gen_lookup(struct generator *g, bool call)
     assert(emit_pc(e) - tblock_code(g->t, b) - g->lookup == g->t->lookup_end - g->t->lookup);
 }
 
-/* Unless SCRATCH_TEST is zero, goes where SCRATCH_ADDR says. Landings that are near have the jmp in
- * common, be it in another block: the code of those that are dropped stays, too. */
+/* Unless SCRATCH_TEST is zero, goes where SCRATCH_ADDR says. A landing goes there by the jmp of one
+ * that is near, be it in another block: the code of those that are dropped stays, too. */
 static void gen_lookup_unless_zero(struct generator *g)
 {
+    enum { JMPS_MOST = 8 /* one after the other */ };
     struct emit *e = g->e;
-    u8 **to_lookup = &g->t->to_lookup;
-    const ptrdiff_t by = *to_lookup ? *to_lookup - (e->at + 4) : INT8_MIN - 1;
-    if (by >= INT8_MIN) {
+    struct translator *t = g->t;
+    const ptrdiff_t by = t->to_lookup ? t->to_lookup - (e->at + 4) : INT8_MIN - 1;
+    if (by >= INT8_MIN && t->to_lookup_by < JMPS_MOST) {
         emit_bytes(e, (const u8[]){0xe3, 2, 0xeb, (u8)by}, 4); /* jrcxz +2; jmp */
+        t->to_lookup = e->at - 2;
+        t->to_lookup_by++;
         return;
     }
     emit_jrcxz_over_jmp(e);
-    *to_lookup = e->at;
-    emit_jmp(e, g->t->lookup);
+    t->to_lookup = e->at;
+    t->to_lookup_by = 1;
+    emit_jmp(e, t->lookup);
 }
 
 /* Where a predicted return lands: SCRATCH_ADDR is where the guest returns to. The block may go on
@@ -91,6 +95,35 @@ static void gen_landing(struct generator *g, unsigned n)
     gen_load_xmm(g); /* what was called may have left them in struct cpu */
 }
 
+/* Is its exit likely to be within reach? Instructions take some 9 bytes for 4 of the guest's. */
+static bool jcc_reaches(const struct generator *g, unsigned n)
+{
+    enum { PER_GUEST = 9, PER_BYTES = 4, REACH = INT8_MAX + CALL_BYTES };
+    const unsigned left = g->s->bytes - g->guest;
+    return n >= g->jcc_from && g->s->insn[n].stays &&
+           left * PER_GUEST / PER_BYTES + g->jcc_count * CALL_BYTES < REACH;
+}
+
+static void emit_short_jcc(struct generator *g, unsigned n, u8 condition, u32 ip)
+{
+    emit_bytes(g->e, (const u8[]){0x70 | condition, 0}, 2);
+    g->jcc[g->jcc_count++] = (struct short_jcc){g->e->at - 1, n, ip};
+}
+
+bool jcc_emit_exits(struct generator *g)
+{
+    unsigned from = 0;
+    for (const struct short_jcc *j = g->jcc; j < g->jcc + g->jcc_count; j++) {
+        const ptrdiff_t by = g->e->at - (j->place + 1);
+        from = by > INT8_MAX ? j->n + 1 : from;
+        *j->place = (u8)by;
+        g->now = j->n;
+        gen_jump_to(g, j->ip);
+    }
+    g->jcc_from = from;
+    return !from;
+}
+
 void gen_jcc(struct generator *g, unsigned n)
 {
     const bool last = n + 1 == g->s->count, jumps = scan_jumps(g->s, n);
@@ -103,8 +136,12 @@ void gen_jcc(struct generator *g, unsigned n)
         patch_here(g, stays);
         return;
     }
-    emit_jcc(g->e, leaves, emit_pc(g->e));
-    exit_at(g, to);
+    if (jcc_reaches(g, n)) {
+        emit_short_jcc(g, n, leaves, to);
+    } else {
+        emit_jcc(g->e, leaves, emit_pc(g->e));
+        exit_at(g, to);
+    }
     if (last)
         gen_jump_to(g, scan_next_ip(g->s, n));
 }

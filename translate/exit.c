@@ -135,7 +135,9 @@ static u32 branch_target(const struct translator *t, const struct tblock *b, str
 
 u32 texit_target(const struct translator *t, const struct tblock *b, const struct texit *x)
 {
-    const struct tspan at = tblock_span_at(t, b, x->place - b->code);
+    struct tspan at = tblock_span_at(t, b, x->place - b->code);
+    if (at.n < 0)
+        at = tblock_jumps_to(t, b, x->place - 1 - b->code);
     if (at.n < 0 || x->next) /* behind the last instruction, or the branch */
         return b->lin + (u32)at.guest + at.length;
     return branch_target(t, b, at);

@@ -52,7 +52,7 @@ static bool jump_follows(const struct start *s, const struct scan *scan, struct 
         return false;
     const unsigned room = follow_room(s->t, lin, s->place + (u64)(s64)offset);
     const u64 limit = (u64)scan->cs_limit - ip + 1;
-    *at = (struct scan_point){offset, room < limit ? room : (u32)limit};
+    *at = (struct scan_point){offset, room < limit ? room : (u32)limit, true};
     return true;
 }
 
@@ -71,10 +71,13 @@ bool follow_branch(void *opaque, const struct scan *scan, struct scan_point *at)
     const bool copies = copies_pay(t, scan->mode);
     if (branch->verdict == VERDICT_JMP)
         return copies && jump_follows(s, scan, at);
+    const bool jcc = branch->verdict == VERDICT_JCC, forth = (s32)branch->insn.imm >= 0;
+    if (jcc)
+        at->stays = t->threshold ? !ran_often(s, at->offset + (s32)branch->insn.imm) : forth;
     if (!copies && is_block(s, at->offset))
         return false;
-    if (branch->verdict != VERDICT_JCC)
+    if (!jcc)
         return !t->counting;
-    const bool stays = t->threshold ? ran_often(s, at->offset) : (s32)branch->insn.imm >= 0;
+    const bool stays = t->threshold ? ran_often(s, at->offset) : forth;
     return stays || jump_follows(s, scan, at) || !t->threshold;
 }

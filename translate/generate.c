@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cpu/decode.h"
+#include "cpu/exec.h"
 #include "translate/inline.h"
 
 void cold_add(struct generator *g, u8 *place, u32 target)
@@ -61,6 +62,13 @@ void gen_if_zero(struct generator *g, unsigned n)
     emit_callout_call(g);
 }
 
+/* LEA that changes nothing, as compilers fill up with it; m: its address. */
+static bool is_filler(const struct insn *i, struct host_mem m)
+{
+    return i->exec == exec_lea && i->opsize == 4 && i->op[0].reg != RSP && m.index == HOST_NONE &&
+           !m.disp && m.base == host_of_gpr(i->op[0].reg);
+}
+
 static void gen_copy(struct generator *g, unsigned n)
 {
     const struct scanned *s = &g->s->insn[n];
@@ -74,7 +82,14 @@ static void gen_copy(struct generator *g, unsigned n)
     if (o)
         m = s->access ? lower_operand(g, n, o->size, s->access & SCAN_WRITE)
                       : lower_ea(g, &s->insn);
-    if (!copy_insn(g->e, s, g->code + s->offset, o ? &m : NULL)) {
+    if (o && is_filler(&s->insn, m))
+        return;
+    if (g->ahead && stack_copies_esp(&s->insn)) {
+        emit_lea32(g->e, host_of_gpr(s->insn.op[0].reg),
+                   (struct host_mem){HOST_OF_ESP, HOST_NONE, 0, g->ahead});
+    } else if (stack_lea(g, &s->insn)) {
+        emit_lea64(g->e, HOST_OF_ESP, (struct host_mem){REG_BASE, m.base, 0, m.disp});
+    } else if (!copy_insn(g->e, s, g->code + s->offset, o ? &m : NULL)) {
         g->e->at = start;
         g->fs_known = false;
         gen_callout(g, n);
@@ -101,15 +116,17 @@ static void gen_insn(struct generator *g, unsigned n)
     gen_stack_base(g, n);
 }
 
-/* What is behind the instructions. */
-static void emit_cold(struct generator *g)
+/* What is behind the instructions; false: something is too far away. */
+static bool emit_cold(struct generator *g)
 {
     for (const struct cold *c = g->cold; c < g->cold + g->cold_count; c++) {
         emit_patch(c->place, g->e->delta, emit_pc(g->e));
         emit_mov32_imm(g->e, SCRATCH_ADDR, c->target);
         emit_jmp(g->e, g->t->exit_addr);
     }
+    const bool reached = jcc_emit_exits(g);
     exits_emit_stubs(g);
+    return reached;
 }
 
 void gen_load_xmm(struct generator *g)
@@ -145,7 +162,7 @@ static bool straight(u8 verdict)
            verdict == VERDICT_JCC || verdict == VERDICT_JMP;
 }
 
-static void gen_block(struct generator *g)
+static bool gen_block(struct generator *g)
 {
     const struct scan *s = g->s;
     struct tblock *b = g->b;
@@ -168,10 +185,12 @@ static void gen_block(struct generator *g)
     }
     if (!verdict_ends(s->insn[s->count - 1].verdict))
         gen_jump_to(g, scan_next_ip(s, s->count - 1));
-    emit_cold(g);
+    if (!emit_cold(g))
+        return false;
     if (b->crosses)
         gen_entry(g);
     exits_put(g);
+    return true;
 }
 
 /* The size of the block's code is known: what follows it. */
@@ -201,21 +220,28 @@ static void align_loop(struct emit *e, const struct scan *s)
         emit_bytes(e, &filler, 1);
 }
 
-/* All of it at `start`; false: the code is too long. */
-static bool put_block(struct generator *g, u8 *start)
+static void begin_block(struct generator *g, u8 *start)
 {
     const struct scan *s = g->s;
     g->e->at = start;
     g->b->bytes = s->bytes;
     g->b->count = s->count;
     g->b->exit_count = 0;
-    g->cold_count = g->soft_count = 0;
+    g->cold_count = g->soft_count = g->jcc_count = 0;
     g->lookup = 0;
     if (g->t->to_lookup >= start) /* its block is no more */
         g->t->to_lookup = NULL;
     g->ahead = 0;
     g->fs_known = g->fpu = false;
-    gen_block(g);
+}
+
+/* All of it at `start`; false: the code is too long. */
+static bool put_block(struct generator *g, u8 *start)
+{
+    g->jcc_from = 0;
+    do
+        begin_block(g, start);
+    while (!gen_block(g));
     const u64 size = (u64)(g->e->at - start);
     if (size > TSIZE_MAX)
         return false;

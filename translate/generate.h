@@ -20,27 +20,37 @@ struct cold {
     u32 target; /* linear address */
 };
 
+/* A JCC of two bytes to its exit, which waits for its place behind the instructions. */
+struct short_jcc {
+    u8 *place;  /* rel8 in the writable view */
+    unsigned n; /* which instruction it is */
+    u32 ip;     /* instruction pointer that it leads to */
+};
+
 /* A block being generated. */
 struct generator {
-    struct translator *t;              /* where it goes */
-    struct emit *e;                    /* t's */
-    const struct scan *s;              /* what the prescan said */
-    const u8 *code;                    /* the guest's bytes */
-    struct tblock *b;                  /* the record */
-    struct cold cold[MAX_COLD];        /* waiting stubs */
-    unsigned cold_count;               /* entries of cold */
-    struct texit exit[TEXITS_MOST];    /* the block's exits */
-    struct tplace map[SCAN_MAX_INSNS]; /* its instructions */
-    u16 lookup;                        /* as in struct tmore, */
-    u8 start;                          /* that, too */
-    unsigned now;                      /* the instruction whose code is being emitted */
-    unsigned guest;                    /* bytes of the instructions before it */
-    bool windowed;                     /* its accesses go through the direct window */
-    bool fpu;                          /* it has x87, MMX or SSE instructions */
-    bool fs_known;                     /* FS was found to be open, not null */
-    u32 bound[16];                     /* the most that a general register can hold */
-    s32 ahead;                         /* ESP less what its host register holds */
-    u64 place;                         /* of the block in the memfd */
+    struct translator *t;                 /* where it goes */
+    struct emit *e;                       /* t's */
+    const struct scan *s;                 /* what the prescan said */
+    const u8 *code;                       /* the guest's bytes */
+    struct tblock *b;                     /* the record */
+    struct cold cold[MAX_COLD];           /* waiting stubs */
+    unsigned cold_count;                  /* entries of cold */
+    struct short_jcc jcc[SCAN_MAX_INSNS]; /* those of two bytes */
+    unsigned jcc_count;                   /* entries of jcc */
+    unsigned jcc_from;                    /* the first instruction that may be one */
+    struct texit exit[TEXITS_MOST];       /* the block's exits */
+    struct tplace map[SCAN_MAX_INSNS];    /* its instructions */
+    u16 lookup;                           /* as in struct tmore, */
+    u8 start;                             /* that, too */
+    unsigned now;                         /* the instruction whose code is being emitted */
+    unsigned guest;                       /* bytes of the instructions before it */
+    bool windowed;                        /* its accesses go through the direct window */
+    bool fpu;                             /* it has x87, MMX or SSE instructions */
+    bool fs_known;                        /* FS was found to be open, not null */
+    u32 bound[16];                        /* the most that a general register can hold */
+    s32 ahead;                            /* ESP less what its host register holds */
+    u64 place;                            /* of the block in the memfd */
     /* host addresses of the immediate and the displacement of the current instruction if its code
      * is to read them, else 0 */
     u64 imm_from, disp_from;
@@ -118,6 +128,8 @@ void gen_settle_stack(struct generator *g);
 void gen_settle_behind(struct generator *g, unsigned n);
 /* Behind an instruction that may have written ESP as any other register: adds the base again. */
 void gen_stack_base(struct generator *g, unsigned n);
+/* Is it a LEA of ESP by another register, which can add the base as well? */
+bool stack_lea(const struct generator *g, const struct insn *i);
 void gen_push(struct generator *g, unsigned n);
 void gen_push_mem(struct generator *g, unsigned n);
 void gen_push_sreg(struct generator *g, unsigned n);
@@ -181,6 +193,8 @@ void gen_string(struct generator *g, unsigned n);
 
 /* branch.c: near branches. */
 void gen_jcc(struct generator *g, unsigned n);
+/* The exits of those of two bytes; false: one cannot reach its own, and g->jcc_from is set. */
+bool jcc_emit_exits(struct generator *g);
 void gen_count_branch(struct generator *g, unsigned n);
 void gen_jmp(struct generator *g, unsigned n);
 void gen_call(struct generator *g, unsigned n);

@@ -169,6 +169,22 @@ struct tspan tblock_span_at(const struct translator *t, const struct tblock *b, 
     return (struct tspan){-1, tblock_offset(t, b, guest), 0};
 }
 
+struct tspan tblock_jumps_to(const struct translator *t, const struct tblock *b, u64 offset)
+{
+    enum { JCC_SHORT = 7 /* high half of 70 to 7f */, BYTES = 2 };
+    struct nibbles m = map_of(t, b);
+    u32 host = tblock_more(t, b).start, guest = 0;
+    for (unsigned n = 0; n < b->count; n++) {
+        const struct tplace p = map_get(&m);
+        const u8 *code = t->rw + b->code + host;
+        if (p.host >= BYTES && code[0] >> 4 == JCC_SHORT && host + BYTES + code[1] == offset)
+            return (struct tspan){(int)n, tblock_offset(t, b, guest), p.guest};
+        host += p.host;
+        guest += p.guest;
+    }
+    return (struct tspan){-1, tblock_offset(t, b, guest), 0};
+}
+
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset)
 {
     return tblock_span_at(t, b, offset).n;

@@ -241,7 +241,7 @@ void scan_block(struct scan *s, const struct trow *rows, const u8 *code, size_t 
     s->count = s->bytes = 0;
     s->sse = s->looks_up = false;
     s->jumps = 0;
-    struct scan_point at = {0, (u32)(avail < room ? avail : room)};
+    struct scan_point at = {0, (u32)(avail < room ? avail : room), false};
     while (s->count < SCAN_MAX_INSNS && at.room && !(s->jumps && scan_has(s, at.offset))) {
         struct scanned *i = &s->insn[s->count];
         i->offset = (s16)at.offset;
@@ -265,9 +265,11 @@ void scan_block(struct scan *s, const struct trow *rows, const u8 *code, size_t 
         s->sse |= i->sse;
         s->bytes += i->insn.len;
         s->count++;
-        at = (struct scan_point){at.offset + i->insn.len, at.room - i->insn.len};
+        at = (struct scan_point){at.offset + i->insn.len, at.room - i->insn.len, false};
         const s32 next = at.offset;
-        if (!goes_on(s, follow, opaque, &at))
+        const bool goes = goes_on(s, follow, opaque, &at);
+        i->stays = at.stays;
+        if (!goes)
             break;
         s->jumps += at.offset != next;
     }

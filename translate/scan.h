@@ -36,6 +36,7 @@ struct scanned {
     u8 verdict; /* enum verdict */
     u8 access;  /* SCAN_READ, SCAN_WRITE of its memory operand */
     bool sse;   /* needs the XMM registers in the host */
+    bool stays; /* a JCC that seldom leaves the block */
 };
 enum { SCAN_READ = 1, SCAN_WRITE = 2 };
 
@@ -76,9 +77,11 @@ static inline bool scan_jumps(const struct scan *s, unsigned n)
 struct scan_point {
     s32 offset; /* from the block's first byte */
     u32 room;   /* bytes from there on that may be scanned */
+    bool stays; /* the JCC before seldom leads anywhere else */
 };
 /* Does it go on behind a JMP, JCC or CALL, the last instruction scanned so far? *at is behind that;
- * for a JMP it is set to what the target is, for a JCC it may be. */
+ * for a JMP it is set to what the target is, for a JCC it may be; `stays` is set for a JCC, be the
+ * block at its end there or not. */
 typedef bool scan_follow(void *opaque, const struct scan *s, struct scan_point *at);
 
 /* Scans code[0..avail), which ends at the end of the page and starts at instruction pointer ip,

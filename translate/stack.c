@@ -30,12 +30,20 @@ static bool is_esp(const struct operand *o)
     return o->kind == OPND_REG && o->reg == RSP && o->size == 4;
 }
 
+bool stack_lea(const struct generator *g, const struct insn *i)
+{
+    enum { NEAR = 1 << 16 };
+    return i->exec == exec_lea && is_esp(&i->op[0]) && g->s->mode & MODE_WINDOW && !g->disp_from &&
+           i->index == REG_ZERO && i->base != REG_ZERO && i->base != RSP && i->disp < NEAR &&
+           i->disp >= -NEAR;
+}
+
 void gen_stack_base(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
     const bool first = is_esp(&i->op[0]);
     const bool second = is_esp(&i->op[1]) && (i->exec == exec_xchg || i->exec == exec_xadd);
-    if (likely(!first && !second) || !(g->s->mode & MODE_WINDOW))
+    if (likely(!first && !second) || !(g->s->mode & MODE_WINDOW) || stack_lea(g, i))
         return;
     if (!first || !always_writes(i->exec))
         emit_mov32(g->e, HOST_OF_ESP, HOST_OF_ESP);

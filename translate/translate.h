@@ -196,7 +196,8 @@ struct translator {
     u32 exit_jmp;           /* the same for exits: offset in the cache of cpu->exit_taken, */
     u32 exit_called;        /* and of what keeps the return address that tells which exit it is */
     u64 exit_addr;          /* common stub: leave, going on at SCRATCH_ADDR */
-    u8 *to_lookup;          /* the last landing's jmp to the next one, or NULL */
+    u8 *to_lookup;          /* the last landing's jmp to lookup, or NULL; */
+    unsigned to_lookup_by;  /* how many jmps it takes to get there */
     u64 lookup, lookup_end; /* common stub: go to SCRATCH_ADDR by the jump table, or leave */
     u64 underflow;          /* common stub: a return that was not predicted */
     u64 resume, resume_end; /* common stub: from C to SCRATCH_ADDR, unless attention is wanted */
@@ -319,6 +320,8 @@ struct tspan {
 /* Those of all instructions, then the end. */
 void tblock_spans(const struct translator *t, const struct tblock *b, struct tspan *span);
 struct tspan tblock_span_at(const struct translator *t, const struct tblock *b, u64 offset);
+/* The same for that whose host code begins with a JCC of two bytes to the offset. */
+struct tspan tblock_jumps_to(const struct translator *t, const struct tblock *b, u64 offset);
 int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offset);
 
 /* part.c: the parts of a block that is about to be, 0 if it is one; how many a block has, and
@@ -476,6 +479,8 @@ enum stack_use {
     STACK_WANTED, /* it must be right before the instruction, and is behind it */
 };
 enum stack_use stack_use(const struct scanned *s, u32 mode, s32 *by);
+/* Is it a MOV from ESP to another register of 32 bits? */
+bool stack_copies_esp(const struct insn *i);
 /* Is it so far that it must not wait on? */
 static inline bool stack_far(s32 ahead)
 {

@@ -48,6 +48,21 @@ START_TEST(pushes_and_pops_pair_up)
 }
 END_TEST
 
+/* push eax; mov ebp, esp; push ecx; push edx; lea esi, [esi]; lea esp, [ebp - 4]; pop ebx; mov esi,
+ * esp; pop edi; hlt */
+START_TEST(frames)
+{
+    RUN_CODE(0x50, 0x89, 0xe5, 0x51, 0x52, 0x8d, 0x36, 0x8d, 0x65, 0xfc, 0x5b, 0x89, 0xe6, 0x5f,
+             HLT);
+    ck_assert_uint_eq(cpu->regs[RBP], ESP - 4);
+    ck_assert_uint_eq(cpu->regs[RBX], 0xc);
+    ck_assert_uint_eq(cpu->regs[RSI], ESP - 4);
+    ck_assert_uint_eq(cpu->regs[RDI], 0xa);
+    ck_assert_uint_eq(cpu->regs[RSP], ESP);
+    ck_assert_uint_eq(mem32(ESP - 12), 0xd);
+}
+END_TEST
+
 /* push eax; pushw 7; mov [esp - 2], cx; push dword [esp + 2]; lea ebx, [esp + 8]; mov esi, [esp];
  * mov edi, esp; push esp; pop ebp; pop edx; hlt */
 START_TEST(addresses_by_esp_in_between)
@@ -149,6 +164,7 @@ static void add_tests(Suite *s, const char *name, void (*setup)(void))
     TCase *t = tcase_create(name);
     tcase_add_checked_fixture(t, setup, engine_teardown);
     tcase_add_test(t, pushes_and_pops_pair_up);
+    tcase_add_test(t, frames);
     tcase_add_test(t, addresses_by_esp_in_between);
     tcase_add_test(t, callouts_in_between_go_on);
     tcase_add_test(t, faults_in_between_see_esp);
