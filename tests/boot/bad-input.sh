@@ -41,7 +41,7 @@ bad() # NAMED OPTION...
     named=$1
     shift
     tried=$((tried + 1))
-    timeout -k 1 20 "$PRESCIENT" "$@" >../stdout 2>../stderr </dev/null
+    timeout -k 1 $((60 * patience)) "$PRESCIENT" "$@" >../stdout 2>../stderr </dev/null
     status=$?
     problem=
     [ $status = 1 ] || problem="status $status"
@@ -168,14 +168,12 @@ bad folder -display none -serial unix:folder,server,nowait
 bad stdio -display none -serial stdio -serial stdio
 bad -serial -serial null -serial null -serial null
 # A socket and a port on which another machine listens.
-port=127.0.0.1:$((20000 + $$ % 10000))
+free_port
+port=127.0.0.1:$port
 "$PRESCIENT" -display none -S -serial "tcp:$port,server,nowait" -monitor "unix:$work/socket" \
     >/dev/null 2>&1 </dev/null &
 guest_pid=$!
-for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    [ -S "$work/socket" ] && break
-    sleep 0.5
-done
+await 60 listens "$work/socket" || fail "the other machine does not start"
 bad "$work/socket" -display none -serial "unix:$work/socket,server,nowait"
 [ -S "$work/socket" ] || { echo "the other machine's socket is gone"; failed=1; }
 bad "tcp:$port: cannot listen there" -display none -monitor "tcp:$port"

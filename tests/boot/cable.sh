@@ -20,20 +20,18 @@ machine() # INITRD NIC-OPTIONS
     guest_start -nographic -no-reboot -m 96 -kernel "$kernel" -initrd "$1" -append 'console=ttyS0 panic=-1' -nic "$2"
 }
 machine "$initrd" "unix,local=$work/a,remote=$work/b,model=e1000,mac=52:54:00:00:00:01"
-receiver=$guest_pid received=$out
-trap 'guest_stop; kill $receiver 2>/dev/null; rm -rf "$work"' EXIT
+receiver=$guest_pid received=$out others=$guest_pid
 exec 4>&3
-mv "$work/in" "$work/in-receiver"
 guest_wait 'prescient# ' 400
 printf 'insmod /modules/e1000.ko; ifconfig eth0 10.9.9.1 up; echo u""p; nc -l -p 99 | md5sum\n' >&4
 guest_wait '^up' 60
 
-out=$work/out-sender waited=0
+out=$work/out-sender
 machine "$work/initrd-sender.gz" "socket,local=$work/b,remote=$work/a,model=rtl8139,mac=52:54:00:00:00:02,pcap=$work/record"
 guest_wait 'prescient# ' 400
-guest_type 'insmod /modules/mii.ko; insmod /modules/8139too.ko; ifconfig eth0 10.9.9.2 up; sleep 1; ping -c 1 10.9.9.1; nc 10.9.9.1 99 </sent; echo ga""ve\n'
+guest_type 'insmod /modules/mii.ko; insmod /modules/8139too.ko; ifconfig eth0 10.9.9.2 up; until ping -c 1 -w 5 10.9.9.1; do :; done; until nc 10.9.9.1 99 </sent; do sleep 1; done; echo ga""ve\n'
 guest_wait '1 packets received' 60
-guest_wait 'gave' 60
+guest_wait 'gave' 120
 guest_type 'poweroff -f\n'
 guest_end 60
 

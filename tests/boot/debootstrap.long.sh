@@ -28,8 +28,7 @@ for again in 1 2 3 4 5 6; do
     for m in *.ko; do insmod \$m 2>/dev/null || true; done
 done
 cd /
-ifconfig eth0 up
-udhcpc -n -q -i eth0 -s /dhcp
+/lease eth0
 echo nameserver 10.0.2.3 >/etc/resolv.conf
 # One partition of type 83h from 1 MiB on: start and length, little-endian.
 printf '\200\040\041\000\203\376\377\377\000\010\000\000\000\370\177\000' |

@@ -11,12 +11,10 @@ kernel_file 686
 kernel=$file
 initrd_file
 initrd=$file
-trap 'kill $pids 2>/dev/null; rm -rf "$work"' EXIT
-pids=
 
 while [ "$load" -gt 0 ]; do
     nice sh -c 'while :; do :; done' &
-    pids="$pids $!"
+    others="$others $!"
     load=$((load - 1))
 done
 
@@ -33,11 +31,11 @@ machine() # NAME, WORDS FOR THE KERNEL
 {
     mkfifo "$work/$1.in" "$work/$1.out"
     stamp <"$work/$1.out" >"$work/$1" &
-    pids="$pids $!"
+    others="$others $!"
     "$PRESCIENT" ${ENGINE:+-engine "$ENGINE"} -nographic -no-reboot -m 128 -nic none -kernel "$kernel" \
         -initrd "$initrd" -append "console=ttyS0 panic=-1 $2" <"$work/$1.in" >"$work/$1.out" 2>&1 &
     guest_pid=$!
-    pids="$pids $guest_pid"
+    others="$others $guest_pid"
     exec 3>"$work/$1.in"
     out=$work/$1
     waited=0

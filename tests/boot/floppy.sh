@@ -14,8 +14,6 @@ boots() # KIB LAST
     chmod 600 "$image"
     truncate -s "$1K" "$image"
     printf '\046\131\101\061' | dd of="$image" bs=1 seek=$(($1 * 1024 - 512)) conv=notrunc 2>/dev/null
-    rm -f "$work/in"
-    waited=0
     guest_start -display none -serial stdio -no-reboot -m 16 -boot a -fda "$image" \
         -drive "file=$work/b.img,if=floppy,readonly=on"
     guest_wait "format $2" 60
@@ -40,8 +38,6 @@ boots 1200 4f010f
 boots 2880 4f0124
 
 package_file amd64:grub-rescue-pc /usr/lib/grub-rescue/grub-rescue-floppy.img
-rm -f "$work/in"
-waited=0
 guest_start -nographic -no-reboot -m 64 -boot a -snapshot -fda "$file"
-screen_wait 'GRUB' 60
-guest_wait 'highlighted.*entry\|grub.*> ' 120
+guest_wait 'GRUB' 60
+guest_wait 'highlighted entry\|grub> ' 120

@@ -12,13 +12,12 @@ display_start 1600x1200
 cd "$work" || exit 1
 # The font that every X server has; Ctrl-Alt is the window's.
 evilwm -fn fixed -mask1 mod4 -mask2 mod4 >"$work/said" 2>&1 &
-others=$!
-left=50
-until xdotool get_num_desktops >/dev/null 2>&1; do # it has taken the display over
-    [ $left -gt 0 ] || fail "evilwm does not start"
-    left=$((left - 1))
-    sleep 0.2
-done
+others="$others $!"
+managed() # it has taken the display over
+{
+    xdotool get_num_desktops >/dev/null 2>&1
+}
+await 60 managed || fail "evilwm does not start: $(cat said)"
 
 # The whole display, the picture as wide as it; nothing of a frame.
 shown()
@@ -33,13 +32,10 @@ shown()
 }
 
 for start in off on; do
-    rm -f in
-    waited=0
     guest_start -display "sdl,full-screen=$start" -serial stdio -no-reboot -m 16 -name 'full screen test' \
         -drive "file=$BUILD/tests/boot/stripes.img,format=raw,readonly=on"
     guest_wait READY 60
-    window=$(xdotool search --name '^full screen test' | head -n 1)
-    xdotool windowfocus --sync "$window"
+    window_wait 'full screen test'
     if [ $start = off ]; then
         size_wait "$window" 640x420
         xdotool key ctrl+alt+f

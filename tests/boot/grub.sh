@@ -5,10 +5,9 @@
 
 package_file amd64:grub-rescue-pc /usr/lib/grub-rescue/grub-rescue-cdrom.iso
 guest_start -nographic -no-reboot -m 64 -boot d -cdrom "$file"
-screen_wait 'highlighted entry' 240
+guest_wait 'highlighted entry' 240
 guest_type 'c'
-screen_wait 'grub> ' 60
+guest_wait 'grub> ' 60
 guest_type_slowly 'echo $grub_platform-$grub_cpu'
 guest_type '\r'
-# The BIOS's serial text may have a cursor movement anywhere.
-guest_wait 'pc-.*i386' 60
+guest_wait 'pc-i386' 60

@@ -57,12 +57,7 @@ while [ $round -lt "${KILLS:-16}" ]; do
     "$PRESCIENT" -display none -nic none -m 16 -boot a -fda "$work/floppy" -hda "$work/disk.qcow2" \
         -debugcon "file:$work/flushed" >"$out" 2>&1 &
     guest_pid=$!
-    left=$((600 * ${TEST_PATIENCE:-1}))
-    until grep -q '^[0-9][0-9]*$' "$work/flushed"; do
-        left=$((left - 1))
-        [ $left -gt 0 ] && kill -0 $guest_pid || fail "the guest does not write"
-        sleep 0.1
-    done
+    await 120 grep -q '^[0-9][0-9]*$' "$work/flushed" || fail "the guest does not write"
     sleep "0.0$((round * 37 % 100))"
     kill -9 $guest_pid
     wait $guest_pid 2>/dev/null

@@ -29,7 +29,7 @@ xorriso -as mkisofs -quiet -V TESTCD -o "$work/cd.iso" -b isolinux/isolinux.bin 
     >"$work/fetch" 2>&1 || fail "xorriso: $(tail -n 1 "$work/fetch")"
 
 guest_start -nographic -no-reboot -m 128 -boot d -cdrom "$work/cd.iso"
-screen_wait 'ISOLINUX' 120
+guest_wait 'ISOLINUX' 120
 guest_wait 'prescient# ' 400
 guest_type 'cat /proc/cmdline\n'
 guest_wait 'BOOT_IMAGE=/vmlinuz' 30

@@ -50,7 +50,7 @@ if "$PRESCIENT" img create -f qcow2 "$work/try" 1M 2>/dev/null; then
     format=qcow2
 fi
 guest_start -nographic -no-reboot -m 128 -snapshot -drive "file=$disk,format=$format"
-screen_wait 'SYSLINUX' 120
+guest_wait 'SYSLINUX' 120
 guest_wait 'prescient# ' 400
 guest_type 'cat /proc/cmdline\n'
 guest_wait 'BOOT_IMAGE=vmlinuz' 30

@@ -19,7 +19,7 @@ guest_start -nographic -no-reboot -m 128 -kernel "$kernel" -initrd "$initrd" \
 guest_wait 'prescient# ' 400
 guest_type 'cd /modules; insmod mii.ko; insmod 8139too.ko; insmod 8390.ko; insmod ne2k-pci.ko; insmod 8390p.ko; insmod ne.ko io=0x300 irq=5; cd /\n'
 for card in eth0 eth1 eth2; do
-    guest_type "ifconfig $card up && udhcpc -n -q -i $card -s /dhcp\n"
+    guest_type "/lease $card\n"
     guest_wait 'dhcp: 10.0.2.15 router 10.0.2.2' 120
     guest_type 'rm -f file; tftp -g -r file 10.0.2.2 && md5sum file\n'
     guest_wait "$sum" 200

@@ -10,14 +10,13 @@ for tool in bash ip perl unshare; do
 done
 kernel_file 686
 kernel=$file
-if [ "${1:-}" != inside ]; then
-    unshare -rnm sh -c 'ip address add 10.77.0.1/32 dev lo && ip link set lo up &&
-        echo 0 0 >/proc/sys/net/ipv4/ping_group_range && mount --bind /dev/null /etc/resolv.conf' 2>"$work/said" ||
-        skip "no network namespace: $(cat "$work/said")"
-    rm -rf "$work"
-    exec unshare -rnm "$0" inside
-fi
 initrd_with_modules 686 e1000
+if [ "${1:-}" != inside ]; then
+    netns_find 'ip address add 10.77.0.1/32 dev lo && ip link set lo up &&
+        echo 0 0 >/proc/sys/net/ipv4/ping_group_range && mount --bind /dev/null /etc/resolv.conf'
+    $netns "$0" inside
+    exit
+fi
 ip address add 10.77.0.1/32 dev lo && ip link set lo up || fail "ip"
 echo 0 0 >/proc/sys/net/ipv4/ping_group_range || fail "ping_group_range"
 echo nameserver 127.0.0.1 >"$work/resolv.conf"
@@ -38,29 +37,21 @@ perl -MIO::Socket::INET -e '
         my $answer = $known && $type == 1 ? pack("nnnNnC4", 0xc00c, 1, 1, 60, 4, 10, 77, 0, 1) : "";
         $s->send(substr($q, 0, 2) . pack("n5", $known ? 0x8180 : 0x8183, 1, $answer ? 1 : 0, 0, 0) .
             $question . $answer, 0, $peer);
-    }' "$work/dns" 2>"$work/perl" &
-server=$!
+    }' "$work/dns" 2>>"$work/perl" &
+others=$!
 perl -MIO::Socket::INET -e '
     my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => "10.77.0.1", LocalPort => 70) or die "$!";
     open(my $f, ">", shift); close $f;
-    while (my $c = $s->accept) { print $c "hello from outside\n"; close $c }' "$work/host" 2>"$work/perl" &
-host=$!
-trap 'guest_stop; kill $server $host 2>/dev/null; rm -rf "$work"' EXIT
-left=100
-until [ -e "$work/dns" ] && [ -e "$work/host" ]; do
-    left=$((left - 1))
-    [ $left -gt 0 ] || fail "no servers: $(cat "$work/perl")"
-    sleep 0.1
-done
+    while (my $c = $s->accept) { print $c "hello from outside\n"; close $c }' "$work/host" 2>>"$work/perl" &
+others="$others $!"
+await 60 test -e "$work/dns" -a -e "$work/host" || fail "no servers: $(cat "$work/perl")"
 
 machine() # MORE-NIC-OPTIONS
 {
-    rm -f "$work/in"
-    waited=0
     guest_start -nographic -no-reboot -m 96 -kernel "$kernel" -initrd "$file" -append 'console=ttyS0 panic=-1' \
         -nic "user,model=e1000$1"
     guest_wait 'prescient# ' 400
-    guest_type 'insmod /modules/e1000.ko; ifconfig eth0 up; udhcpc -n -q -i eth0 -s /dhcp; echo nameserver 10.0.2.3 >/etc/resolv.conf\n'
+    guest_type 'insmod /modules/e1000.ko; /lease eth0; echo nameserver 10.0.2.3 >/etc/resolv.conf\n'
     guest_wait 'dhcp: 10.0.2.15 router' 120
 }
 machine ''

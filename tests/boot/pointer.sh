@@ -16,7 +16,7 @@ guest_type 'insmod /modules/evdev.ko; insmod /modules/psmouse.ko; until grep "VM
 guest_wait 'VirtualPS/2 VMware VMMouse' 60
 guest_type '(for e in /dev/input/event*; do hexdump -v -e "8/2 \\"%%x \\" \\"\\\\n\\"" $e & done; wait) >/events & echo liste""ning\n'
 guest_wait 'listening' 60
-window=$(xdotool search --name '^pointer of Linux' | head -n 1)
+window_wait 'pointer of Linux'
 eval "$(xdotool getwindowgeometry --shell "$window")"
 xdotool mousemove --window "$window" $((WIDTH / 2)) 5
 xdotool mousemove --window "$window" $((WIDTH - 1)) $((HEIGHT - 1))

@@ -9,7 +9,7 @@ cd "$work" || exit 1
 
 on_terminal() # COMMAND, its input from the caller's: what the terminal got is in `seen`
 {
-    timeout 60 script -qec "$1" /dev/null >seen || fail "$1: status $?: $(cat seen)"
+    timeout $((120 * patience)) script -qec "$1" /dev/null >seen || fail "$1: status $?: $(cat seen)"
 }
 
 # The bar has grown from nothing to all, and nothing is left of it.

@@ -8,10 +8,8 @@ grep -q 'PRESCIENT_IPXE_DIR "/' "$BUILD/config.h" || skip "iPXE's ROMs are not i
 mkdir "$work/tftp"
 printf '#!ipxe\necho fetched ${filename} for ${net0/mac}\nsanboot --drive 0x80\n' >"$work/tftp/boot.ipxe"
 for model in e1000 rtl8139 ne2k_pci virtio; do
-    rm -f "$work/in"
-    waited=0
     guest_start -nographic -no-reboot -m 64 -boot n \
         -nic "user,model=$model,mac=52:54:00:aa:bb:cc,tftp=$work/tftp,bootfile=boot.ipxe"
-    screen_wait 'fetched boot.ipxe for 52:54:00:aa:bb:cc' 300
+    guest_wait 'fetched boot.ipxe for 52:54:00:aa:bb:cc' 300
     guest_stop
 done

@@ -2,12 +2,12 @@
 # Disk images go both ways between the image tool and qemu-img: each checks and reads what the other
 # has written.
 # SPDX-License-Identifier: MIT
-set -u
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/../common"
+locker=
+trap 'end $locker; rm -rf "$work"' EXIT
 cd "$work" || exit 1
 for tool in qemu-img qemu-io; do
-    command -v $tool >/dev/null || { echo "$tool is not installed (package qemu-utils)"; exit 77; }
+    command -v $tool >/dev/null || skip "$tool is not installed (Debian: qemu-utils)"
 done
 fail()
 {
@@ -21,6 +21,11 @@ run() # COMMAND...: must succeed
 img()
 {
     run "$PRESCIENT" img "$@"
+}
+
+gone() # qemu-io
+{
+    ! kill -0 $locker 2>/dev/null
 }
 
 # Contents of all kinds: noise, text, holes.
@@ -78,13 +83,15 @@ img check -r all ours
 run qemu-img check ours
 run qemu-img compare raw ours
 
-# A lock of either keeps the other out.
-qemu-io -c 'sleep 3000' ours >/dev/null &
-n=0
-while "$PRESCIENT" img resize ours +0 >/dev/null 2>&1; do
-    n=$((n + 1))
-    [ $n -lt 200 ] || fail "an image that QEMU writes to was taken"
-done
-kill $! 2>/dev/null
-wait
-exit 0
+# QEMU's lock keeps the tool out, as long as it has the image open.
+mkfifo commands
+qemu-io ours <commands >log 2>&1 &
+locker=$!
+exec 3>commands
+echo 'read 0 512' >&3
+await 60 grep -q 'read 512/512' log || fail "qemu-io has not opened the image: $(cat log)"
+"$PRESCIENT" img resize ours +0 >said 2>&1 && fail "an image that QEMU writes to was taken"
+grep -q 'in use' said || fail "said of a second use: $(cat said)"
+echo quit >&3
+await 60 gone || fail "qemu-io does not end"
+img resize ours +0

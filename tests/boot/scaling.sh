@@ -14,8 +14,7 @@ cd "$work" || exit 1
 guest_start -display sdl -serial stdio -no-reboot -m 16 -name 'scaling test' \
     -drive "file=$BUILD/tests/boot/stripes.img,format=raw,readonly=on"
 guest_wait READY 60
-window=$(xdotool search --name '^scaling test' | head -n 1)
-xdotool windowfocus --sync "$window"
+window_wait 'scaling test'
 
 # True size: 640 x 400, edges in the middle, the status line under it.
 size_wait "$window" 640x420

@@ -42,15 +42,8 @@ done
 guest_type 'echo disk-third >/dev/vda; sync; poweroff -f\n'
 guest_end 60
 
-rm "$work/in"
-waited=0
 guest_start $machine -append 'console=ttyS0 panic=-1' -engine interp -loadvm "$work/two.snap" -S
-left=100
-until grep -aq '/dev/pts/' "$out"; do # stopped: it prints nothing but where the monitor is
-    [ $left -gt 0 ] || fail "the machine does not start"
-    left=$((left - 1))
-    sleep 0.2
-done
+guest_wait '/dev/pts/' 60 # stopped: it prints nothing but where the monitor is
 guest_type '\necho too early\n'
 monitor 'info status'
 grep -q paused "$work/said" || fail "-S with -loadvm has not stopped the machine: $(cat "$work/said")"

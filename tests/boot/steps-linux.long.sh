@@ -57,12 +57,7 @@ end
 kill
 END
 boot -engine auto -gdb "unix:$work/gdb"
-for n in 1 2 3 4 5 6 7 8 9 10; do
-    [ -S "$work/gdb" ] && break
-    sleep 0.5
-done
-timeout 300 gdb -nx -batch -ex 'set architecture i386' -ex "target remote $work/gdb" \
-    -x "$work/gdb.script" >"$work/session" 2>&1 </dev/null
+gdb_session "$work/gdb.script" -ex 'set architecture i386'
 wait "$pid"
 sed -n 's/^step //p' "$work/session" >"$work/gdb-steps"
 cmp "$work/steps" "$work/gdb-steps" || { tail -n 5 "$work/session"; fail "gdb's steps differ"; }

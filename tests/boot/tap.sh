@@ -22,9 +22,8 @@ record_check() # MODEL
 }
 
 if [ "${1:-}" != inside ]; then
-    unshare -rn ip tuntap add dev tap0 mode tap 2>"$work/said" ||
-        skip "no TAP interface in a network namespace: $(cat "$work/said")"
-    unshare -rn "$0" inside "$work" || exit 1
+    netns_find 'ip tuntap add dev tap0 mode tap'
+    $netns "$0" inside "$work" || exit 1
     for model in $models; do
         record_check $model
     done
@@ -37,29 +36,27 @@ ip tuntap add dev tap0 mode tap && ip address add 10.8.8.1/24 dev tap0 && ip lin
 seq 1 700000 >"$work/sent"
 sum=$(md5sum <"$work/sent" | cut -d' ' -f1)
 
+send_file()
+{
+    bash -c "cat '$work/sent' >/dev/tcp/10.8.8.2/80" 2>/dev/null
+}
+
+take_file()
+{
+    bash -c 'cat </dev/tcp/10.8.8.2/81' >"$work/back" 2>/dev/null
+}
+
 for model in $models; do
-    rm -f "$work/in"
-    waited=0
     guest_start -nographic -no-reboot -m 128 -kernel "$kernel" -initrd "$file" -append 'console=ttyS0 panic=-1' \
         -nic "tap,ifname=tap0,model=$model,mac=52:54:00:00:00:08,pcap=$2/record-$model"
     guest_wait 'prescient# ' 400
-    guest_type "for m in $(echo $modules); do p=; [ \$m = ne ] && p='io=0x300 irq=5'; insmod /modules/\$m.ko \$p; done; ifconfig eth0 10.8.8.2 up; sleep 1; ping -c 2 10.8.8.1\n"
+    guest_type "for m in $(echo $modules); do p=; [ \$m = ne ] && p='io=0x300 irq=5'; insmod /modules/\$m.ko \$p; done; ifconfig eth0 10.8.8.2 up; until ping -c 1 -w 5 10.8.8.1 >/dev/null; do :; done; ping -c 2 10.8.8.1\n"
     guest_wait '2 packets received' 60
     guest_type 'echo re""ady; nc -l -p 80 >got; md5sum got; nc -l -p 81 <got\n'
     guest_wait '^ready' 60
-    left=50
-    until bash -c "cat '$work/sent' >/dev/tcp/10.8.8.2/80" 2>/dev/null; do
-        left=$((left - 1))
-        [ $left -gt 0 ] || fail "$model: no connection to the guest"
-        sleep 0.2
-    done
+    await 60 send_file || fail "$model: no connection to the guest"
     guest_wait "$sum" 120
-    left=50
-    until bash -c 'cat </dev/tcp/10.8.8.2/81' >"$work/back" 2>/dev/null; do
-        left=$((left - 1))
-        [ $left -gt 0 ] || fail "$model: no connection back"
-        sleep 0.2
-    done
+    await 60 take_file || fail "$model: no connection back"
     cmp "$work/sent" "$work/back" || fail "$model: what came back differs"
     guest_type 'poweroff -f\n'
     guest_end 60

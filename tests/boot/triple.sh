@@ -6,7 +6,6 @@
 
 for engine in interp auto; do
     ENGINE=$engine
-    rm -f "$work/in"
     guest_start -display none -no-reboot -m 16 "$BUILD/tests/boot/triple.img"
     guest_end 30
     for text in 'triple fault' '#PF(0x0002) at 0008:' 'entry at 0x00001004 is 00000000' \

@@ -7,8 +7,6 @@ initrd_file
 initrd=$file
 for flavour in 686 686-pae; do
     kernel_file $flavour
-    rm -f "$work/in"
-    waited=0
     guest_start -verify -clock icount -nographic -no-reboot -m 128 -kernel "$file" \
         -initrd "$initrd" -append "console=ttyS0 panic=-1 cryptomgr.notests"
     guest_wait 'prescient# ' 3000

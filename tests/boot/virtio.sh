@@ -27,12 +27,12 @@ ram_resident()
 # Waits until it takes less.
 ram_below() # MIB WHY
 {
-    left=$((300 * ${TEST_PATIENCE:-1}))
-    until [ "$(ram_resident)" -lt "$1" ]; do
-        left=$((left - 1))
-        [ $left -gt 0 ] || fail "$2: the guest's RAM still takes $(ram_resident) MiB of the host's memory"
-        sleep 0.2
-    done
+    await 120 ram_is_below "$1" || fail "$2: the guest's RAM still takes $(ram_resident) MiB of the host's memory"
+}
+
+ram_is_below() # MIB
+{
+    [ "$(ram_resident)" -lt "$1" ]
 }
 
 # What has been written is read back, by requests as large as Linux makes them when it is let; then half of the disk is discarded, and the image shrinks.
@@ -44,7 +44,7 @@ disk()
     guest_type 'rm file; blkdiscard -o 3M -l 7M /dev/vda; echo disca""rded; dd if=/dev/vda bs=1M skip=3 count=7 iflag=direct 2>/dev/null | tr -d "\\000" | wc -c\n'
     guest_wait 'discarded' 60
     guest_wait '^0' 60
-    [ $((before - $(stat -c %b "$work/disk.qcow2"))) -ge $((7 * 2048)) ] || fail "discarding 7 MiB did not free 7 MiB"
+    await 60 has_shrunk "$work/disk.qcow2" "$before" 7 || fail "discarding 7 MiB did not free 7 MiB"
 }
 
 console()
@@ -55,8 +55,21 @@ console()
     echo to-the-guest >&4
     guest_type 'wait; cat heard; echo through-the-console >/dev/hvc0\n'
     guest_wait '^to-the-guest' 60
-    timeout 60 grep -q -m 1 through-the-console <&4 || fail "nothing came through the virtual console"
+    timeout $((120 * patience)) grep -q -m 1 through-the-console <&4 || fail "nothing came through the virtual console"
     exec 4>&-
+}
+
+# Asks the balloon for a size, and waits until it has taken so much.
+balloon_wait() # SIZE TAKEN
+{
+    monitor "balloon $1"
+    await 120 balloon_has "$2" || fail "the balloon has not taken $2 MiB: $(cat "$work/said")"
+}
+
+balloon_has() # MIB
+{
+    monitor 'info balloon'
+    grep -q "back $1 MiB" "$work/said"
 }
 
 # 100 MiB are used and freed again: they go back without being asked for (free page reporting). Then the balloon takes
@@ -69,21 +82,9 @@ balloon()
     guest_type 'rm /fill; echo remo""ved\n'
     guest_wait 'removed' 60
     ram_below 100 'after a file of 100 MiB was removed'
-    monitor 'balloon 72'
-    left=$((300 * ${TEST_PATIENCE:-1}))
-    until grep -q 'back 120 MiB' "$work/said"; do
-        left=$((left - 1))
-        [ $left -gt 0 ] || fail "the balloon has not taken 120 MiB: $(cat "$work/said")"
-        monitor 'info balloon'
-    done
+    balloon_wait 72 120
     ram_below 74 'with a balloon of 120 of 192 MiB'
-    monitor 'balloon 192'
-    left=$((300 * ${TEST_PATIENCE:-1}))
-    until grep -q 'back 0 MiB' "$work/said"; do
-        left=$((left - 1))
-        [ $left -gt 0 ] || fail "the balloon still has some of it: $(cat "$work/said")"
-        monitor 'info balloon'
-    done
+    balloon_wait 192 0
     guest_type 'seq 1 500000 >s; w() { for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do cat s; done; }; w >fill; w | cmp - fill && wc -c fill && echo memory-is-g""ood\n'
     guest_wait 'memory-is-good' 200
 }
@@ -91,7 +92,6 @@ balloon()
 machine() # PARAMETER-OF-virtio_pci DRIVERS-AND-FEATURE-BITS-32
 {
     rm -f "$work/in" "$work/disk.qcow2"
-    waited=0
     "$PRESCIENT" img create -f qcow2 "$work/disk.qcow2" 64M || fail "img create"
     guest_start -nographic -no-reboot -m 192 -kernel "$kernel" -initrd "$initrd" -monitor pty \
         -append 'console=ttyS0 panic=-1' -drive "file=$work/disk.qcow2,if=virtio" -nic $nic \
@@ -102,7 +102,7 @@ machine() # PARAMETER-OF-virtio_pci DRIVERS-AND-FEATURE-BITS-32
     guest_wait "$2probed" 120
     disk
     if [ $nic != none ]; then
-        guest_type 'ifconfig eth0 up && udhcpc -n -q -i eth0 -s /dhcp\n'
+        guest_type '/lease eth0\n'
         guest_wait 'dhcp: 10.0.2.15 router 10.0.2.2' 120
     fi
     guest_type 'dd if=/dev/hwrng bs=64 count=1 2>/dev/null | wc -c\n'

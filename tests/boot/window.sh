@@ -5,25 +5,26 @@
 # SPDX-License-Identifier: MIT
 . "$(dirname "$0")/common"
 
+command -v setxkbmap >/dev/null || skip "setxkbmap is not installed (Debian: x11-xkb-utils)"
 display_start
 cd "$work" || exit 1
 
-title() # PATTERN: the window has it within some seconds
+title() # PATTERN: the window has it before long
 {
-    left=100
-    until xdotool search --name "$1" >/dev/null 2>&1; do
-        [ $left -gt 0 ] || fail "no window with the title '$1'"
-        left=$((left - 1))
-        sleep 0.2
-    done
+    await 60 has_title "$1" || fail "no window with the title '$1'"
+}
+
+has_title() # PATTERN
+{
+    xdotool search --name "$1" >/dev/null 2>&1
 }
 
 guest_start -display sdl -serial stdio -no-reboot -m 16 -name 'window test' \
     -drive "file=$BUILD/tests/boot/window.img,format=raw,readonly=on"
 guest_wait READY 60
 title '^window test - Prescient - Ctrl-Alt-G grabs the mouse$'
-window=$(xdotool search --name '^window test' | head -n 1)
-xdotool windowfocus --sync "$window" mousemove --window "$window" 300 200
+window_wait 'window test'
+xdotool mousemove --window "$window" 300 200
 
 xdotool key a
 guest_wait 'key 1e61' 30
@@ -33,13 +34,12 @@ guest_wait 'key 3b00' 30
 
 # By place, whatever the host's layout: the key beside T is Z in Germany, Y for the guest; and the one
 # that US keyboards lack.
-if setxkbmap de 2>/dev/null; then
-    xdotool key 29
-    guest_wait 'key 1579' 30
-    xdotool key 94
-    guest_wait 'key 56' 30
-    setxkbmap us
-fi
+setxkbmap de || fail "setxkbmap de"
+xdotool key 29
+guest_wait 'key 1579' 30
+xdotool key 94
+guest_wait 'key 56' 30
+setxkbmap us || fail "setxkbmap us"
 
 xdotool mousemove_relative 9 9 # not grabbed: the mouse is the host's
 xdotool key ctrl+alt+g
@@ -73,37 +73,29 @@ guest_wait 'saved prescient-1.png' 30
 
 # The text screen to the clipboard, and the clipboard typed: what the BIOS has said comes as keys.
 xdotool key ctrl+alt+c
-left=20
-until grep -aq 'key 1f53' "$out"; do
-    [ $left -gt 0 ] || fail "the copied text was not typed"
-    left=$((left - 1))
+pasted() # asks for it again and again: the clipboard may not be there at once
+{
     xdotool key ctrl+alt+v
     sleep 0.5
-done
+    grep -aq 'key 1f53' "$out"
+}
+await 60 pasted || fail "the copied text was not typed"
 guest_wait 'key 3042' 60 # SeaBIOS, with its capitals
 guest_wait 'key 1749' 60
 
 xdotool key ctrl+alt+2
-left=50
-until size=$(xdotool getwindowgeometry "$window" | grep -o '1440x[0-9]*'); do
-    [ $left -gt 0 ] || fail "the window does not grow to twice the picture"
-    left=$((left - 1))
-    sleep 0.2
-done
-[ "$size" = 1440x820 ] || fail "the window is $size, not twice 720 x 400 and a status line"
+size_wait "$window" 1440x820 # twice 720 x 400, and a status line
 xdotool key ctrl+alt+1
 xdotool key q
 guest_end 30
 
-rm "$work/in"
-waited=0
 # Another grab key; the pointer without a grab; whole multiples; no status line.
 guest_start -display sdl,grab=ctrl_r-f12,scale=integer,status=off -serial stdio -no-reboot -m 16 \
     -name 'pointer test' -drive "file=$BUILD/tests/boot/window.img,format=raw,readonly=on"
 guest_wait READY 60
 title '^pointer test - Prescient - Ctrl R-F12 grabs the mouse$'
-window=$(xdotool search --name '^pointer test' | head -n 1)
-xdotool windowfocus --sync "$window" key p
+window_wait 'pointer test'
+xdotool key p
 title 'Ctrl R-F12 grabs the keyboard$'
 xdotool mousemove --window "$window" 719 0
 guest_wait 'point 0000ffff00000000' 30

@@ -18,7 +18,7 @@ done
 
 # nobody but this host can reach monitor and gdb
 for where in "-monitor tcp:0.0.0.0:4444" "-gdb tcp:192.0.2.1:1234"; do
-    timeout 60 "$PRESCIENT" -display none -serial null -S $where >"$work/out" 2>&1 </dev/null &&
+    timeout $((60 * patience)) "$PRESCIENT" -display none -serial null -S $where >"$work/out" 2>&1 </dev/null &&
         { echo "$where is taken"; bad=1; }
     grep -q 'only 127.0.0.1, which other hosts cannot reach' "$work/out" || { cat "$work/out"; bad=1; }
 done
@@ -28,7 +28,7 @@ done
     >/dev/null 2>"$work/err"
 grep -qE '#DE at 0008:[0-9a-f]{8} <fault_divide\+0x[0-9a-f]+>, div: DIV by zero' "$work/err" ||
     { cat "$work/err"; bad=1; }
-timeout 60 "$PRESCIENT" -display none -serial null -symbols "$work/nothing" >/dev/null 2>"$work/err" </dev/null &&
+timeout $((60 * patience)) "$PRESCIENT" -display none -serial null -symbols "$work/nothing" >/dev/null 2>"$work/err" </dev/null &&
     { echo "no symbols, no word"; bad=1; }
 grep -q "symbols $work/nothing: No such file" "$work/err" || { cat "$work/err"; bad=1; }
 

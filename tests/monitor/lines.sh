@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: MIT
 . "$(dirname "$0")/common"
 
-grep -q '^#define HAVE_DW 1$' "$BUILD/config.h" || { echo "built without libdw"; exit 77; }
-command -v addr2line >/dev/null || { echo "addr2line is not installed"; exit 77; }
+grep -q '^#define HAVE_DW 1$' "$BUILD/config.h" || skip "built without libdw"
+command -v addr2line >/dev/null || skip "addr2line is not installed"
 cat >"$work/talk" <<'END'
 > lb console_put
 ^breakpoint 1 at [0-9a-f]+ <console_put> console\.c:LINE$

@@ -91,7 +91,7 @@ END
 demo_start -on exception=14,stop
 talk "$work/talk" || bad=1
 demo_end
-timeout 60 "$PRESCIENT" -display none -m 16 -serial null -kernel "$kernel" -on triple-fault=exit >"$work/out" 2>&1
+timeout $((60 * patience)) "$PRESCIENT" -display none -m 16 -serial null -kernel "$kernel" -on triple-fault=exit >"$work/out" 2>&1
 [ $? = 1 ] || { echo "-on triple-fault=exit does not end with status 1"; bad=1; }
 grep -q 'triple fault: the guest' "$work/out" || { echo "nothing is said of the triple fault"; bad=1; }
 exit $bad

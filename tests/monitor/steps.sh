@@ -29,14 +29,9 @@ for engine in interp checked direct auto; do
     [ $bad = 0 ] || { echo "with -engine $engine"; break; }
 done
 
-command -v gdb >/dev/null || { echo "gdb is not installed"; exit 77; }
+command -v gdb >/dev/null || skip "gdb is not installed"
 demo_start -engine checked $same -gdb "unix:$work/gdb"
-for n in 1 2 3 4 5 6 7 8 9 10; do
-    [ -S "$work/gdb" ] && break
-    sleep 0.5
-done
-timeout 120 gdb -nx -batch -ex "set tcp connect-timeout 30" -ex "file $BUILD/roms/demo.elf" \
-    -ex "target remote $work/gdb" -x "$SRCDIR/tests/monitor/steps.gdb" >"$work/session" 2>&1 </dev/null
+gdb_session "$SRCDIR/tests/monitor/steps.gdb" -ex "file $BUILD/roms/demo.elf"
 demo_end
 sed -n 's/^step //p' "$work/session" >"$work/gdb-steps"
 cmp -s "$work/trace" "$work/gdb-steps" || { tail -n 5 "$work/session"; say "gdb's steps differ"; }

@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: MIT
 . "$(dirname "$0")/common"
 
-command -v script >/dev/null || { echo "script (bsdutils) is not installed"; exit 77; }
+command -v script >/dev/null || skip "script (bsdutils) is not installed"
 edit=$(sed -n 's/^#define HAVE_EDIT //p' "$BUILD/config.h")
 bad=0
 keys() # KEYS OPTION...: types them at a terminal
 {
     printf "$1" >"$work/keys"
     shift
-    TERM=xterm timeout 60 script -qec "$PRESCIENT -display none -m 16 -S \
+    TERM=xterm timeout $((60 * patience)) script -qec "$PRESCIENT -display none -m 16 -S \
         -kernel $BUILD/roms/demo.elf $*" /dev/null <"$work/keys" >"$work/out" 2>&1
     tr -d '\r' <"$work/out" >"$work/text"
 }

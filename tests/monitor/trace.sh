@@ -79,9 +79,9 @@ grep -q 'cut short' "$work/err" || say "what is wrong with a short file?"
 # damaged records are text, or an error, but no crash
 for set in '\000-\017 \370-\377\200-\207' '\020-\177 \200-\357' '\200-\377 \000-\177' '\000-\376 \001-\377'; do
     gzip -dc "$work/a.tr" | head -c 18 >"$work/odd.tr"
-    gzip -dc "$work/a.tr" | tail -c +19 | head -c 100000 | LC_ALL=C tr "${set% *}" "${set#* }" >>"$work/odd.tr"
+    gzip -dc "$work/a.tr" | tail -c +19 | head -c 100000 | tr "${set% *}" "${set#* }" >>"$work/odd.tr"
     for how in "" -tree; do
-        timeout 20 "$PRESCIENT" trace $how "$work/odd.tr" >/dev/null 2>&1
+        timeout $((60 * patience)) "$PRESCIENT" trace $how "$work/odd.tr" >/dev/null 2>&1
         [ $? -le 1 ] || say "damaged by $set: a crash"
     done
 done
