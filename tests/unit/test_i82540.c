@@ -36,7 +36,8 @@ static void router(void *opaque, unsigned devfn, unsigned pin, bool level)
 static void setup(void)
 {
     fixture_setup(&f);
-    snprintf(record, sizeof record, "/tmp/prescient-net-%d-pcap", (int)getpid());
+    strcpy(record, "/tmp/prescient-net-XXXXXX");
+    close(mkstemp(record));
     net = wire_open(record);
     bus = pci_bus_create(&f.board);
     pci_set_router(bus, router, NULL);

@@ -20,15 +20,17 @@ enum { BASE = 0x3f8, THR = BASE, IER, IIR, LCR, MCR, LSR, MSR, SCR };
 /* The UART's output can be read from far_end. Its input comes by loopback. */
 static void start(void)
 {
-    char spec[80];
+    char spec[80], folder[] = "/tmp/prescient-test-XXXXXX";
     r = rig_new();
-    snprintf(fifo, sizeof fifo, "/tmp/prescient-test-%d", (int)getpid());
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(fifo, sizeof fifo, "%s/fifo", folder);
     ck_assert_int_eq(mkfifo(fifo, 0600), 0);
     snprintf(spec, sizeof spec, "file:%s", fifo);
     chr = chardev_open(spec, &r->err);
     ck_assert_ptr_nonnull(chr);
     far_end = fopen(fifo, "r");
     unlink(fifo);
+    rmdir(folder);
     ck_assert_ptr_nonnull(ns16550_create(&r->b, BASE, rig_wire(r, 4), chr));
     rig_out(r, MCR, 0x08);
 }

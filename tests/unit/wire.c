@@ -6,12 +6,14 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 static struct {
+    char folder[32];         /* of both ends */
     int fd;                  /* the test's end */
     struct sockaddr_un here; /* the card's end */
     struct sockaddr_un test; /* the test's */
@@ -19,14 +21,13 @@ static struct {
 
 struct net *wire_open(const char *pcap)
 {
-    struct timeval t = {.tv_sec = 10};
+    struct timeval t = {.tv_sec = 60};
     struct error err = {""};
     wire.here.sun_family = wire.test.sun_family = AF_UNIX;
-    snprintf(wire.here.sun_path, sizeof wire.here.sun_path, "/tmp/prescient-wire-%d-a",
-             (int)getpid());
-    snprintf(wire.test.sun_path, sizeof wire.test.sun_path, "/tmp/prescient-wire-%d-b",
-             (int)getpid());
-    unlink(wire.test.sun_path);
+    strcpy(wire.folder, "/tmp/prescient-wire-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(wire.folder));
+    snprintf(wire.here.sun_path, sizeof wire.here.sun_path, "%s/a", wire.folder);
+    snprintf(wire.test.sun_path, sizeof wire.test.sun_path, "%s/b", wire.folder);
     wire.fd = socket(AF_UNIX, SOCK_DGRAM, 0);
     setsockopt(wire.fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
     ck_assert_int_eq(bind(wire.fd, (struct sockaddr *)&wire.test, sizeof wire.test), 0);
@@ -43,6 +44,7 @@ void wire_close(struct net *net)
     inbox_take(false); /* frees what the closed cable left */
     close(wire.fd);
     unlink(wire.test.sun_path);
+    rmdir(wire.folder);
 }
 
 void wire_send(const u8 *to, u8 fill, u32 size)
