@@ -18,9 +18,14 @@ guest_type '(for e in /dev/input/event*; do hexdump -v -e "8/2 \\"%%x \\" \\"\\\
 guest_wait 'listening' 60
 window_wait 'pointer of Linux'
 eval "$(xdotool getwindowgeometry --shell "$window")"
-xdotool mousemove --window "$window" $((WIDTH / 2)) 5
-xdotool mousemove --window "$window" $((WIDTH - 1)) $((HEIGHT - 1))
 guest_type 'until grep " 3 0 ffff 0" /events && grep " 3 1 ffff 0" /events; do sleep 1; done; echo arri""ved\n'
-guest_wait 'arrived' 120
+moved() # there and back, for those who were not listening yet
+{
+    xdotool mousemove --window "$window" $((WIDTH / 2)) 5
+    xdotool mousemove --window "$window" $((WIDTH - 1)) $((HEIGHT - 1))
+    sleep 1
+    guest_said arrived
+}
+await 60 moved || fail "the pointer does not arrive"
 guest_type 'poweroff -f\n'
 guest_end 60
