@@ -28,10 +28,9 @@ bool inline_wanted(const struct insn *i, u32 mode)
         return true;
     if (mode_code(mode) != MODE_32 || (mode & MODE_STACK16) || i->opsize != 4)
         return false;
-    if (mode & MODE_USER)
-        return false;
-    return i->exec == exec_pushf || i->exec == exec_popf ||
-           (loads_segment(i) && !(mode & MODE_REAL));
+    if (i->exec == exec_pushf || i->exec == exec_popf)
+        return true;
+    return !(mode & MODE_USER) && loads_segment(i) && !(mode & MODE_REAL);
 }
 
 /* SCRATCH_TEST is zero at CPL 0; the mode only tells CPL 3. */
@@ -68,7 +67,8 @@ static void emit_put_flag(struct emit *e, u32 flag, bool on)
     emit_store32(e, CPU_MEM(eflags), SCRATCH_TEST);
 }
 
-/* What PUSHF pushes, into SCRATCH_TEST. VM and RF are clear where translated code runs at CPL 0. */
+/* What PUSHF pushes, into SCRATCH_TEST. VM and RF are clear where translated code of 32 bits runs.
+ */
 static void emit_image(struct emit *e)
 {
     static const u8 arithmetic[] = {0x9f,             /* lahf */
@@ -94,13 +94,15 @@ void inline_emit(struct translator *t)
     struct emit *e = &t->emit;
     for (enum inlined n = 0; n < INLINED_COUNT; n++) {
         t->fill.inlined[n] = emit_pc(e);
-        emit_cpl(e);
-        emit_unless_zero(t);
+        if (n != INLINED_PUSHF_USER) {
+            emit_cpl(e);
+            emit_unless_zero(t);
+        }
         if (n == INLINED_STI) {
             emit_load32(e, SCRATCH_TEST, CPU_MEM(attention));
             emit_unless_zero(t);
         }
-        if (n == INLINED_PUSHF)
+        if (n == INLINED_PUSHF || n == INLINED_PUSHF_USER)
             emit_image(e);
         else
             emit_put_flag(e, FLAG_IF, n == INLINED_STI);
@@ -117,7 +119,7 @@ static void gen_inlined(struct generator *g, unsigned n, enum inlined what)
 static void gen_pushf(struct generator *g, unsigned n)
 {
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, -4, 4, true);
-    gen_inlined(g, n, INLINED_PUSHF);
+    gen_inlined(g, n, g->s->mode & MODE_USER ? INLINED_PUSHF_USER : INLINED_PUSHF);
     emit_store32(g->e, m, SCRATCH_TEST);
     gen_move_stack(g, -4);
 }
@@ -137,6 +139,22 @@ static void gen_unless_clear(struct generator *g, unsigned n, u32 mask)
     gen_unless_z(g, n);
 }
 
+/* IF as it is popped, if it changes; ecx has the bits that differ. */
+static void gen_popped_if(struct generator *g, unsigned n)
+{
+    static const struct host_op xor_store = {.opcode = {0x31}, .opcode_count = 1};
+    static const struct host_op group1 = {.opcode = {0x83}, .opcode_count = 1};
+    struct emit *e = g->e;
+    emit_bytes(e, (const u8[]){0x81, 0xe1}, 2); /* and ecx, IF */
+    emit_u32(e, FLAG_IF);
+    u8 *same = emit_jcc(e, 4 /* z */, emit_pc(e));
+    emit_op_mem(e, &group1, 7 /* cmp */, CPU_MEM(attention));
+    emit_u8(e, 0);
+    gen_unless_z(g, n);
+    emit_op_mem(e, &xor_store, SCRATCH_TEST, CPU_MEM(eflags));
+    emit_patch(same, e->delta, emit_pc(e));
+}
+
 /* Flags are dead here: all of the arithmetic ones are popped. The popped value is kept in r9. */
 static void gen_popf(struct generator *g, unsigned n)
 {
@@ -150,23 +168,17 @@ static void gen_popf(struct generator *g, unsigned n)
                                    0x9e,              /* sahf */
                                    0x44, 0x89, 0xc8}; /* mov eax, r9d */
     static const struct host_op xor_load = {.opcode = {0x33}, .opcode_count = 1};
-    static const struct host_op xor_store = {.opcode = {0x31}, .opcode_count = 1};
-    static const struct host_op group1 = {.opcode = {0x83}, .opcode_count = 1};
     struct emit *e = g->e;
-    gen_need_cpl0(g, n);
+    const bool user = g->s->mode & MODE_USER; /* it may not change IF, or seldom does */
+    if (!user)
+        gen_need_cpl0(g, n);
     struct host_mem m = lower_stack(g, n, HOST_OF_ESP, 0, 4, false);
     emit_load32(e, SCRATCH_INDEX, m);
     emit_mov32(e, SCRATCH_TEST, SCRATCH_INDEX);
     emit_op_mem(e, &xor_load, SCRATCH_TEST, CPU_MEM(eflags));
-    gen_unless_clear(g, n, POPF_SAME);
-    emit_bytes(e, (const u8[]){0x81, 0xe1}, 2); /* and ecx, IF */
-    emit_u32(e, FLAG_IF);
-    u8 *same = emit_jcc(e, 4 /* z */, emit_pc(e));
-    emit_op_mem(e, &group1, 7 /* cmp */, CPU_MEM(attention));
-    emit_u8(e, 0);
-    gen_unless_z(g, n);
-    emit_op_mem(e, &xor_store, SCRATCH_TEST, CPU_MEM(eflags));
-    emit_patch(same, e->delta, emit_pc(e));
+    gen_unless_clear(g, n, user ? POPF_SAME | FLAG_IF : POPF_SAME);
+    if (!user)
+        gen_popped_if(g, n);
     emit_bytes(e, set_flags, sizeof set_flags);
     gen_move_stack(g, 4);
 }

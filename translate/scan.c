@@ -164,7 +164,7 @@ static u8 judge_other(const struct insn *i, insn_exec *exec, unsigned mode)
         return VERDICT_BIT_STRING;
     if (exec == exec_cmpxchg8b)
         return VERDICT_CMPXCHG8B;
-    if (is_string(exec) && (i->rep == REP_NONE || (i->addrsize == 4 && !(mode & MODE_DF))))
+    if (is_string(exec) && (i->rep == REP_NONE || i->addrsize == 4))
         return VERDICT_STRING;
     if (exec == (mode & MODE_DF ? exec_std : exec_cld))
         return VERDICT_NOTHING;

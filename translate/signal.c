@@ -37,7 +37,7 @@ static u64 string_at(const struct translator *t, const struct tblock *b, unsigne
     const u8 *code = tblock_bytes(t, b, buf) + tblock_point(t, b, n).guest;
     decode(code, tblock_insn(t, b, n).guest, tblock_code_mode(t, b), &i);
     i.exec = insn_exec_of(i.row);
-    *u = string_use(&i);
+    *u = string_use(&i, t->mode[b->mode].bits);
     return tblock_code(t, b) + tblock_point(t, b, n + 1).host - u->tail - u->length;
 }
 
@@ -50,6 +50,7 @@ static void unwind_string(const struct translator *t, greg_t *regs, const struct
     u64 at = string_at(t, b, n, &u);
     if (u.repeats && (u64)regs[REG_RIP] == at)
         regs[REG_R12] = (u32)regs[REG_RCX];
+    regs[REG_EFL] &= ~(greg_t)FLAG_DF;
     regs[REG_RSI] = (u32)regs[REG_RSI];
     regs[REG_RDI] = (u32)regs[REG_RDI];
 }

@@ -1,19 +1,21 @@
 /* String instructions of translated code (SDM vol. 1, 7.3.9): repeated ones through the window as
- * they are, if they go forward; single ones as loads and stores. DF is part of the mode. */
+ * they are; single ones as loads and stores. DF is part of the mode, and of the host's flags only
+ * where it is repeated backward. */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/exec.h"
 #include "translate/generate.h"
 
-struct string_use string_use(const struct insn *i)
+struct string_use string_use(const struct insn *i, u32 mode)
 {
     insn_exec *exec = i->exec;
+    const bool down = i->rep != REP_NONE && mode & MODE_DF; /* STD before it, CLD behind */
     struct string_use u = {.size = i->op[0].size};
     u.source = exec == exec_movs || exec == exec_cmps || exec == exec_lods;
     u.destination = exec != exec_lods;
     u.compares = exec == exec_cmps || exec == exec_scas;
     u.repeats = i->rep != REP_NONE;
-    u.head = (u8)((u.source ? 4 : 0) + (u.destination ? 4 : 0) + (u.repeats ? 3 : 0));
-    u.tail = (u8)((u.source ? 2 : 0) + (u.destination ? 2 : 0) + (u.repeats ? 3 : 0));
+    u.head = (u8)((u.source ? 4 : 0) + (u.destination ? 4 : 0) + (u.repeats ? 3 : 0) + down);
+    u.tail = (u8)((u.source ? 2 : 0) + (u.destination ? 2 : 0) + (u.repeats ? 3 : 0) + down);
     u.length = (u8)(1 + (u.size == 2) + u.repeats);
     return u;
 }
@@ -21,6 +23,12 @@ struct string_use string_use(const struct insn *i)
 static bool flat(const struct generator *g, unsigned seg)
 {
     return mode_reach(g->s->mode, seg) == REACH_FLAT;
+}
+
+/* From one element to the next. */
+static s32 step_of(const struct generator *g, unsigned size)
+{
+    return g->s->mode & MODE_DF ? -(s32)size : (s32)size;
 }
 
 static u8 *emit_short_jump(struct emit *e, u8 opcode)
@@ -42,6 +50,7 @@ static void gen_few(struct generator *g, struct string_use u, u8 *to_end[2])
 {
     enum { JRCXZ = 0xe3, JMP = 0xeb };
     const struct host_mem from = {REG_BASE, HOST_RSI, 0, 0}, to = {REG_BASE, HOST_RDI, 0, 0};
+    const s32 step = step_of(g, u.size);
     struct emit *e = g->e;
     emit_mov32_imm(e, SCRATCH_INDEX, u.size == 1 ? 4 : 5);
     emit_shrx(e, false, SCRATCH_TEST, HOST_OF_ECX, SCRATCH_INDEX);
@@ -52,8 +61,8 @@ static void gen_few(struct generator *g, struct string_use u, u8 *to_end[2])
     const u8 *again = e->at;
     emit_load(e, u.size, SCRATCH_ADDR, from);
     emit_store(e, u.size, to, SCRATCH_ADDR);
-    emit_lea32(e, HOST_RSI, (struct host_mem){HOST_RSI, HOST_NONE, 0, u.size});
-    emit_lea32(e, HOST_RDI, (struct host_mem){HOST_RDI, HOST_NONE, 0, u.size});
+    emit_lea32(e, HOST_RSI, (struct host_mem){HOST_RSI, HOST_NONE, 0, step});
+    emit_lea32(e, HOST_RDI, (struct host_mem){HOST_RDI, HOST_NONE, 0, step});
     emit_lea32(e, HOST_OF_ECX, (struct host_mem){HOST_OF_ECX, HOST_NONE, 0, -1});
     emit_mov32(e, SCRATCH_TEST, HOST_OF_ECX);
     to_end[1] = emit_short_jump(e, JRCXZ);
@@ -65,8 +74,9 @@ static void gen_few(struct generator *g, struct string_use u, u8 *to_end[2])
  * the guest's throughout. What follows the instruction has the length that string_use tells. */
 static void gen_direct(struct generator *g, const struct insn *i, struct string_use u)
 {
+    enum { CLD = 0xfc, STD = 0xfd };
     struct emit *e = g->e;
-    bool few = i->exec == exec_movs;
+    const bool few = i->exec == exec_movs, down = g->s->mode & MODE_DF;
     u8 *to_end[2];
     if (few)
         gen_few(g, u, to_end);
@@ -75,10 +85,14 @@ static void gen_direct(struct generator *g, const struct insn *i, struct string_
     if (u.destination)
         emit_lea64(e, HOST_RDI, (struct host_mem){REG_BASE, HOST_RDI, 0, 0});
     emit_mov32(e, HOST_RCX, HOST_OF_ECX);
+    if (down)
+        emit_u8(e, STD);
     emit_u8(e, i->rep == REP_F2 ? 0xf2 : 0xf3);
     if (u.size == 2)
         emit_u8(e, 0x66);
     emit_u8(e, i->opcode);
+    if (down)
+        emit_u8(e, CLD);
     if (u.source)
         emit_mov32(e, HOST_RSI, HOST_RSI);
     if (u.destination)
@@ -110,8 +124,7 @@ static struct host_mem element(struct generator *g, unsigned n, unsigned reg, bo
 
 static void advance(struct generator *g, const struct insn *i, unsigned reg)
 {
-    s32 size = g->s->mode & MODE_DF ? -(s32)i->op[0].size : (s32)i->op[0].size;
-    struct host_mem sum = {(u8)reg, HOST_NONE, 0, size};
+    struct host_mem sum = {(u8)reg, HOST_NONE, 0, step_of(g, i->op[0].size)};
     if (i->addrsize == 2) {
         emit_lea32(g->e, SCRATCH_TEST, sum);
         emit_mov16(g->e, reg, SCRATCH_TEST);
@@ -157,9 +170,9 @@ static void gen_element(struct generator *g, unsigned n, const struct insn *i, s
 void gen_string(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
-    struct string_use u = string_use(i);
-    bool direct = !(g->s->mode & MODE_DF) && (!u.source || in_window(g, i, i->seg)) &&
-                  (!u.destination || in_window(g, i, SEG_ES));
+    struct string_use u = string_use(i, g->s->mode);
+    bool direct =
+        (!u.source || in_window(g, i, i->seg)) && (!u.destination || in_window(g, i, SEG_ES));
     if (!u.repeats)
         gen_element(g, n, i, u);
     else if (direct)

@@ -135,7 +135,7 @@ enum { FILL_SIZES = 7 };
  * its number, and RDTSC. */
 enum { QUICK_RDTSC = SEG_GS + 1, QUICK_COUNT };
 /* inline.c: what takes so many bytes that it is called; SCRATCH_TEST gets what PUSHF pushes. */
-enum inlined { INLINED_CLI, INLINED_STI, INLINED_PUSHF, INLINED_COUNT };
+enum inlined { INLINED_CLI, INLINED_STI, INLINED_PUSHF, INLINED_PUSHF_USER, INLINED_COUNT };
 struct fills {
     u64 check[2][FILL_SIZES];   /* look first whether it is a miss */
     u64 code[2][FILL_SIZES];    /* after misses of reads and of writes, by size */
@@ -601,7 +601,7 @@ struct string_use {
     u8 length;        /* bytes of the host's instruction, */
     u8 head, tail;    /* of what prepares it, of what follows */
 };
-struct string_use string_use(const struct insn *i);
+struct string_use string_use(const struct insn *i, u32 mode /* its bits */);
 
 /* signal.c: host signals in translated code: takes the process's handlers; t's code runs on this
  * thread from now on. */

@@ -385,8 +385,12 @@ static void piece_string(struct program *p)
     put(p, any_data(p), 4);
     put(p, 0xb9, 1);
     put(p, fuzz_below(&p->f, 40), 4);
-    PUT(0xfc, 0xf3);
+    const bool down = fuzz_percent(&p->f, 30);
+    put(p, down ? 0xfd : 0xfc, 1);
+    PUT(0xf3);
     put(p, op[fuzz_below(&p->f, ARRAY_LEN(op))], 1);
+    if (down && fuzz_percent(&p->f, 90))
+        PUT(0xfc);
 }
 
 static void piece_other(struct program *p)

@@ -6,6 +6,7 @@
 
 #include "cpu/control.h"
 #include "tests/unit/engine_harness.h"
+#include "translate/observe.h"
 
 static struct cpu *cpu;
 
@@ -51,6 +52,35 @@ START_TEST(popf_sets_what_it_may)
     ck_assert_uint_eq(cpu->regs[RBX], FLAG_DF | FLAG_ZF | 2);
     ck_assert_uint_eq(cpu->regs[RAX], 0x77);
     ck_assert_uint_eq(cpu_eflags(cpu), FLAG_ZF | 2);
+}
+END_TEST
+
+/* Notes in bits which byte of the code the instruction begins at. */
+static void note_callout(void *opaque, u32 lin, const char *verdict)
+{
+    (void)verdict;
+    if (lin - H_CODE < 64)
+        *(u64 *)opaque |= BIT64(lin - H_CODE);
+}
+
+/* Programs may not change IF; nothing else of theirs needs C. */
+START_TEST(flags_of_programs)
+{
+    enum { NOT_IF = 22 };
+    u64 callouts = 0;
+    struct observer observer = {.callout = note_callout, .opaque = &callouts};
+    translate_observe(cpu, &observer);
+    cpu->rip = H_HANDLER + 16 * VEC_GP;
+    code_put((const u8[]){HLT}, 1);
+    harness_ring3();
+    /* mov eax, 77; push eax; pop eax; push OF+CF; popf; pushf; pop edx; push IF+ZF; popf; pushf;
+     * pop ebx; hlt */
+    RUN_CODE(0xb8, 0x77, 0, 0, 0, 0x50, 0x58, 0x68, 1, 8, 0, 0, 0x9d, 0x9c, 0x5a, 0x90, 0x90, 0x68,
+             0x42, 2, 0, 0, 0x9d, 0x9c, 0x5b, HLT);
+    ck_assert_uint_eq(cpu->regs[RDX], FLAG_OF | FLAG_CF | 2);
+    ck_assert_uint_eq(cpu->regs[RBX], FLAG_ZF | 2);
+    ck_assert_uint_eq(cpu->regs[RAX], 0x77);
+    ck_assert_uint_eq(callouts & ~BIT64(5), BIT64(NOT_IF) | BIT64(25)); /* push eax may miss */
 }
 END_TEST
 
@@ -249,6 +279,7 @@ static void add_tests(Suite *suite, const char *name, void (*setup)(void))
     tcase_add_checked_fixture(t, setup, engine_teardown);
     tcase_add_test(t, interrupt_flag_and_pushf);
     tcase_add_test(t, popf_sets_what_it_may);
+    tcase_add_test(t, flags_of_programs);
     tcase_add_loop_test(t, opened_interrupts_come_in, 0, 2);
     tcase_add_test(t, push_from_memory);
     tcase_add_test(t, division);

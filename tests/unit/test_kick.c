@@ -154,6 +154,15 @@ START_TEST(repeated_stores)
 }
 END_TEST
 
+START_TEST(repeated_stores_backward)
+{
+    /* 1: inc eax; mov edi, H_DATA + ffffh; mov ecx, 10000h; std; rep stosb; cld; jmp 1b */
+    PUT_AT(H_CODE, SET_EBX, 0x40, 0xbf, 0xff, 0xff, 5, 0, 0xb9, 0, 0, 1, 0, 0xfd, 0xf3, 0xaa, 0xfc,
+           0xeb, 0xef);
+    expect_stops();
+}
+END_TEST
+
 START_TEST(deep_recursion)
 {
     /* 1: mov esp, H_STACK3; mov ecx, 2000h; call 2f; inc eax; jmp 1b
@@ -177,6 +186,7 @@ static void add_tests(TCase *t)
     tcase_add_test(t, returns_without_calls);
     tcase_add_test(t, few_moves);
     tcase_add_test(t, repeated_stores);
+    tcase_add_test(t, repeated_stores_backward);
     tcase_add_test(t, deep_recursion);
     tcase_set_timeout(t, 60);
 }

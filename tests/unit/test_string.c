@@ -1,0 +1,139 @@
+/* Repeated string instructions of translated code, backward and forward (SDM vol. 1, 7.3.9.2): what
+ * they leave in memory and registers, and that those through a window need no C. */
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <string.h>
+
+#include "tests/unit/engine_harness.h"
+#include "translate/observe.h"
+
+enum { BYTES = 0x3000, SOURCE = H_DATA + 0x1000, REPEATED = H_CODE + 1 };
+
+static struct cpu *cpu;
+
+static void setup_checked(void)
+{
+    cpu = engine_setup_translated(TRANSLATE_CHECKED, H_CACHE);
+}
+
+static void setup_direct(void)
+{
+    cpu = engine_setup_translated(TRANSLATE_DIRECT, H_CACHE);
+}
+
+static void note_callout(void *opaque, u32 lin, const char *verdict)
+{
+    (void)verdict;
+    *(unsigned *)opaque += lin == REPEATED;
+}
+
+static void fill(u8 *data)
+{
+    for (u32 n = 0; n < BYTES; n++)
+        data[n] = (u8)(n * 7 + (n >> 8));
+}
+
+/* std or cld; rep movs; cld; hlt: with overlapping operands, as often as `count`. */
+static void moves(bool down, unsigned size, u32 count, s32 apart)
+{
+    const u8 code[] = {down ? 0xfd : 0xfc,      0xf3, size == 2 ? 0x66 : 0x90,
+                       size == 1 ? 0xa4 : 0xa5, 0xfc, HLT};
+    u8 plain[sizeof code], want[BYTES], *have = physmem_ram(cpu->mem, H_DATA);
+    unsigned used = 0;
+    const s32 step = down ? -(s32)size : (s32)size;
+    const u32 from = SOURCE + (down ? size * count : 0), to = from + (u32)apart;
+    for (unsigned n = 0; n < sizeof code; n++) {
+        if (code[n] != 0x90)
+            plain[used++] = code[n];
+    }
+    put_at(H_CODE, plain, used);
+    fill(want);
+    fill(have);
+    for (u32 n = 0; n < count; n++) {
+        const s32 at = (s32)n * step;
+        memmove(want + (s32)(to - H_DATA) + at, want + (s32)(from - H_DATA) + at, size);
+    }
+    cpu->regs[RSI] = from;
+    cpu->regs[RDI] = to;
+    cpu->regs[RCX] = count;
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RSI], from + count * (u32)step);
+    ck_assert_uint_eq(cpu->regs[RDI], to + count * (u32)step);
+    ck_assert_uint_eq(cpu->regs[RCX], 0);
+    ck_assert_mem_eq(have, want, BYTES);
+}
+
+START_TEST(moves_of_all_sizes)
+{
+    static const u32 counts[] = {0, 1, 2, 5, 15, 16, 31, 32, 100, 1100};
+    for (unsigned n = 0; n < 2 * ARRAY_LEN(counts); n++) {
+        for (unsigned size = 1; size <= 4; size *= 2) {
+            moves(n & 1, size, counts[n / 2], 3);
+            moves(n & 1, size, counts[n / 2], -(s32)size);
+        }
+    }
+}
+END_TEST
+
+START_TEST(windows_serve_both_directions)
+{
+    unsigned callouts = 0;
+    struct observer observer = {.callout = note_callout, .opaque = &callouts};
+    translate_observe(cpu, &observer);
+    for (unsigned down = 0; down < 2; down++) {
+        moves(down, 4, 1100, 8);
+        callouts = 0;
+        moves(down, 4, 1100, 8);
+        moves(down, 4, 3, 8);
+        ck_assert_uint_eq(callouts, 0);
+    }
+}
+END_TEST
+
+/* repne scasb backward finds the byte; repe cmpsb backward the difference; flags and counts. */
+START_TEST(comparisons_backward)
+{
+    u8 *data = physmem_ram(cpu->mem, H_DATA);
+    memset(data, 5, 2 * PAGE_SIZE);
+    data[100] = 9;
+    /* std; repne scasb; cld; hlt */
+    PUT_AT(H_CODE, 0xfd, 0xf2, 0xae, 0xfc, HLT);
+    cpu->regs[RAX] = 9;
+    cpu->regs[RDI] = H_DATA + PAGE_SIZE + 50;
+    cpu->regs[RCX] = 2 * PAGE_SIZE;
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RDI], H_DATA + 99);
+    ck_assert_uint_eq(cpu->regs[RCX], 2 * PAGE_SIZE - (PAGE_SIZE + 50 - 100 + 1));
+    ck_assert_uint_eq(cpu_eflags(cpu) & (FLAG_ZF | FLAG_DF), FLAG_ZF);
+    /* std; repe cmpsb; cld; hlt */
+    PUT_AT(H_CODE, 0xfd, 0xf3, 0xa6, 0xfc, HLT);
+    cpu->regs[RSI] = H_DATA + 1000;
+    cpu->regs[RDI] = H_DATA + 2000;
+    cpu->regs[RCX] = 1500;
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RSI], H_DATA + 99);
+    ck_assert_uint_eq(cpu->regs[RDI], H_DATA + 1099);
+    ck_assert_uint_eq(cpu->regs[RCX], 1500 - 901);
+    ck_assert_uint_eq(cpu_eflags(cpu) & (FLAG_ZF | FLAG_CF | FLAG_DF), 0); /* 9 - 5 */
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("string");
+    TCase *checked = tcase_create("checked"), *direct = tcase_create("direct");
+    tcase_add_checked_fixture(checked, setup_checked, engine_teardown);
+    tcase_add_test(checked, moves_of_all_sizes);
+    tcase_add_test(checked, comparisons_backward);
+    suite_add_tcase(suite, checked);
+    tcase_add_checked_fixture(direct, setup_direct, engine_teardown);
+    tcase_add_test(direct, moves_of_all_sizes);
+    tcase_add_test(direct, windows_serve_both_directions);
+    tcase_add_test(direct, comparisons_backward);
+    suite_add_tcase(suite, direct);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
