@@ -11,17 +11,9 @@
 #include "cpu/far.h"
 #include "cpu/frame.h"
 #include "cpu/mem.h"
+#include "cpu/rings.h"
 #include "cpu/smm.h"
 #include "cpu/task.h"
-
-/* One event on its way through the IVT or the IDT. */
-struct event {
-    u32 flags;      /* EFLAGS image that is pushed */
-    u32 error;      /* error code */
-    u8 vector;      /* IDT entry */
-    bool has_error; /* error is pushed */
-    bool software;  /* INT n, INT3, INTO: the gate's DPL is checked */
-};
 
 /* Most elements of a frame: GS FS DS ES SS ESP EFLAGS CS EIP and the error code. */
 enum { FRAME_MAX = 10, FLAGS_CLEARED = FLAG_TF | FLAG_NT | FLAG_VM | FLAG_RF };
@@ -137,7 +129,7 @@ static void deliver(struct cpu *cpu, const struct event *e)
         cpu->tracer->event(cpu->tracer, e->vector, e->error, e->software);
     if (!(cpu->cr0 & CR0_PE)) {
         deliver_real(cpu, e);
-    } else {
+    } else if (!ring_enter(cpu, e)) {
         gate_read(cpu, e, &gate);
         if (descriptor_type(&gate) == DESC_TYPE_TASK)
             task_gate(cpu, &gate, TASK_INTERRUPT, e->has_error ? &e->error : NULL);

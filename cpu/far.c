@@ -6,6 +6,7 @@
 #include "cpu/frame.h"
 #include "cpu/mem.h"
 #include "cpu/operand.h"
+#include "cpu/rings.h"
 #include "cpu/stack.h"
 #include "cpu/task.h"
 
@@ -221,6 +222,8 @@ void exec_jmp_far_mem(struct cpu *cpu, const struct insn *i)
 /* The flat segments that SYSENTER and SYSEXIT load without looking at descriptors. */
 static void load_flat(struct cpu *cpu, u16 cs, unsigned cpl)
 {
+    if (ring_change(cpu, cs, (u16)(cs + 8), cpl))
+        return;
     struct descriptor code = {.lo = 0xffff, .hi = 0x00cf9b00 | cpl << DESC_DPL_SHIFT};
     struct descriptor data = {.lo = 0xffff, .hi = 0x00cf9300 | cpl << DESC_DPL_SHIFT};
     cpu->cpl = (u8)cpl;

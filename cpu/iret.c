@@ -4,6 +4,7 @@
 #include "cpu/exec.h"
 #include "cpu/far.h"
 #include "cpu/mem.h"
+#include "cpu/rings.h"
 #include "cpu/stack.h"
 #include "cpu/task.h"
 
@@ -11,6 +12,7 @@
 enum {
     IRET_FLAGS16 = FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT,
     IRET_FLAGS32 = IRET_FLAGS16 | FLAG_RF | FLAG_AC | FLAG_ID,
+    IRET_FLAGS_RING0 = IRET_FLAGS32 | FLAG_IF | FLAG_IOPL | FLAG_VIF | FLAG_VIP,
 };
 
 /* A return on its way: what was read from the stack. */
@@ -37,11 +39,9 @@ static void pop_return(struct cpu *cpu, struct far_return *r)
 static u32 iret_mask(const struct cpu *cpu, unsigned size)
 {
     u32 mask = size == 2 ? IRET_FLAGS16 : IRET_FLAGS32;
-    if (cpu->cpl <= cpu_iopl(cpu))
-        mask |= FLAG_IF;
     if (cpu->cpl == 0)
-        mask |= FLAG_IOPL | (size == 2 ? 0 : FLAG_VIF | FLAG_VIP);
-    return mask;
+        return size == 2 ? mask | FLAG_IF | FLAG_IOPL : IRET_FLAGS_RING0;
+    return cpu->cpl <= cpu_iopl(cpu) ? mask | FLAG_IF : mask;
 }
 
 static void return_code_check(struct cpu *cpu, const struct far_return *r, struct descriptor *d)
@@ -184,6 +184,17 @@ static void iret_real(struct cpu *cpu, const struct far_return *r)
     cpu_set_eflags(cpu, r->flags, v86 ? mask : mask | FLAG_IOPL);
 }
 
+/* To ring 3, the usual way. */
+static bool iret_quickly(struct cpu *cpu)
+{
+    u32 flags;
+    if (!ring_return(cpu, &flags))
+        return false;
+    drop_privileged_segments(cpu);
+    cpu_set_eflags(cpu, flags, IRET_FLAGS_RING0);
+    return true;
+}
+
 void exec_iret(struct cpu *cpu, const struct insn *i)
 {
     struct far_return r = {.size = i->opsize, .iret = true};
@@ -195,6 +206,8 @@ void exec_iret(struct cpu *cpu, const struct insn *i)
         task_return(cpu);
         return;
     }
+    if (!real && r.size == 4 && iret_quickly(cpu))
+        return;
     pop_return(cpu, &r);
     if (real)
         iret_real(cpu, &r);
