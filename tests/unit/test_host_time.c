@@ -48,6 +48,29 @@ START_TEST(holds_back_and_catches_up)
 }
 END_TEST
 
+/* A guest far behind waits for a reply: time passes four times as fast at most, and there in the
+ * end. */
+START_TEST(idle_time_does_not_jump)
+{
+    host = 1000 * MS;
+    t = (struct host_time){0};
+    host_time_start(&t, host, 0);
+    for (unsigned n = 0; n < 100; n++, host += 10 * MS)
+        host_time_arrive(&t, host + 10 * MS, host);
+    host_time_arrive(&t, host, host);
+    u64 begin = host, first = host_time_virtual(&t, host), goal = first + 800 * MS, wait;
+    ck_assert_uint_lt(first, 60 * MS);
+    while ((wait = host_time_wait(&t, host, goal))) {
+        ck_assert_uint_le(host_time_virtual(&t, host), first + 30 * MS + 5 * (host - begin));
+        host += wait;
+        host_time_arrive(&t, host, host);
+    }
+    ck_assert_uint_ge(host_time_virtual(&t, host), goal);
+    ck_assert_uint_le(host - begin, 200 * MS);
+    ck_assert_uint_ge(host - begin, 150 * MS);
+}
+END_TEST
+
 START_TEST(never_backwards)
 {
     host = 1000 * MS;
@@ -106,6 +129,7 @@ END_TEST
 int main(void)
 {
     static const TTest **const tests[] = {&follows_the_host, &holds_back_and_catches_up,
-                                          &never_backwards, &no_tick_is_lost};
+                                          &idle_time_does_not_jump, &never_backwards,
+                                          &no_tick_is_lost};
     return rig_main("host_time", tests, ARRAY_LEN(tests));
 }
