@@ -9,6 +9,7 @@
 
 #include "hw/pci.h"
 #include "hw/vga.h"
+#include "tests/unit/suite.h"
 
 static u64 fixture_time(void *opaque)
 {
@@ -118,9 +119,5 @@ int fixture_main(const char *name, void (*add)(TCase *tc))
     TCase *tc = tcase_create("all");
     add(tc);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -11,6 +11,7 @@
 #include "cpu/control.h"
 #include "cpu/debug.h"
 #include "cpu/explain.h"
+#include "tests/unit/suite.h"
 
 enum { STORY_MAX = 8192, NEW_STACK = 0x60000 };
 
@@ -212,9 +213,5 @@ int causes_main(const char *name, const TTest *const *tables, const unsigned *le
             tcase_add_loop_test(t, tables[n], 0, (int)lengths[n]);
         suite_add_tcase(s, t);
     }
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

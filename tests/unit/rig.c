@@ -1,6 +1,7 @@
 /* A board for unit tests of chips. */
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/rig.h"
+#include "tests/unit/suite.h"
 
 #include <stdlib.h>
 
@@ -88,9 +89,5 @@ int rig_main(const char *name, const TTest **const *tests, unsigned count)
     for (unsigned n = 0; n < count; n++)
         tcase_add_test(tc, *tests[n]);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

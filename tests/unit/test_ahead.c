@@ -4,6 +4,7 @@
 #include <check.h>
 
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 #include "translate/translate.h"
 
 /* Nobody answers at NOWHERE: it reads as ones, by a callout. */
@@ -179,9 +180,5 @@ int main(void)
     Suite *s = suite_create("runs of pushes and pops");
     add_tests(s, "checked", setup_checked);
     add_tests(s, "direct", setup_direct);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

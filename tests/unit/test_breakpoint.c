@@ -7,6 +7,7 @@
 #include "cpu/breakpoint.h"
 #include "cpu/mem.h"
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 
 enum { CODE = H_CODE, DATA = H_HANDLER, LIMIT = 1000000 };
 
@@ -360,9 +361,5 @@ int main(void)
     suite_add_tcase(s, interp);
     suite_add_tcase(s, translated);
     suite_add_tcase(s, windows);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

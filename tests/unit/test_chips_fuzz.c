@@ -20,6 +20,7 @@
 #include "hw/ps2.h"
 #include "tests/unit/board_fixture.h"
 #include "tests/unit/rig.h"
+#include "tests/unit/suite.h"
 
 struct machine {
     struct rig *r;     /* board and clock */
@@ -205,9 +206,5 @@ int main(void)
     tcase_add_loop_test(tc, random_guest, 0, 10);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "mmu/code_page.h"
+#include "tests/unit/suite.h"
 
 static struct code_page page;
 
@@ -88,9 +89,5 @@ int main(void)
     tcase_add_test(t, owners_are_apart);
     tcase_add_test(t, a_part_is_removed);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -13,6 +13,7 @@
 #include "cpu/decode.h"
 #include "cpu/exec.h"
 #include "cpu/mem.h"
+#include "tests/unit/suite.h"
 
 #define MIB (1ull << 20)
 
@@ -488,9 +489,5 @@ int main(void)
     tcase_add_test(t, loading_flushes);
     tcase_add_test(t, flags);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

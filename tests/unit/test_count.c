@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 
 enum { FAULTED = 0x60000, PROGRAM_LENGTH = 362 };
 
@@ -100,9 +101,5 @@ int main(void)
     tcase_add_test(t, a_run_of_any_length_ends_exactly);
     tcase_add_test(t, steps_of_any_length_add_up);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
 #include "cpu/control.h"
 #include "cpu/debug.h"
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 
 enum { COUNTER = 0x51000, LOG = 0x52000 };
 enum { INTERPRETED, TRANSLATED, COUNTED, ENGINES };
@@ -135,9 +136,5 @@ int main(void)
     tcase_add_loop_test(t, both_kinds, 0, ENGINES);
     tcase_add_loop_test(t, single_steps, 0, ENGINES);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cpu/decode.h"
+#include "tests/unit/suite.h"
 
 /* One encoding and what it means. */
 struct known {
@@ -295,9 +296,5 @@ int main(void)
     tcase_add_test(tcase, prefixes_and_flags);
     tcase_add_loop_test(tcase, block_ends, 0, ARRAY_LEN(ends));
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

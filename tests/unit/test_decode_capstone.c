@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "tests/unit/decode_compare.h"
+#include "tests/unit/suite.h"
 
 enum { FUZZ_COUNT = 2000000, COMPLAINTS = 20 };
 
@@ -296,9 +297,5 @@ int main(void)
     tcase_add_loop_test(tcase, every_address, 0, 3);
     tcase_add_test(tcase, random_encodings);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "tests/unit/suite.h"
 
 /* The terminal's description leaves a few bytes behind (libtinfo). */
 const char *__lsan_default_suppressions(void);
@@ -173,9 +174,5 @@ int main(void)
     tcase_add_test(t, completion);
     tcase_add_test(t, shown_again);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

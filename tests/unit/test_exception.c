@@ -10,6 +10,7 @@
 #include "cpu/mem.h"
 #include "cpu/segment.h"
 #include "tests/unit/cpu_harness.h"
+#include "tests/unit/suite.h"
 
 enum { TARGET = 0x18000, VECTOR = 0x40, IDT_CODE = VECTOR * 8 + 2, CODE_SEL = 0x60 };
 enum { EXT = 1 };
@@ -505,9 +506,5 @@ int main(void)
     tcase_add_test(t, smi_and_rsm);
     tcase_add_test(t, order_of_events);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -14,6 +14,7 @@
 #include "cpu/mem.h"
 #include "cpu/segment.h"
 #include "tests/unit/cpu_harness.h"
+#include "tests/unit/suite.h"
 
 enum { STORY_MAX = 8192, UNMAPPED = 0x300000, OTHER_PAGE = H_DATA + PAGE_SIZE };
 
@@ -290,9 +291,5 @@ int main(void)
     tcase_add_test(t, triple_no_kernel_stack);
     tcase_add_test(t, triple_handlers_code);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

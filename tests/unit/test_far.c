@@ -7,6 +7,7 @@
 
 #include "cpu/segment.h"
 #include "tests/unit/cpu_harness.h"
+#include "tests/unit/suite.h"
 
 enum { TARGET = 0x18000, GATE = 0x68, CODE_SEL = 0x60 };
 
@@ -508,9 +509,5 @@ int main(void)
     tcase_add_test(t, entering_protected_mode);
     tcase_add_test(t, sysenter_and_sysexit);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "hw/image/fat_internal.h"
+#include "tests/unit/suite.h"
 
 static char base[64], folder[128];
 static const char *const kinds[] = {"", "32:"};
@@ -363,9 +364,5 @@ int main(void)
     tcase_add_loop_test(tc, nothing_leaves_the_folder, 0, ARRAY_LEN(kinds));
     tcase_add_loop_test(tc, random_metadata, 0, ARRAY_LEN(kinds));
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

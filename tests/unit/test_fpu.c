@@ -11,6 +11,7 @@
 #include "cpu/exec.h"
 #include "cpu/fpu.h"
 #include "tests/unit/host_fpu.h"
+#include "tests/unit/suite.h"
 
 enum {
     LINEAR = 0x100000,     /* guest address of the memory operand's two pages */
@@ -368,9 +369,5 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, random_instructions, 0, RANDOM_COUNT / CHUNK);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -10,6 +10,7 @@
 #include "cpu/fpu.h"
 #include "cpu/interp.h"
 #include "tests/unit/cpu_harness.h"
+#include "tests/unit/suite.h"
 
 enum { EBX_DATA = 0x03 }; /* ModRM: [EBX], register field 0 */
 
@@ -443,9 +444,5 @@ int main(void)
     tcase_add_test(t, state_saved_and_loaded);
     tcase_add_test(t, store_across_pages);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

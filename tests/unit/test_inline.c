@@ -6,6 +6,7 @@
 
 #include "cpu/control.h"
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 #include "translate/observe.h"
 
 static struct cpu *cpu;
@@ -298,9 +299,5 @@ int main(void)
     Suite *suite = suite_create("inline");
     add_tests(suite, "checked", setup_checked);
     add_tests(suite, "direct", setup_direct);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

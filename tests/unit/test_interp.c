@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 
 enum { CODE = H_CODE, LIMIT = 100000 };
 
@@ -156,9 +157,5 @@ int main(void)
     tcase_add_test(t, stops_at_the_limit);
     tcase_add_test(t, counts_runs_of_what_is_dropped);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -5,6 +5,7 @@
 
 #include "cpu/control.h"
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 #include "translate/observe.h"
 #include "translate/translate.h"
 
@@ -318,9 +319,5 @@ int main(void)
     suite_add_tcase(s, checked);
     tcase_add_test(counted, counted_runs);
     suite_add_tcase(s, counted);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

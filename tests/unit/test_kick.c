@@ -7,6 +7,7 @@
 #include <sys/time.h>
 
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 
 enum { KICKS = 40, KICK_US = 500, OTHER = H_CODE + PAGE_SIZE };
 
@@ -201,9 +202,5 @@ int main(void)
     add_tests(direct);
     suite_add_tcase(s, checked);
     suite_add_tcase(s, direct);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 #include "translate/translate.h"
 
 enum { CALLS = 40, HUB = 0x60000, NEAR = H_CODE + 0x400, MS = 1000000 };
@@ -263,9 +264,5 @@ int main(void)
     tcase_add_test(c, exits_are_found_by_their_places);
     tcase_add_test(c, an_exit_that_is_too_far);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

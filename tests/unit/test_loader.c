@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "frontend/loader.h"
+#include "tests/unit/suite.h"
 
 enum { RAM = 4 << 20, BLOCK = 0x7000, IMAGE_MAX = 16384 };
 
@@ -280,9 +281,5 @@ int main(void)
     tcase_add_test(tc, refused);
     tcase_add_test(tc, damaged);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 
 #include "cpu/control.h"
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 #include "translate/observe.h"
 #include "translate/translate.h"
 
@@ -157,9 +158,5 @@ int main(void)
     tcase_add_checked_fixture(checked, setup_checked, engine_teardown);
     tcase_add_test(checked, more_code_than_a_block_may_have);
     suite_add_tcase(s, checked);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

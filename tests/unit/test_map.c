@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cpu/base.h"
+#include "tests/unit/suite.h"
 #include "translate/scan.h"
 #include "translate/translate.h"
 
@@ -98,9 +99,5 @@ int main(void)
     tcase_add_test(c, mixed);
     tcase_add_test(c, short_ones);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

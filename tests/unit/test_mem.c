@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/exec.h"
 #include "cpu/mem.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -412,9 +413,5 @@ int main(void)
     tcase_add_test(t, peek_disturbs_nothing);
     tcase_add_test(t, a20_and_remap);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -8,6 +8,7 @@
 #include "cpu/cpuid.h"
 #include "cpu/exec.h"
 #include "cpu/mem.h"
+#include "tests/unit/suite.h"
 
 #define MIB (1ull << 20)
 
@@ -258,9 +259,5 @@ int main(void)
     tcase_add_test(t, identification);
     tcase_add_test(t, caches);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -5,6 +5,7 @@
 #include "hw/ethernet.h"
 #include "hw/rtl8139.h"
 #include "tests/unit/board_fixture.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/wire.h"
 
 #include <stdlib.h>
@@ -478,9 +479,5 @@ int main(void)
     for (unsigned n = 0; n < ARRAY_LEN(ne2000); n++)
         tcase_add_test(tc, ne2000[n]);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
 
 #include "frontend/option_hint.h"
 #include "frontend/options.h"
+#include "tests/unit/suite.h"
 
 static struct options o;
 static struct error err;
@@ -245,9 +246,5 @@ int main(void)
     tcase_add_test(tc, hints);
     tcase_add_test(tc, contexts);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 #include "cpu/decode.h"
 #include "cpu/patch.h"
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 #include "translate/translate.h"
 
 enum { FUNCTION = 0x60000, OTHER = 0x70000, PTE = 0x101000, MANY = 12 };
@@ -309,9 +310,5 @@ int main(void)
     tcase_add_test(automatic, a_loop_rewrites_its_immediate);
     tcase_add_test(automatic, new_code_of_a_hot_page);
     suite_add_tcase(s, automatic);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -1,6 +1,7 @@
 /* Guest-physical memory: RAM, ROM, MMIO, shadowing, A20, marks and hooks, DMA across everything. */
 /* SPDX-License-Identifier: MIT */
 #include "mmu/physmem.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -391,9 +392,5 @@ int main(void)
     tcase_add_test(t, memory_comes_when_it_is_looked_at);
     tcase_add_test(t, walk_is_ascending);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

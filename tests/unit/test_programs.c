@@ -4,6 +4,7 @@
 #include <check.h>
 
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 #include "translate/translate.h"
 
 enum { ROUNDS = 100, INLINE_CHECK = 40 /* bytes that one takes at least */ };
@@ -58,9 +59,5 @@ int main(void)
     tcase_add_checked_fixture(t, setup, engine_teardown);
     tcase_add_test(t, accesses_call_their_check);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

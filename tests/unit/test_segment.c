@@ -9,6 +9,7 @@
 
 #include "cpu/mem.h"
 #include "tests/unit/cpu_harness.h"
+#include "tests/unit/suite.h"
 
 static struct cpu *cpu;
 
@@ -415,9 +416,5 @@ int main(void)
     tcase_add_test(t, verr_and_verw);
     tcase_add_test(t, arpl);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

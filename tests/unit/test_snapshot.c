@@ -14,6 +14,7 @@
 #include "hw/image/image.h"
 #include "mmu/physmem.h"
 #include "tests/unit/rig.h"
+#include "tests/unit/suite.h"
 
 enum { FLIPS = 400, CUTS = 100, FORGED = 300, DISK = 1 << 20, HEAD = 32, CRC_AT = 28, FIRST = 8 };
 
@@ -243,9 +244,5 @@ int main(void)
     tcase_add_test(tc, loaded);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -2,6 +2,7 @@
  * stale (SDM vol. 3, section 4.10). */
 /* SPDX-License-Identifier: MIT */
 #include "mmu/space.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -537,9 +538,5 @@ int main(void)
     tcase_add_test(t, random_sharing);
     tcase_add_test(t, random_tables);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

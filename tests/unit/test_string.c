@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 #include "translate/observe.h"
 
 enum { BYTES = 0x3000, SOURCE = H_DATA + 0x1000, REPEATED = H_CODE + 1 };
@@ -131,9 +132,5 @@ int main(void)
     tcase_add_test(direct, windows_serve_both_directions);
     tcase_add_test(direct, comparisons_backward);
     suite_add_tcase(suite, direct);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

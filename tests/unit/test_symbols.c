@@ -10,6 +10,7 @@
 
 #include "mmu/physmem.h"
 #include "tests/unit/cpu_harness.h"
+#include "tests/unit/suite.h"
 
 /* The list, two modules, the tables of the first. */
 enum { HEAD = 0x60000, FIRST = 0x61000, SECOND = 0x62000, TABLE = 0x63000, STRINGS = 0x64000 };
@@ -130,9 +131,5 @@ int main(void)
     tcase_add_test(t, damaged);
     tcase_add_test(t, look_up);
     suite_add_tcase(suite, t);
-    SRunner *r = srunner_create(suite);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

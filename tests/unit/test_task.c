@@ -7,6 +7,7 @@
 #include "cpu/debug.h"
 #include "cpu/segment.h"
 #include "tests/unit/cpu_harness.h"
+#include "tests/unit/suite.h"
 
 enum {
     NEW_TSS = 0x9000, /* a 32-bit TSS */
@@ -363,9 +364,5 @@ int main(void)
     tcase_add_test(t, debug_trap_of_the_task);
     tcase_add_test(t, unwritable_tables);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

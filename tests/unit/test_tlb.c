@@ -1,6 +1,7 @@
 /* The software TLB: what is direct, what is slow, what each flush drops. */
 /* SPDX-License-Identifier: MIT */
 #include "mmu/tlb.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -324,9 +325,5 @@ int main(void)
     tcase_add_test(t, without_paging);
     tcase_add_test(t, no_stale_entry_survives);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include "frontend/symbols.h"
 #include "frontend/trace.h"
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 
 static struct cpu *cpu;
 static struct error err;
@@ -149,9 +150,5 @@ int main(void)
     tcase_add_test(t, what_nobody_wants_to_know);
     tcase_add_test(t, mistakes);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -6,6 +6,7 @@
 
 #include "cpu/control.h"
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 #include "translate/translate.h"
 
 enum { FUNCTION = 0x60000, OTHER = 0x70000, PTE = 0x101000 };
@@ -412,9 +413,5 @@ int main(void)
     tcase_add_checked_fixture(small, setup_small, engine_teardown);
     tcase_add_test(small, a_full_cache_starts_anew);
     suite_add_tcase(s, small);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include "cpu/control.h"
 #include "mmu/window.h"
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 #include "translate/translate.h"
 
 enum { BIT_20 = 1 << 20, AREA = 4 << 20 };
@@ -266,9 +267,5 @@ int main(void)
     tcase_add_test(t, data_of_a_cpu);
     tcase_add_loop_test(t, each_base_register, RAX, RDI + 1);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

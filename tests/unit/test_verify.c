@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/unit/engine_harness.h"
+#include "tests/unit/suite.h"
 #include "translate/translate.h"
 #include "translate/verify.h"
 
@@ -143,9 +144,5 @@ int main(void)
     tcase_add_test(t, devices_are_reached_once);
     tcase_add_test(t, faults_and_own_code_pass);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cpu_harness.h"
+#include "tests/unit/suite.h"
 
 enum { MAP = 104 + 32, REDIRECTION = 104 }; /* in the TSS: I/O map, and the bitmap before it */
 
@@ -141,9 +142,5 @@ int main(void)
     tcase_add_checked_fixture(ring3, setup, harness_teardown);
     tcase_add_test(ring3, pvi);
     suite_add_tcase(s, ring3);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -2,6 +2,7 @@
  * SDM vol. 3, 4.6 and 4.7; and a table of single cases. */
 /* SPDX-License-Identifier: MIT */
 #include "mmu/walk.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -302,9 +303,5 @@ int main(void)
     tcase_add_test(t, one_gigabyte_pages);
     tcase_add_test(t, tables_where_there_is_no_memory);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -1,6 +1,7 @@
 /* Direct windows: what is mapped where with which right, and that it goes when it must. */
 /* SPDX-License-Identifier: MIT */
 #include "mmu/window.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -254,9 +255,5 @@ int main(void)
     tcase_add_test(c, budget_holds);
     tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }
