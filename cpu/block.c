@@ -13,7 +13,7 @@
 #include "cpu/patch.h"
 
 /* DECODING_RUNS: what decoding a block again costs, in runs of it. */
-enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20, WARM_BITS = 15, DECODING_RUNS = 4 };
+enum { HASH_BITS = 15, ARENA_SIZE = 32 << 20, WARM_BITS = 17, DECODING_RUNS = 4 };
 #define NO_ADDRESS UINT64_MAX
 
 /* How often a block had run when an immediate or a displacement in it was rewritten: it is no
@@ -543,6 +543,15 @@ struct block *block_at(const struct block_cache *c, u64 pa, enum code_mode mode)
     while (b && (b->pa != pa || b->mode != mode))
         b = b->hash_next;
     return b;
+}
+
+u32 block_runs(struct block_cache *c, u64 pa, enum code_mode mode)
+{
+    const struct block *b = block_at(c, pa, mode);
+    const u64 ram_offset = b ? NO_ADDRESS : ram_offset_of(c->cpu, pa);
+    if (ram_offset != NO_ADDRESS)
+        return runs_before(c, ram_offset);
+    return b ? b->runs : 0;
 }
 
 struct block *block_find(struct cpu *cpu, struct block_cache *c)

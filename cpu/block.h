@@ -40,6 +40,8 @@ struct block *block_find(struct cpu *cpu, struct block_cache *c);
 
 /* The block at a physical address, or NULL. */
 struct block *block_at(const struct block_cache *c, u64 pa, enum code_mode mode);
+/* How often the one at a physical address has run, before the cache was last emptied, too. */
+u32 block_runs(struct block_cache *c, u64 pa, enum code_mode mode);
 
 /* True when n, a link, may run at cs:rip, which is at pa, without a lookup. */
 static inline bool block_is_at(const struct block *n, const struct cpu *cpu, u64 pa)

@@ -205,6 +205,11 @@ unsigned interp_runs_at(const struct cpu *cpu, u64 pa)
     return b ? b->runs : 0;
 }
 
+unsigned interp_ran_at(const struct cpu *cpu, u64 pa)
+{
+    return block_runs(cpu->interp->blocks, pa, cpu->code_mode);
+}
+
 static void run_block(struct cpu *cpu, struct block *b, u64 until)
 {
     b->runs++;

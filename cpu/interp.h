@@ -19,7 +19,9 @@ void interp_run(struct cpu *cpu, u64 limit);
 void interp_limit(struct cpu *cpu, size_t bytes); /* memory for blocks: cold ones only */
 unsigned interp_runs(struct cpu *cpu);
 unsigned interp_runs_at(const struct cpu *cpu, u64 pa); /* the same at a physical address */
-void interp_one_block(struct cpu *cpu, u64 until);      /* or less, when icount reaches `until` */
+/* The same with what is known of blocks that were dropped for lack of room. */
+unsigned interp_ran_at(const struct cpu *cpu, u64 pa);
+void interp_one_block(struct cpu *cpu, u64 until); /* or less, when icount reaches `until` */
 /* One block, and what comes after it as long as those are blocks that were started before, but
  * fewer than `runs` times. */
 void interp_cold(struct cpu *cpu, u64 until, unsigned runs);

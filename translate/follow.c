@@ -20,7 +20,7 @@ static bool ran_often(const struct start *s, s32 offset)
 {
     const struct translator *t = s->t;
     const u64 behind = (u64)(s64)offset;
-    return interp_runs_at(t->cpu, s->pa + behind) >= t->threshold / FOLLOW_PART ||
+    return interp_ran_at(t->cpu, s->pa + behind) >= t->threshold / FOLLOW_PART ||
            tblock_any(t, s->lin + (u32)offset, s->place + behind);
 }
 
