@@ -448,6 +448,15 @@ bool window_fill(struct window *w, u32 lin, bool write, unsigned count, window_p
     return write ? (have & ENTRY_WRITABLE) != 0 : have != 0;
 }
 
+bool window_worth(u16 *filled, u64 spent, u64 cycles)
+{
+    if (spent > cycles / WINDOW_FILL_PART)
+        ++*filled;
+    else if (*filled)
+        --*filled;
+    return *filled < WINDOW_FILLED_MAX;
+}
+
 struct window_counts windows_counts(const struct windows *ws)
 {
     return ws->counts;

@@ -49,6 +49,11 @@ void windows_drop(struct windows *ws);
 /* The RAM page at ram_offset was marked: nobody may write it directly any more. */
 void windows_protect(struct windows *ws, u64 ram_offset);
 
+/* Of the cycles since the last call, so many went into filling a window: is it still worth it? It
+ * is not once most calls, and some more than the others, have seen too large a part. */
+enum { WINDOW_FILL_PART = 4, WINDOW_FILLED_MAX = 25 };
+bool window_worth(u16 *filled, u64 spent, u64 cycles);
+
 /* What it cost so far. */
 struct window_counts {
     u64 fills, pages;       /* calls of window_fill that mapped something; pages mapped */

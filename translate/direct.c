@@ -39,13 +39,16 @@ struct merit {
     u16 good;   /* how often it was with one, since `wanted` was changed */
     u16 pages;  /* dropped one by one since it was found running or was emptied */
     u16 churn;  /* pages that came and went, less what it has earned since */
+    u16 filled; /* looks that saw much time gone into filling it, less the others: window_worth */
 };
 
 struct direct {
     struct windows *windows; /* of the machine */
     bool always;             /* every address space gets one at once */
     struct merit merit[64];  /* by hash of the space */
-    u64 looked;              /* virtual time when it was last looked who runs */
+    u64 looked;              /* virtual time when it was last looked who runs, */
+    u64 looked_tsc;          /* and the host's TSC, */
+    u64 fill_cycles;         /* and how much of that fills of windows had taken */
     u64 refused[REFUSED];    /* by hash: linear address and place of an instruction, or 0 */
     u64 refused_pages;       /* by low bits of the number of the RAM page: some of them are there */
     struct window *selected; /* whose base the host's GS has */
@@ -151,6 +154,17 @@ static void lose(struct direct *d, struct cpu *cpu, const struct space *s)
         cpu->window[1] = NULL;
 }
 
+/* Has the space been found too often with much of its time gone into filling its window? Its pages
+ * are too many, and scattered over RAM. */
+static bool fills_too_much(struct direct *d, struct merit *m)
+{
+    const u64 tsc = __builtin_ia32_rdtsc(), cycles = windows_counts(d->windows).fill_cycles;
+    const bool worth = window_worth(&m->filled, cycles - d->fill_cycles, tsc - d->looked_tsc);
+    d->looked_tsc = tsc;
+    d->fill_cycles = cycles;
+    return !worth;
+}
+
 /* The current windows are in use: another one's is taken first. */
 static struct window *get_window(struct translator *t, u64 key)
 {
@@ -170,7 +184,10 @@ static void consider_user(struct translator *t)
         return;
     d->looked = now;
     struct merit *m = merit_of(d, cpu->space);
-    if (cpu->window[1]) {
+    const bool crowded = fills_too_much(d, m);
+    if (cpu->window[1] && crowded && !d->always) {
+        lose(d, cpu, cpu->space);
+    } else if (cpu->window[1]) {
         earn(m);
         window_age(cpu->window[1]);
     } else if (d->always || (++m->runs >= RUNS_WANTED && m->runs >= m->wanted)) {

@@ -237,6 +237,20 @@ START_TEST(budget_holds)
 }
 END_TEST
 
+/* One that takes more than a quarter of the time, for longer than it does not. */
+START_TEST(worth_what_filling_costs)
+{
+    u16 filled = 0;
+    for (unsigned n = 0; n < 10 * WINDOW_FILLED_MAX; n++)
+        ck_assert(window_worth(&filled, 300 - n % 2 * 100, 1000)); /* every other time too much */
+    for (unsigned n = 1; n < WINDOW_FILLED_MAX; n++)
+        ck_assert(window_worth(&filled, 251, 1000));
+    ck_assert(window_worth(&filled, 250, 1000));
+    ck_assert(window_worth(&filled, 251, 1000));
+    ck_assert(!window_worth(&filled, 251, 1000));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("window");
@@ -253,6 +267,7 @@ int main(void)
     tcase_add_test(c, released_windows_are_empty);
     tcase_add_test(c, windows_are_taken_in_turn);
     tcase_add_test(c, budget_holds);
+    tcase_add_test(c, worth_what_filling_costs);
     tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     return suite_run(s);
