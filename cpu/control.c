@@ -72,14 +72,27 @@ static void tell_flush(struct cpu *cpu, enum flush_kind kind)
     hook_flushed(cpu, kind, 0);
 }
 
+u64 control_cr0_bits(u64 value)
+{
+    return (value & CR0_BITS) | CR0_ET;
+}
+
+const char *control_refuses(u64 cr0, u64 cr4)
+{
+    if ((cr0 & CR0_PG) && !(cr0 & CR0_PE))
+        return "CR0.PG without CR0.PE";
+    if ((cr0 & CR0_NW) && !(cr0 & CR0_CD))
+        return "CR0.NW without CR0.CD";
+    return cr4 & ~(u64)CR4_BITS ? "a reserved bit of CR4" : NULL;
+}
+
 const char *control_write_cr0(struct cpu *cpu, u64 value)
 {
-    value = (value & CR0_BITS) | CR0_ET;
+    value = control_cr0_bits(value);
     u64 changed = value ^ cpu->cr0;
-    if ((value & CR0_PG) && !(value & CR0_PE))
-        return "CR0.PG without CR0.PE";
-    if ((value & CR0_NW) && !(value & CR0_CD))
-        return "CR0.NW without CR0.CD";
+    const char *why = control_refuses(value, 0);
+    if (why)
+        return why;
     if ((changed & CR0_PDPTE) && uses_pdptes(cpu, value, cpu->cr4) &&
         !walk_load_pdptes(cpu->mem, cpu->cr3, cpu->walk.pdpte))
         return bad_pdpte;
@@ -108,8 +121,9 @@ const char *control_write_cr3(struct cpu *cpu, u64 value)
 const char *control_write_cr4(struct cpu *cpu, u64 value)
 {
     u64 changed = value ^ cpu->cr4;
-    if (value & ~(u64)CR4_BITS)
-        return "a reserved bit of CR4";
+    const char *why = control_refuses(CR0_ET, value);
+    if (why)
+        return why;
     if ((cpu->efer & EFER_LMA) && !(value & CR4_PAE))
         return "CR4.PAE cleared in IA-32e mode";
     if ((changed & CR4_FLUSH) && uses_pdptes(cpu, cpu->cr0, value) &&

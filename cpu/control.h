@@ -11,6 +11,12 @@ const char *control_write_cr0(struct cpu *cpu, u64 value);
 const char *control_write_cr3(struct cpu *cpu, u64 value);
 const char *control_write_cr4(struct cpu *cpu, u64 value);
 
+/* CR0 without the bits that this CPU does not have, which it ignores. */
+u64 control_cr0_bits(u64 value);
+
+/* Why CR0 and CR4 cannot have these values (SDM vol. 3, 2.5), or NULL. */
+const char *control_refuses(u64 cr0, u64 cr4);
+
 /* The space for the control registers as they are becomes the current one. */
 void control_select_space(struct cpu *cpu);
 

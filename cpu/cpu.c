@@ -270,29 +270,36 @@ struct field {
     }
 
 static const struct field fields[] = {
-    FIELD(regs),          FIELD(rip),
-    FIELD(aflags),        FIELD(eflags),
-    FIELD(cpl),           FIELD(cr0),
-    FIELD(cr2),           FIELD(cr3),
-    FIELD(cr4),           FIELD(cr8),
-    FIELD(walk.pdpte),    FIELD(dr),
-    FIELD(dr6_pending),   FIELD(efer),
-    FIELD(sysenter_cs),   FIELD(sysenter_esp),
-    FIELD(sysenter_eip),  FIELD(star),
-    FIELD(lstar),         FIELD(cstar),
-    FIELD(sfmask),        FIELD(kernel_gs_base),
-    FIELD(tsc_offset),    FIELD(tsc_hz),
-    FIELD(apic_base),     FIELD(pat),
-    FIELD(misc_enable),   FIELD(mtrr_def_type),
-    FIELD(mtrr),          FIELD(microcode),
-    FIELD(spec_ctrl),     FIELD(smbase),
-    FIELD(debugctl),      FIELD(in_smm),
-    FIELD(nmi_blocked),   FIELD(inhibit),
-    FIELD(inhibit_debug), FIELD(halted),
-    FIELD(shutdown),      FIELD(gdtr.base),
-    FIELD(gdtr.limit),    FIELD(idtr.base),
-    FIELD(idtr.limit),    FIELD(icount),
+    FIELD(regs),         FIELD(rip),
+    FIELD(aflags),       FIELD(eflags),
+    FIELD(cpl),          FIELD(cr0),
+    FIELD(cr2),          FIELD(cr3),
+    FIELD(cr4),          FIELD(cr8),
+    FIELD(walk.pdpte),   FIELD(dr),
+    FIELD(dr6_pending),  FIELD(efer),
+    FIELD(sysenter_cs),  FIELD(sysenter_esp),
+    FIELD(sysenter_eip), FIELD(star),
+    FIELD(lstar),        FIELD(cstar),
+    FIELD(sfmask),       FIELD(kernel_gs_base),
+    FIELD(tsc_offset),   FIELD(tsc_hz),
+    FIELD(apic_base),    FIELD(pat),
+    FIELD(misc_enable),  FIELD(mtrr_def_type),
+    FIELD(mtrr),         FIELD(microcode),
+    FIELD(spec_ctrl),    FIELD(smbase),
+    FIELD(debugctl),     FIELD(gdtr.base),
+    FIELD(gdtr.limit),   FIELD(idtr.base),
+    FIELD(idtr.limit),   FIELD(icount),
 };
+
+static void state_switches(struct state *s, struct cpu *cpu)
+{
+    state_bool(s, "in_smm", &cpu->in_smm);
+    state_bool(s, "nmi_blocked", &cpu->nmi_blocked);
+    state_bool(s, "inhibit", &cpu->inhibit);
+    state_bool(s, "inhibit_debug", &cpu->inhibit_debug);
+    state_bool(s, "halted", &cpu->halted);
+    state_bool(s, "shutdown", &cpu->shutdown);
+}
 
 static void state_segment(struct state *s, unsigned n, struct segment *seg)
 {
@@ -306,7 +313,27 @@ static void state_segment(struct state *s, unsigned n, struct segment *seg)
     state_data(s, "read_span", &seg->read_span, sizeof seg->read_span);
     state_data(s, "write_span", &seg->write_span, sizeof seg->write_span);
     state_end(s);
+    seg->base = (u32)seg->base;
     segment_update_reach(seg);
+}
+
+/* What a loaded state must be, since addresses in the host are computed from it: registers and
+ * bases of 32 bits, and control registers that can be. */
+static void state_bound(struct cpu *cpu, struct state *s)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(cpu->regs); n++)
+        cpu->regs[n] = n == REG_ZERO ? 0 : (u32)cpu->regs[n];
+    cpu->rip = (u32)cpu->rip;
+    cpu->gdtr.base = (u32)cpu->gdtr.base;
+    cpu->idtr.base = (u32)cpu->idtr.base;
+    cpu->cpl &= 3;
+    const char *why = control_refuses(cpu->cr0, cpu->cr4);
+    if (!why && cpu->efer & ~(u64)EFER_NXE)
+        why = "a reserved bit of EFER";
+    if (!why)
+        return;
+    state_fail(s, why);
+    cpu_reset(cpu);
 }
 
 void cpu_state(struct cpu *cpu, struct state *s)
@@ -316,6 +343,7 @@ void cpu_state(struct cpu *cpu, struct state *s)
     state_begin(s, "cpu", 1);
     for (unsigned n = 0; n < ARRAY_LEN(fields); n++)
         state_data(s, fields[n].name, (u8 *)cpu + fields[n].offset, fields[n].size);
+    state_switches(s, cpu);
     for (unsigned n = 0; n < SEG_COUNT; n++)
         state_segment(s, n, &cpu->seg[n]);
     fpu_state(cpu, s);
@@ -323,8 +351,7 @@ void cpu_state(struct cpu *cpu, struct state *s)
     state_end(s);
     if (!state_loading(s))
         return;
-    cpu->cpl &= 3;
-    cpu->regs[REG_ZERO] = 0;
+    state_bound(cpu, s);
     atomic_store(&cpu->attention, (wires & ~(u32)ATTENTION_STEP) | own);
     cpu->cur = NULL;
     cpu->walk.cr0 = cpu->cr0;
@@ -338,6 +365,7 @@ void cpu_state(struct cpu *cpu, struct state *s)
     if (cpu->engine.remapped)
         cpu->engine.remapped(cpu);
     cpu_update_mode(cpu);
+    debug_update(cpu);
     if (unlikely(cpu->debugger))
         hook_flushed(cpu, FLUSH_ALL, 0); /* what was known of pages is of another past */
 }

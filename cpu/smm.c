@@ -131,9 +131,9 @@ static void restore_state(struct cpu *cpu)
     for (unsigned n = 0; n < 8; n++)
         cpu->regs[n] = restore(cpu, SAVE_REGS + 4 * n);
     cpu->rip = restore(cpu, SAVE_EIP);
-    cpu->cr0 = restore(cpu, SAVE_CR0) | CR0_ET;
+    cpu->cr0 = control_cr0_bits(restore(cpu, SAVE_CR0));
     cpu->cr3 = restore(cpu, SAVE_CR3);
-    cpu->cr4 = restore(cpu, SAVE_CR4) & 0x7ff;
+    cpu->cr4 = restore(cpu, SAVE_CR4);
     cpu->dr[6] = restore(cpu, SAVE_DR6);
     cpu->dr[7] = restore(cpu, SAVE_DR7);
     cpu_set_eflags(cpu, restore(cpu, SAVE_EFLAGS), ~0u);
@@ -143,11 +143,19 @@ static void restore_state(struct cpu *cpu)
     cpu->smbase = restore(cpu, SAVE_SMBASE);
 }
 
+/* A state that no processor can be in ends in shutdown (vol. 3, 31.4.1). */
 void exec_rsm(struct cpu *cpu, const struct insn *i)
 {
     (void)i;
     if (!cpu->in_smm)
         cpu_raise(cpu, VEC_UD, "RSM outside system management mode");
+    const char *why = control_refuses(restore(cpu, SAVE_CR0), restore(cpu, SAVE_CR4));
+    if (why) {
+        log_once(cpu->log, (u64)(size_t)why, "RSM to a state with %s: shutdown", why);
+        cpu->shutdown = true;
+        cpu_attention(cpu, ATTENTION_KICK);
+        return;
+    }
     restore_state(cpu);
     cpu->in_smm = false;
     cpu->cur = NULL;

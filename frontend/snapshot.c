@@ -17,6 +17,8 @@
 #include "hw/image/image.h"
 
 enum { DISK_PIECE = 2048 /* sectors */, PERMILLE = 1000 };
+/* What a machine's time may be, ns: so far from its end that no chip's sums overflow. */
+#define TIME_MOST BIT64(62)
 
 char *snapshot_path(const char *name)
 {
@@ -31,6 +33,10 @@ static void machine_state(struct machine *m, struct state *s)
     state_begin(s, "machine", 1);
     state_u64(s, "time", &now);
     state_end(s);
+    if (now > TIME_MOST) {
+        state_fail(s, "the machine's time is out of range");
+        now = TIME_MOST;
+    }
     if (state_loading(s))
         machine_set_time(m, now);
     board_state(machine_board(m), s);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CMD_DEVICE_RESET = 0x08, CMD_EXECUTE_DEVICE_DIAGNOSTIC = 0x90 };
+enum { CMD_DEVICE_RESET = 0x08 };
 
 /* Interrupts and phases */
 
@@ -200,7 +200,7 @@ u8 ata_read(struct ata_drive *d, enum ata_reg reg)
 /* Commands that both devices of the cable or all kinds of drive obey; true if this was one. */
 static bool common_command(struct ata_drive *d, u8 opcode, bool selected)
 {
-    if (opcode == CMD_EXECUTE_DEVICE_DIAGNOSTIC) {
+    if (opcode == ATA_EXECUTE_DEVICE_DIAGNOSTIC) {
         ata_signature(d);
         d->reg[ATA_DEVICE] = 0;
         if (d->unit == 0)

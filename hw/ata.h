@@ -33,6 +33,9 @@ enum ata_error_bit { ATA_ABRT = 0x04, ATA_IDNF = 0x10, ATA_UNC = 0x40 };
 
 enum ata_device_bit { ATA_DEV = 0x10, ATA_LBA = 0x40 };
 
+/* The one command that both devices of a cable obey, whichever is selected. */
+enum { ATA_EXECUTE_DEVICE_DIAGNOSTIC = 0x90 };
+
 enum ata_control_bit { ATA_NIEN = 0x02, ATA_SRST = 0x04, ATA_HOB = 0x80 };
 
 /* What the drive is doing. Saved as a number. */

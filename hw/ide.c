@@ -202,10 +202,13 @@ static u8 register_read(struct channel *c, unsigned reg)
     return d ? ata_read(d, (enum ata_reg)reg) : 0;
 }
 
+/* Diagnostics leave device 0 selected, whose interrupt tells of their end. */
 static void register_write(struct channel *c, unsigned reg, u8 value)
 {
     if (reg == ATA_DEVICE)
         c->selected = value & ATA_DEV;
+    else if (reg == ATA_STATUS && value == ATA_EXECUTE_DEVICE_DIAGNOSTIC)
+        c->selected = false;
     for (unsigned n = 0; n < 2; n++) {
         if (c->drive[n])
             ata_write(c->drive[n], (enum ata_reg)reg, value, c->selected == n);

@@ -221,7 +221,8 @@ static void read_pointer_written(struct rtl8139 *c)
     net_ready(c->net);
 }
 
-/* Transmission: the four descriptors in turn, each when the driver has cleared its OWN bit. */
+/* Transmission: the four descriptors in turn, each when the driver has cleared its OWN bit. Once a
+ * round: frames that are looped back into our own registers could clear it again and again. */
 
 static void send_one(struct rtl8139 *c, unsigned n)
 {
@@ -245,7 +246,9 @@ static void transmit(struct rtl8139 *c)
     if (c->busy)
         return;
     c->busy = true;
-    while ((c->reg[CR] & CR_TE) && !(get32(c, TSD + 4u * c->next) & TSD_OWN)) {
+    for (unsigned n = 0; n < SLOTS; n++) {
+        if (!(c->reg[CR] & CR_TE) || get32(c, TSD + 4u * c->next) & TSD_OWN)
+            break;
         send_one(c, c->next);
         c->next = (c->next + 1) % SLOTS;
     }

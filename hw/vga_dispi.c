@@ -96,8 +96,12 @@ void vga_dispi_write(struct vga *v, unsigned index, u16 value)
     vga_memory_remap(v);
 }
 
+/* Width and height are 0 as long as nobody has set them. */
 bool vga_dispi_is_sound(const struct vga *v)
 {
     u64 needed = vga_dispi_pitch(v, v->dispi[DISPI_VIRT_WIDTH]) * v->dispi[DISPI_YRES];
-    return needed <= VGA_MEMORY && dispi_is_valid(DISPI_BANK, v->dispi[DISPI_BANK]);
+    bool sound = needed <= VGA_MEMORY;
+    for (unsigned n = DISPI_XRES; n <= DISPI_BANK; n++)
+        sound &= dispi_is_valid(n, v->dispi[n]) || (n <= DISPI_YRES && !v->dispi[n]);
+    return sound;
 }

@@ -37,15 +37,16 @@ struct net {
     bool (*receive)(void *card, const u8 *frame, u32 size); /* the card; NULL: none yet */
     void *card;                                             /* argument of receive */
     u64 moved;                                              /* bytes to and from the card */
-    int wake;                                               /* eventfd: out is not empty, or stop */
-    pthread_t thread;                                       /* the thread */
-    pthread_mutex_t lock;                                   /* guards what follows */
-    struct queue out;                                       /* from the guest */
-    struct queue in;                                        /* to the guest */
-    bool told;   /* a message for the machine thread is under way */
-    bool stop;   /* the thread is to end */
-    bool orphan; /* closed; the message under way frees what is left */
-    FILE *pcap;  /* record, or NULL */
+    bool offering;        /* in offer: a card's DMA may ask again */
+    int wake;             /* eventfd: out is not empty, or stop */
+    pthread_t thread;     /* the thread */
+    pthread_mutex_t lock; /* guards what follows */
+    struct queue out;     /* from the guest */
+    struct queue in;      /* to the guest */
+    bool told;            /* a message for the machine thread is under way */
+    bool stop;            /* the thread is to end */
+    bool orphan;          /* closed; the message under way frees what is left */
+    FILE *pcap;           /* record, or NULL */
 };
 
 /* Queues: what does not fit is dropped, as on a real cable. */
@@ -123,6 +124,9 @@ static void record(struct net *net, const u8 *frame, u32 size)
 /* Gives the card as much as it takes; what it does not take goes back to the front. */
 static void offer(struct net *net)
 {
+    if (net->offering)
+        return;
+    net->offering = true;
     pthread_mutex_lock(&net->lock);
     struct queue q = net->in;
     net->in = (struct queue){NULL, NULL, 0, 0};
@@ -135,6 +139,7 @@ static void offer(struct net *net)
         net->moved += f->size;
         free(f);
     }
+    net->offering = false;
     if (!q.first)
         return;
     pthread_mutex_lock(&net->lock);

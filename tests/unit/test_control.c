@@ -1,6 +1,7 @@
 /* Control, debug and descriptor-table registers: privileges, reserved bits, what a write entails.
  */
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "cpu/control.h"
 
 #include <check.h>
@@ -425,7 +426,7 @@ START_TEST(saved_and_loaded)
     size_t size;
     struct state *s = state_new();
     load_cr(3, 0x7000);
-    cpu->regs[RBX] = 0x1122334455667788;
+    cpu->regs[RBX] = 0x11223344;
     cpu->seg[SEG_FS] = (struct segment){7, 0, 0, 0xf300, 99, 0x1000, 3, 96, -1};
     cpu->fpu.xmm[3].q[1] = 5;
     cpu_state(cpu, s);
@@ -437,13 +438,89 @@ START_TEST(saved_and_loaded)
     ck_assert_ptr_null(state_failed(loaded));
     ck_assert_uint_eq(cpu->cr3, 0x7000);
     ck_assert_uint_eq(cpu->walk.cr3, 0x7000);
-    ck_assert_uint_eq(cpu->regs[RBX], 0x1122334455667788);
+    ck_assert_uint_eq(cpu->regs[RBX], 0x11223344);
     ck_assert_uint_eq(cpu->seg[SEG_FS].limit, 99);
     ck_assert_int_eq(cpu->seg[SEG_FS].write_span, -1);
     ck_assert_uint_eq(cpu->fpu.xmm[3].q[1], 5);
     ck_assert_int_eq(cpu->code_mode, MODE_32);
     state_free(s);
     state_free(loaded);
+}
+END_TEST
+
+/* Saves, changes the field behind its name, and loads; why it was refused, or NULL. */
+static const char *load_forged(const char *field, u64 value, unsigned size)
+{
+    size_t all, name = strlen(field);
+    struct error err;
+    struct state *s = state_new();
+    cpu_state(cpu, s);
+    const u8 *bytes = state_bytes(s, &all);
+    u8 *copy = malloc(all);
+    memcpy(copy, bytes, all);
+    u8 *at = memmem(copy, all, field, name);
+    ck_assert_ptr_nonnull(at);
+    memcpy(at + name, &value, size);
+    struct state *loaded = state_parse(copy, all, &err);
+    cpu_state(cpu, loaded);
+    const char *why = state_failed(loaded);
+    state_free(loaded);
+    state_free(s);
+    free(copy);
+    return why;
+}
+
+/* Addresses in the host are computed from registers and bases: they have 32 bits. */
+START_TEST(forged_states)
+{
+    static const struct {
+        const char *field; /* and the value that it cannot have */
+        u64 value;
+    } bad[] = {{"cr0", CR0_PG | CR0_ET}, {"cr0", CR0_PE | CR0_NW | CR0_ET}, {"cr4", BIT(11)},
+               {"cr4", BIT64(40)},       {"efer", EFER_LMA | EFER_LME},     {"efer", EFER_SCE}};
+    ck_assert_ptr_null(load_forged("regs", 0x7777000000000005, 8));
+    ck_assert_uint_eq(cpu->regs[RAX], 5);
+    ck_assert_ptr_null(load_forged("rip", 0x100001234, 8));
+    ck_assert_uint_eq(cpu->rip, 0x1234);
+    cpu->seg[SEG_ES].base = 0x8000000000012340;
+    ck_assert_ptr_null(load_forged("rip", 0, 8));
+    ck_assert_uint_eq(cpu->seg[SEG_ES].base, 0x12340);
+    ck_assert_ptr_null(load_forged("gdtr.base", UINT64_MAX, 8));
+    ck_assert_uint_eq(cpu->gdtr.base, UINT32_MAX);
+    ck_assert_ptr_null(load_forged("halted", 0xfe, 1));
+    ck_assert(cpu->halted == true);
+    for (unsigned n = 0; n < ARRAY_LEN(bad); n++) {
+        ck_assert_ptr_nonnull(load_forged(bad[n].field, bad[n].value, 8));
+        ck_assert_uint_eq(cpu->cr0, CR0_CD | CR0_NW | CR0_ET); /* as after reset */
+        ck_assert_uint_eq(cpu->cr4, 0);
+        ck_assert_uint_eq(cpu->efer, 0);
+    }
+}
+END_TEST
+
+/* Instruction breakpoints that the guest had set break in the machine that goes on. */
+START_TEST(breakpoints_are_loaded)
+{
+    size_t size;
+    struct error err;
+    struct state *s = state_new();
+    struct cpu *first = cpu;
+    control_write_dr(cpu, 0, 0x12345);
+    control_write_dr(cpu, 7, 1);
+    cpu_state(cpu, s);
+    const u8 *bytes = state_bytes(s, &size);
+    struct state *loaded = state_parse(bytes, size, &err);
+    struct physmem *mem = physmem_new(4 * MIB, 0, &quiet, &err);
+    cpu = cpu_new(mem, &fake_clock, &quiet);
+    ck_assert(!breakpoint_planted(cpu, 0x12345, UINT64_MAX));
+    cpu_state(cpu, loaded);
+    ck_assert(breakpoint_planted(cpu, 0x12345, UINT64_MAX));
+    ck_assert(!breakpoint_planted(cpu, 0x12346, UINT64_MAX));
+    state_free(s);
+    state_free(loaded);
+    cpu_free(cpu);
+    physmem_free(mem);
+    cpu = first;
 }
 END_TEST
 
@@ -486,6 +563,8 @@ int main(void)
     tcase_add_test(t, descriptor_tables);
     tcase_add_test(t, halt_and_counters);
     tcase_add_test(t, saved_and_loaded);
+    tcase_add_test(t, forged_states);
+    tcase_add_test(t, breakpoints_are_loaded);
     tcase_add_test(t, loading_flushes);
     tcase_add_test(t, flags);
     suite_add_tcase(s, t);

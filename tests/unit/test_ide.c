@@ -283,6 +283,20 @@ START_TEST(errors_and_limits)
 }
 END_TEST
 
+/* ATA/ATAPI-7, 6.13: both devices obey, device 0 is selected afterwards and interrupts. */
+START_TEST(diagnostics)
+{
+    ide_attach_disk(ide, 0, 1, make_image(true), NULL);
+    out8(BASE + ATA_DEVICE, ATA_DEV);
+    out8(BASE + ATA_STATUS, ATA_EXECUTE_DEVICE_DIAGNOSTIC);
+    ck_assert(f.level[14]);
+    ck_assert_uint_eq(in8(BASE + ATA_DEVICE) & ATA_DEV, 0);
+    ck_assert_uint_eq(in8(BASE + ATA_ERROR), 1);
+    ck_assert_uint_eq(in8(BASE + ATA_STATUS), ATA_DRDY | ATA_DSC);
+    ck_assert(!f.level[14]);
+}
+END_TEST
+
 START_TEST(trim)
 {
     u8 buf[512];
@@ -370,6 +384,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, bus_master_dma);
     tcase_add_test(tc, short_and_long_descriptor_tables);
     tcase_add_test(tc, errors_and_limits);
+    tcase_add_test(tc, diagnostics);
     tcase_add_test(tc, trim);
     tcase_add_test(tc, the_guest_runs_on_while_the_disk_works);
     tcase_add_test(tc, state_in_the_middle_of_a_sector);

@@ -1,6 +1,7 @@
 /* Snapshot files that are damaged, cut short or forged: refused with the machine and its disks as
  * they were, or at least loaded without harm. */
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,6 +216,38 @@ START_TEST(forged)
 }
 END_TEST
 
+/* A time from which no chip could go on. */
+START_TEST(at_the_end_of_time)
+{
+    struct bytes good = read_file("good.snap"), disk = read_file("raw.img");
+    u8 head[HEAD], *record = good.data + FIRST, *packed = NULL;
+    u32 old = load_le32(record + 24), size = load_le32(record + 16);
+    u8 *state = xmalloc(size);
+    ck_assert_uint_eq(load_le32(record), RECORD_DEVICES);
+    ck_assert(inflate_zlib(state, size, record + HEAD, old));
+    u8 *time = memmem(state, size, "machineF", 8);
+    ck_assert_ptr_nonnull(time);
+    store_le64(time + 7 + 8 + 4, UINT64_MAX - 5000); /* the field "time", behind its header */
+    u32 now = (u32)deflate_zlib(&packed, state, size, 1);
+    memcpy(head, record, HEAD);
+    store_le32(head + 24, now);
+    struct bytes bad = {xmalloc(good.size - old + now), good.size - old + now};
+    memcpy(bad.data, good.data, FIRST);
+    memcpy(bad.data + FIRST, head, HEAD);
+    memcpy(bad.data + FIRST + HEAD, packed, now);
+    memcpy(bad.data + FIRST + HEAD + now, record + HEAD + old, good.size - FIRST - HEAD - old);
+    seal(bad.data + FIRST);
+    refused(bad.data, bad.size);
+    ck_assert_ptr_nonnull(strstr(err.text, "time"));
+    untouched(&good, &disk);
+    free(bad.data);
+    free(packed);
+    free(state);
+    free(good.data);
+    free(disk.data);
+}
+END_TEST
+
 /* Memory and disk that have changed since come back, and what was beside them goes. */
 START_TEST(loaded)
 {
@@ -241,6 +274,7 @@ int main(void)
     tcase_add_test(tc, cut_short_or_longer);
     tcase_add_test(tc, beyond_the_disk);
     tcase_add_test(tc, forged);
+    tcase_add_test(tc, at_the_end_of_time);
     tcase_add_test(tc, loaded);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
