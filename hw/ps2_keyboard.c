@@ -299,6 +299,13 @@ static u8 keyboard_read(void *dev)
     return k->last;
 }
 
+static bool takes_parameter(u8 command)
+{
+    return command == CMD_SET_LEDS || command == CMD_SET_SCANCODES ||
+           command == CMD_SET_TYPEMATIC ||
+           (command >= CMD_KEY_TYPEMATIC && command <= CMD_KEY_MAKE);
+}
+
 static void keyboard_state(void *dev, struct state *s)
 {
     struct ps2_keyboard *k = dev;
@@ -314,8 +321,7 @@ static void keyboard_state(void *dev, struct state *s)
     state_u8(s, "repeating", &k->repeating);
     state_bool(s, "enabled", &k->enabled);
     timer_state(&k->repeat, s, "repeat");
-    if (k->set < 1 || k->set > 3 || (k->command && k->command < FIRST_COMMAND) ||
-        k->command > CMD_KEY_MAKE) {
+    if (k->set < 1 || k->set > 3 || (k->command && !takes_parameter(k->command))) {
         state_fail(s, "ps2 keyboard: a register is out of range");
         set_defaults(k);
     }

@@ -22,12 +22,13 @@ enum fat_attr { ATTR_READ_ONLY = 1, ATTR_LABEL = 8, ATTR_DIRECTORY = 16, ATTR_LO
 
 /* A file or folder, as both sides know it. */
 struct fat_node {
-    char *path;    /* from the folder on; "" is the folder itself */
-    bool is_dir;   /* a folder */
-    u32 size;      /* bytes */
-    u32 stamp;     /* time and date of the last change, as the directory has them */
-    u32 parent;    /* its folder's place in the list (only while the disk is made) */
-    u32 cluster;   /* its first one, or 0 */
+    char *path;  /* from the folder on; "" is the folder itself */
+    bool is_dir; /* a folder */
+    u32 size;    /* bytes */
+    u32 stamp;   /* time and date of the last change, as the directory has them */
+    u32 parent;  /* its folder's place in the list (only while the disk is made) */
+    u32 cluster; /* its first one, or 0 */
+    bool torn;   /* its clusters made no sense: the folder has it in another state, or not at all */
     u32 from_host; /* clusters, from the first, that are still the host file's; 0 when it is gone */
 };
 

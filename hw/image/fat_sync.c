@@ -29,6 +29,7 @@ struct reader {
     u8 *table;            /* its first FAT */
     u8 *seen;             /* one bit a cluster: it belongs to a folder that was read */
     struct fat_list list; /* what is there */
+    u32 left;             /* clusters that files may still have: more are some of them twice */
     bool bad;             /* something makes no sense: nothing is removed on the host */
 };
 
@@ -233,18 +234,21 @@ static const struct fat_node *find(const struct fat_list *l, const char *path, u
 }
 
 /* Does the chain of a file's clusters have its size, and was any of it written? */
-static bool check_chain(const struct reader *r, const struct fat_node *node, bool *written)
+static bool check_chain(struct reader *r, const struct fat_node *node, bool *written)
 {
     u32 bytes = r->f->shape.cluster_sectors * SECTOR_SIZE, cluster = node->cluster;
     u32 count = (u32)(((u64)node->size + bytes - 1) / bytes);
     *written = false;
+    if (count > r->left)
+        return false;
+    r->left -= count;
     for (u32 n = 0; n < count; n++) {
         if (!is_cluster(r, cluster))
             return false;
         *written |= r->f->fresh[cluster / 8] >> cluster % 8 & 1;
         cluster = next_cluster(r, cluster);
     }
-    return count <= r->f->shape.clusters;
+    return true;
 }
 
 /* Writing */
@@ -323,18 +327,20 @@ static int put_folder(const struct reader *r, const struct fat_node *node)
     return status;
 }
 
-static int put_node(const struct reader *r, const struct fat_node *node)
+/* What makes no sense may do so later, when the guest has written the rest. */
+static int put_node(struct reader *r, struct fat_node *node)
 {
     u32 place = (u32)(node - r->list.node);
     const struct fat_node *old = find(&r->f->list, node->path, place);
     bool written = false;
     if (node->is_dir)
         return old && old->is_dir ? 0 : put_folder(r, node);
-    if (!check_chain(r, node, &written)) {
+    node->torn = !check_chain(r, node, &written);
+    if (node->torn) {
         tell(r->f);
         return 0;
     }
-    if (old && !old->is_dir && !written && old->size == node->size &&
+    if (old && !old->is_dir && !old->torn && !written && old->size == node->size &&
         old->cluster == node->cluster && old->stamp == node->stamp)
         return 0;
     int status = fat_keep(r->f, node->path);
@@ -373,7 +379,7 @@ static void keep_gone(struct reader *r)
 
 int fat_sync(struct fat *f, bool removals)
 {
-    struct reader r = {.f = f};
+    struct reader r = {.f = f, .left = f->shape.clusters};
     r.table = xcalloc(f->shape.table_sectors, SECTOR_SIZE);
     r.seen = xcalloc(1, f->shape.clusters / 8 + 1);
     int status = read_all(&r);

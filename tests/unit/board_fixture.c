@@ -1,6 +1,7 @@
 /* A board for chip tests: ports, 16 MiB of memory, a clock that tests set, wires that remember
  * their level. */
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "tests/unit/board_fixture.h"
 
 #include <stdlib.h>
@@ -96,6 +97,30 @@ void fixture_save_and_load(struct fixture *f)
     ck_assert_msg(!state_failed(loaded), "%s", state_failed(loaded));
     state_free(loaded);
     state_free(saved);
+}
+
+const char *fixture_load_forged(struct board *b, const char *field, u64 value, unsigned size)
+{
+    size_t all, name = strlen(field);
+    struct error err;
+    struct state *saved = state_new();
+    board_state(b, saved);
+    const u8 *bytes = state_bytes(saved, &all);
+    u8 *copy = xmalloc(all);
+    memcpy(copy, bytes, all);
+    u8 *at = memmem(copy, all, field, name);
+    ck_assert_ptr_nonnull(at);
+    memcpy(at + name, &value, size);
+    struct state *forged = state_parse(copy, all, &err), *back = state_parse(bytes, all, &err);
+    board_state(b, forged);
+    const char *why = state_failed(forged);
+    if (why)
+        board_state(b, back);
+    state_free(forged);
+    state_free(back);
+    state_free(saved);
+    free(copy);
+    return why;
 }
 
 void fixture_temp_file(char path[64], const u8 *data, size_t size)

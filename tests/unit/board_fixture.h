@@ -34,6 +34,10 @@ void fixture_out(struct fixture *f, u16 port, u32 value, unsigned size);
 /* Saves and loads every chip, as a snapshot would. */
 void fixture_save_and_load(struct fixture *f);
 
+/* Loads every chip's saved state with another value behind the first field of that name; why it was
+ * refused (the chips are then as they were), or NULL. */
+const char *fixture_load_forged(struct board *b, const char *field, u64 value, unsigned size);
+
 /* A temporary file without a name left behind: its path is good until the image is opened; then
  * unlink it. */
 void fixture_temp_file(char path[64], const u8 *data, size_t size);

@@ -291,6 +291,27 @@ START_TEST(new_renamed_and_removed)
 }
 END_TEST
 
+/* The guest writes data and directory first, and what links the clusters a while later. */
+START_TEST(late_table)
+{
+    kind = kinds[_i];
+    u8 sector[SECTOR_SIZE] = "first", second[SECTOR_SIZE] = "second";
+    attach(false);
+    u32 bytes = shape()->cluster_sectors * SECTOR_SIZE;
+    ck_assert_int_eq(image_write(img, sector_of(500), sector, 1), 0);
+    ck_assert_int_eq(image_write(img, sector_of(501), second, 1), 0);
+    new_entry("NEW     BIN", 500, bytes + 6);
+    write_root();
+    ck_assert_int_eq(image_flush(img), 0);
+    ck_assert_str_eq(got("NEW.BIN"), "-");
+    link_clusters(500, 501);
+    link_clusters(501, UINT32_MAX);
+    ck_assert_int_eq(image_flush(img), 0);
+    ck_assert_str_eq(got("NEW.BIN"), "first");
+    ck_assert(!memcmp(got("NEW.BIN") + bytes, "second", 7));
+}
+END_TEST
+
 START_TEST(nothing_leaves_the_folder)
 {
     kind = kinds[_i];
@@ -361,6 +382,7 @@ int main(void)
     tcase_add_loop_test(tc, locked, 0, ARRAY_LEN(kinds));
     tcase_add_loop_test(tc, changed_data, 0, ARRAY_LEN(kinds));
     tcase_add_loop_test(tc, new_renamed_and_removed, 0, ARRAY_LEN(kinds));
+    tcase_add_loop_test(tc, late_table, 0, ARRAY_LEN(kinds));
     tcase_add_loop_test(tc, nothing_leaves_the_folder, 0, ARRAY_LEN(kinds));
     tcase_add_loop_test(tc, random_metadata, 0, ARRAY_LEN(kinds));
     suite_add_tcase(s, tc);

@@ -5,6 +5,7 @@
 
 #include "hw/i8042.h"
 #include "hw/port92.h"
+#include "tests/unit/board_fixture.h"
 #include "tests/unit/rig.h"
 
 static struct rig *r;
@@ -486,6 +487,21 @@ START_TEST(saved_and_loaded)
 }
 END_TEST
 
+/* The keyboard cannot wait for the parameter of a command that has none. */
+START_TEST(forged_states)
+{
+    static const u8 bad[] = {0x01, 0xec, 0xee, 0xef, 0xf1, 0xf2, 0xf4, 0xf6, 0xfa, 0xfe};
+    static const u8 good[] = {0, 0xed, 0xf0, 0xf3, 0xfb, 0xfd};
+    r = rig_new();
+    kbd = ps2_keyboard_create(&r->b);
+    for (unsigned n = 0; n < sizeof bad; n++)
+        ck_assert_ptr_nonnull(fixture_load_forged(&r->b, "command", bad[n], 1));
+    for (unsigned n = 0; n < sizeof good; n++)
+        ck_assert_ptr_null(fixture_load_forged(&r->b, "command", good[n], 1));
+    rig_free(r);
+}
+END_TEST
+
 int main(void)
 {
     static const TTest **const tests[] = {
@@ -498,6 +514,7 @@ int main(void)
         &key_buffer_overrun, &disabled_keyboard_keeps_its_keys,
         &mouse_commands,     &mouse_packets,
         &mouse_wheel,        &saved_and_loaded,
+        &forged_states,
     };
     return rig_main("i8042", tests, ARRAY_LEN(tests));
 }

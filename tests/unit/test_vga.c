@@ -1,7 +1,6 @@
 /* The display adapter: text, planes, chained and unchained 256 colours, split screen, panning,
  * blanking, retrace, VBE (IBM VGA technical reference; Bochs VBE DISPI). */
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include <stdlib.h>
 
 #include "hw/vga_regs.h"
@@ -747,25 +746,8 @@ START_TEST(forged_states)
     vbe(DISPI_BPP, 16);
     vbe(DISPI_ENABLE, DISPI_ENABLED);
     for (unsigned n = 0; n < ARRAY_LEN(bad); n++) {
-        size_t size, name = strlen(bad[n].field);
-        struct state *saved = state_new();
-        board_state(&f.board, saved);
-        const u8 *bytes = state_bytes(saved, &size);
-        u8 *copy = xmalloc(size);
-        memcpy(copy, bytes, size);
-        u8 *at = memmem(copy, size, bad[n].field, name);
-        ck_assert_ptr_nonnull(at);
-        store_le16(at + name, bad[n].value);
-        struct state *loading = state_parse(copy, size, &f.err);
-        board_state(&f.board, loading);
-        ck_assert_msg(state_failed(loading) != NULL, "%s %u", bad[n].field, bad[n].value);
-        state_free(loading);
-        struct state *back = state_parse(bytes, size, &f.err);
-        board_state(&f.board, back);
-        ck_assert_msg(!state_failed(back), "%s", state_failed(back));
-        state_free(back);
-        state_free(saved);
-        free(copy);
+        const char *why = fixture_load_forged(&f.board, bad[n].field, bad[n].value, 2);
+        ck_assert_msg(why != NULL, "%s %u", bad[n].field, bad[n].value);
         draw();
     }
 }
