@@ -327,12 +327,12 @@ static void state_bound(struct cpu *cpu, struct state *s)
     cpu->gdtr.base = (u32)cpu->gdtr.base;
     cpu->idtr.base = (u32)cpu->idtr.base;
     cpu->cpl &= 3;
-    const char *why = control_refuses(cpu->cr0, cpu->cr4);
-    if (!why && cpu->efer & ~(u64)EFER_NXE)
-        why = "a reserved bit of EFER";
-    if (!why)
+    const char *bad = control_refuses(cpu->cr0, cpu->cr4);
+    if (!bad && cpu->efer & ~(u64)EFER_NXE)
+        bad = "a reserved bit of EFER";
+    if (!bad)
         return;
-    state_fail(s, why);
+    state_fail(s, bad);
     cpu_reset(cpu);
 }
 

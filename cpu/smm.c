@@ -149,9 +149,9 @@ void exec_rsm(struct cpu *cpu, const struct insn *i)
     (void)i;
     if (!cpu->in_smm)
         cpu_raise(cpu, VEC_UD, "RSM outside system management mode");
-    const char *why = control_refuses(restore(cpu, SAVE_CR0), restore(cpu, SAVE_CR4));
-    if (why) {
-        log_once(cpu->log, (u64)(size_t)why, "RSM to a state with %s: shutdown", why);
+    const char *bad = control_refuses(restore(cpu, SAVE_CR0), restore(cpu, SAVE_CR4));
+    if (bad) {
+        log_once(cpu->log, (u64)(size_t)bad, "RSM to a state with %s: shutdown", bad);
         cpu->shutdown = true;
         cpu_attention(cpu, ATTENTION_KICK);
         return;

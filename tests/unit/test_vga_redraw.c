@@ -1,5 +1,5 @@
 /* A linear frame buffer that is written all the time: how often its pages are marked, which costs
- * the guest a miss for each (Bochs VBE DISPI). */
+ * the guest a miss for each; and saved states of it that cannot be (Bochs VBE DISPI). */
 /* SPDX-License-Identifier: MIT */
 #include "hw/vga_regs.h"
 #include "tests/unit/board_fixture.h"
@@ -80,12 +80,29 @@ START_TEST(quiet_afterwards)
 }
 END_TEST
 
+/* A state with registers that no guest could set is refused: drawing relies on them. */
+START_TEST(forged_states)
+{
+    static const struct {
+        const char *field;
+        u16 value;
+    } bad[] = {{"dispib", 0xffff}, {"dispib", 2568}, {"dispic", 1601},  {"dispid", 1},
+               {"dispid", 64},     {"dispif", 256},  {"dispig", 0xffff}};
+    for (unsigned n = 0; n < ARRAY_LEN(bad); n++) {
+        const char *why = fixture_load_forged(&f.board, bad[n].field, bad[n].value, 2);
+        ck_assert_msg(why != NULL, "%s %u", bad[n].field, bad[n].value);
+        vga_draw(vga, &picture, true);
+    }
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, other_pictures);
     tcase_add_test(tc, same_picture);
     tcase_add_test(tc, quiet_afterwards);
+    tcase_add_test(tc, forged_states);
 }
 
 int main(void)
