@@ -6,8 +6,8 @@
 #include "hw/net/backend.h"
 #include "hw/rtl8139.h"
 #include "tests/unit/board_fixture.h"
-#include "tests/unit/suite.h"
 #include "tests/unit/inbox.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/wire.h"
 
 #include <stdlib.h>
