@@ -159,14 +159,14 @@ static struct host_mem lower_checked(struct generator *g, unsigned n, unsigned s
     const u64 check = g->calls_checks ? check_code(g->t, size, write) : 0;
     if (check) {
         emit_call(e, check);
-    } else {
-        if (g->s->mode & MODE_WINDOW) {
-            mask = SCRATCH_TEST;
-            emit_mov32_imm(e, mask, TLB_INDEX_MASK);
-        }
-        tlb_check_emit(e, mask, size, write);
-        gen_unless_filled(g, n, size, write);
+        return (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, 0};
     }
+    if (g->s->mode & MODE_WINDOW) {
+        mask = SCRATCH_TEST;
+        emit_mov32_imm(e, mask, TLB_INDEX_MASK);
+    }
+    tlb_check_emit(e, mask, size, write);
+    gen_unless_filled(g, n, size, write);
     emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
     return (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0};
 }

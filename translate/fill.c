@@ -5,7 +5,7 @@
 #include "cpu/mem.h"
 #include "translate/generate.h"
 
-enum { FILL_WRITE = BIT(8), FILL_QUICK = BIT(9), XMM_REGS = 8 };
+enum { FILL_WRITE = BIT(8), FILL_QUICK = BIT(9), FILL_HOST = BIT(10), XMM_REGS = 8 };
 
 static const u8 fill_size[FILL_SIZES] = {1, 2, 4, 8, 10, 16, 32};
 
@@ -153,8 +153,18 @@ void code_tag_emit(struct emit *e)
     emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_HOST, 0, 0});
 }
 
+/* The end of a stub: back to the access, with its host address in SCRATCH_ADDR if it checks. */
+static void emit_hit(struct emit *e, bool checks)
+{
+    if (checks) {
+        emit_load64(e, SCRATCH_HOST, TLB_MEM(addend));
+        emit_lea64(e, SCRATCH_ADDR, (struct host_mem){SCRATCH_ADDR, SCRATCH_HOST, 0, 0});
+    }
+    emit_u8(e, 0xc3); /* ret */
+}
+
 /* A write to a page with code, but not to code, returns at once. Keeps the flags. */
-static void emit_beside_code(struct translator *t, unsigned size)
+static void emit_beside_code(struct translator *t, unsigned size, bool checks)
 {
     struct emit *e = &t->emit;
     code_tag_emit(e);
@@ -163,32 +173,48 @@ static void emit_beside_code(struct translator *t, unsigned size)
     beside_code_emit(e, size);
     emit_jrcxz_over_jmp(e);
     emit_jmp(e, t->callout);
-    emit_u8(e, 0xc3); /* ret */
+    emit_hit(e, checks);
     emit_patch(miss, e->delta, emit_pc(e));
+}
+
+static void emit_miss(struct translator *t, u32 what)
+{
+    emit_mov32_imm(&t->emit, SCRATCH_TEST, what);
+    emit_jmp(&t->emit, t->fill.start);
+}
+
+static void emit_check(struct translator *t, unsigned size, bool write)
+{
+    struct emit *e = &t->emit;
+    emit_mov32_imm(e, SCRATCH_TEST, TLB_INDEX_MASK);
+    tlb_check_emit(e, SCRATCH_TEST, size, write);
+    emit_jrcxz_over_jmp(e);
+    u8 *miss = emit_jmp_patchable(e);
+    emit_hit(e, true);
+    emit_patch(miss, e->delta, emit_pc(e));
+    if (write)
+        emit_beside_code(t, size, true);
+    emit_miss(t, size | (write ? FILL_WRITE : 0) | FILL_HOST);
 }
 
 void fill_emit(struct translator *t)
 {
-    static const u8 hit[] = {0xe3, 0x02, 0xeb, 0x01, 0xc3}; /* jrcxz +2; jmp +1; ret */
     struct emit *e = &t->emit;
     emit_fill(t);
     for (unsigned n = 0; n < 2 * FILL_SIZES; n++) {
-        bool write = n % 2;
+        const bool write = n % 2;
+        const unsigned size = fill_size[n / 2];
         t->fill.check[write][n / 2] = emit_pc(e);
-        emit_mov32_imm(e, SCRATCH_TEST, TLB_INDEX_MASK);
-        tlb_check_emit(e, SCRATCH_TEST, fill_size[n / 2], write);
-        emit_bytes(e, hit, sizeof hit);
+        emit_check(t, size, write);
         t->fill.code[write][n / 2] = emit_pc(e);
         if (write)
-            emit_beside_code(t, fill_size[n / 2]);
+            emit_beside_code(t, size, false);
         t->fill.miss[write][n / 2] = emit_pc(e);
-        emit_mov32_imm(e, SCRATCH_TEST, fill_size[n / 2] | (write ? FILL_WRITE : 0));
-        emit_jmp(e, t->fill.start);
+        emit_miss(t, size | (write ? FILL_WRITE : 0));
     }
     for (unsigned n = 0; n < QUICK_COUNT; n++) {
         t->fill.quick[n] = emit_pc(e);
-        emit_mov32_imm(e, SCRATCH_TEST, FILL_QUICK | n);
-        emit_jmp(e, t->fill.start);
+        emit_miss(t, FILL_QUICK | n);
     }
     inline_emit(t);
     t->fill.end = emit_pc(e);
@@ -212,6 +238,8 @@ u64 translate_fill(struct cpu *cpu, u32 lin, u32 what)
     bool hits = e && (tlb_hits(e->tag[access], lin, size) ||
                       (access == ACCESS_WRITE && mem_beside_code(cpu, e, lin, size)));
     bool good = hits && cpu->jump_id == id;
+    if (good && what & FILL_HOST)
+        cpu->fill_lin = lin + e->addend; /* in SCRATCH_ADDR when it goes on */
     t->stops[STOP_FILL] += good;
     return !good;
 }

@@ -137,7 +137,7 @@ enum { QUICK_RDTSC = SEG_GS + 1, QUICK_COUNT };
 /* inline.c: what takes so many bytes that it is called; SCRATCH_TEST gets what PUSHF pushes. */
 enum inlined { INLINED_CLI, INLINED_STI, INLINED_PUSHF, INLINED_PUSHF_USER, INLINED_COUNT };
 struct fills {
-    u64 check[2][FILL_SIZES];   /* look first whether it is a miss */
+    u64 check[2][FILL_SIZES];   /* look first whether it is a miss, and add the addend */
     u64 code[2][FILL_SIZES];    /* after misses of reads and of writes, by size */
     u64 miss[2][FILL_SIZES];    /* the same that do not look whether it is a write beside code */
     u64 inlined[INLINED_COUNT]; /* forms of instructions that need no C */
@@ -617,8 +617,8 @@ void inline_emit(struct translator *t);
  * the callout with the same return address. Keeps SCRATCH_ADDR and SCRATCH_INDEX. */
 void fill_emit(struct translator *t);
 u64 fill_code(const struct translator *t, unsigned size, bool write, bool looked);
-/* The stub that checks an access of this size first, for code that is not likely to run for long.
- * 0: none. */
+/* The stub that checks an access of this size first, for code that is not likely to run for long,
+ * and leaves its host address in SCRATCH_ADDR. 0: none. */
 u64 check_code(const struct translator *t, unsigned size, bool write);
 /* Is its return address on top of the stack at this host address? */
 bool fill_called_at(const struct translator *t, u64 pc);
