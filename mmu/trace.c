@@ -224,6 +224,19 @@ static void forget_code(struct trace *t, unsigned bytes, unsigned in, unsigned s
         t->code[at / 4 / 64] &= ~BIT64(at / 4 % 64);
 }
 
+/* Is it a directory that the current space's CR3, or a PDPTE loaded with it, names? Whatever is
+ * written there, it is one. */
+static bool is_current_directory(const struct spaces *set, const struct trace *t)
+{
+    const struct space *s = set->current;
+    if (!s || (s->key.mode & EFER_LMA << 16))
+        return false;
+    for (unsigned n = 0; n < t->count; n++)
+        if (is_directory(&t->use[n]) && (t->use[n].spaces >> s->number & 1))
+            return true;
+    return false;
+}
+
 void spaces_written(struct spaces *set, u64 ram_offset, unsigned size)
 {
     u32 i = ram_use(set, ram_offset)->trace;
@@ -231,7 +244,7 @@ void spaces_written(struct spaces *set, u64 ram_offset, unsigned size)
     if (!i)
         return;
     set->counts.writes++;
-    if (++t->writes > TRACE_BURST || size > 64) {
+    if (size > 64 || (++t->writes > TRACE_BURST && !is_current_directory(set, t))) {
         trace_end(set, t);
         return;
     }

@@ -260,6 +260,25 @@ START_TEST(a_table_no_more)
 }
 END_TEST
 
+/* The current space's directory may be written as often as a system likes, that of another one is
+ * taken for other data then. */
+START_TEST(a_directory_in_use)
+{
+    fill(LOW, ACCESS_READ, true);
+    fill(HIGH, ACCESS_READ, false);
+    for (unsigned n = 0; n < 128; n++)
+        put(DIR1, 512 + n, n << PAGE_SHIFT);
+    ck_assert(physmem_marks(pm, DIR1) & PAGE_TRACED);
+    ck_assert(hits(LOW, ACCESS_READ, true) && hits(HIGH, ACCESS_READ, false));
+    put(DIR1, LOW >> 22, USER2 | P | W | U);
+    ck_assert(!hits(LOW, ACCESS_READ, true) && hits(HIGH, ACCESS_READ, false));
+    load(DIR2);
+    for (unsigned n = 0; n < 128; n++)
+        put(DIR1, 512 + n, n);
+    ck_assert(!(physmem_marks(pm, DIR1) & PAGE_TRACED));
+}
+END_TEST
+
 START_TEST(marks_revoke_writes_everywhere)
 {
     u64 lin[] = {HIGH, LOW};
@@ -527,6 +546,7 @@ int main(void)
     tcase_add_test(t, pae);
     tcase_add_test(t, written_by_dma);
     tcase_add_test(t, a_table_no_more);
+    tcase_add_test(t, a_directory_in_use);
     tcase_add_test(t, marks_revoke_writes_everywhere);
     tcase_add_test(t, seeded);
     tcase_add_test(t, ids_of_code);
