@@ -251,8 +251,18 @@ u32 block_written(struct block_cache *c, u64 ram_offset, unsigned size)
     return runs;
 }
 
+/* A page's blocks are all gone. */
+static void page_clear(struct block_cache *c, u64 ram_offset)
+{
+    if (ram_offset == NO_ADDRESS || !*page_of(c, ram_offset))
+        return;
+    *page_of(c, ram_offset) = NULL;
+    code_page_clear(physmem_code(c->cpu->mem, ram_offset), CODE_DECODED);
+    physmem_unmark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
+}
+
 /* Not one by one: nobody knows a block by another way than these tables, but for the running one.
- */
+ * The blocks tell which pages to clear: a guest has many more without any. */
 void block_drop_all(struct block_cache *c)
 {
     if (c->cpu->block)
@@ -261,12 +271,11 @@ void block_drop_all(struct block_cache *c)
         return;
     c->empty = true;
     memset(c->hash, 0, sizeof c->hash);
-    for (u64 n = 0; n < c->page_count; n++) {
-        if (!c->page[n])
-            continue;
-        c->page[n] = NULL;
-        code_page_clear(physmem_code(c->cpu->mem, n << PAGE_SHIFT), CODE_DECODED);
-        physmem_unmark(c->cpu->mem, n << PAGE_SHIFT, PAGE_CODE);
+    for (size_t at = 0; at < c->used;) {
+        const struct block *b = (const struct block *)(c->arena + at);
+        page_clear(c, b->ram_offset);
+        page_clear(c, b->ram_offset2);
+        at += block_size(b->count);
     }
 }
 
