@@ -129,7 +129,7 @@ void cpu_reset(struct cpu *cpu)
     cpu->rip = 0xfff0;
     cpu->aflags = 0;
     cpu->eflags = 2;
-    cpu->cur = NULL;
+    cpu->cur = cpu->switching = NULL;
     reset_segments(cpu);
     cpu->cpl = 0;
     cpu->cr0 = CR0_CD | CR0_NW | CR0_ET;
@@ -187,6 +187,7 @@ void cpu_update_mode(struct cpu *cpu)
 void cpu_set_eflags(struct cpu *cpu, u32 value, u32 mask)
 {
     u32 old = cpu->eflags;
+    value &= FLAGS_DEFINED;
     cpu->aflags = (cpu->aflags & ~(u64)mask) | (value & mask);
     cpu->eflags = ((old & ~mask) | (value & mask & ~(u32)FLAGS_ARITH)) | 2;
     u32 changed = old ^ cpu->eflags;

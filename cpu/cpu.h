@@ -220,6 +220,7 @@ struct cpu {
     u64 aflags;   /* only the FLAGS_ARITH bits count: RFLAGS after the last flag-writing op */
     u32 eflags;   /* all other EFLAGS bits (bit 1 set, FLAGS_ARITH clear): see cpu_eflags */
     const struct insn *cur;        /* the instruction being executed; NULL between instructions */
+    const struct insn *switching;  /* the one that has switched to a task whose faults may come */
     const struct block *block;     /* the block that the interpreter runs */
     u64 block_rip;                 /* rip of its first byte */
     struct tlb *tlb;               /* the space's TLB of the current privilege (CPL 3: user); while

@@ -114,6 +114,8 @@ enum {
     FLAG_VIF = 1 << 19,
     FLAG_VIP = 1 << 20,
     FLAG_ID = 1 << 21,
+    FLAGS_DEFINED = FLAGS_ARITH | FLAG_TF | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_RF |
+                    FLAG_VM | FLAG_AC | FLAG_VIF | FLAG_VIP | FLAG_ID, /* the others are fixed */
 };
 
 /* What insn.def says of an instruction beside its operands. */

@@ -91,11 +91,14 @@ static void step_run(struct cpu *cpu)
     cpu->cur = NULL;
 }
 
-/* Counts what a block completed before one of its instructions escaped. */
+/* Counts what a block completed before one of its instructions escaped, be it as part of the task
+ * to which it has switched. */
 static void account_escape(struct cpu *cpu)
 {
-    if (cpu->cur && cpu->block)
-        cpu->icount += (u64)(cpu->cur - cpu->block->insn);
+    const struct insn *at = cpu->cur ? cpu->cur : cpu->switching;
+    cpu->switching = NULL;
+    if (at && cpu->block)
+        cpu->icount += (u64)(at - cpu->block->insn);
 }
 
 u64 interp_icount(const struct cpu *cpu)

@@ -208,12 +208,14 @@ void task_switch(struct cpu *cpu, u16 selector, struct descriptor *d, enum task_
         descriptor_set_busy(cpu, d, true);
     tss_load(cpu, d, &t);
     segment_set(cpu, SEG_TR, selector, d);
+    cpu->switching = cpu->cur;
     cpu->cur = NULL;
     task_registers(cpu, &t, nested);
     if (tss_layout(d->hi)->width == 4 && (cpu->cr0 & CR0_PG))
         task_load_cr3(cpu, t.cr3);
     debug_update(cpu);
     task_enter(cpu, &t, tss_layout(d->hi)->width, error);
+    cpu->switching = NULL;
 }
 
 void task_gate(struct cpu *cpu, const struct descriptor *gate, enum task_reason reason,

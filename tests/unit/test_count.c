@@ -93,6 +93,41 @@ START_TEST(steps_of_any_length_add_up)
 }
 END_TEST
 
+/* nop; nop; nop; jmp to a task whose DS cannot be loaded: its #TS comes in the new task, and the
+ * jmp does not count. */
+static void switch_task(bool translated)
+{
+    enum { NEW_TSS = 0x9000, NEW_STACK = 0x60000 };
+    static const u8 code[] = {0x90, 0x90, 0x90, 0xea, 0, 0, 0, 0, SEL_FREE, 0}, halt[] = {HLT};
+    static const u16 segments[] = {SEL_DATA0, SEL_CODE0, SEL_DATA0, 0x7ff8, 0, 0};
+    cpu = translated ? engine_setup_translated(TRANSLATE_CHECKED, H_CACHE) : engine_setup();
+    if (translated)
+        translate_count(cpu);
+    gdt_set(SEL_FREE, NEW_TSS, 0x67, TYPE_TSS32, 0, false);
+    mem32_set(NEW_TSS + 32, H_DATA);
+    mem32_set(NEW_TSS + 36, UINT32_MAX & ~(u32)(FLAG_VM | FLAG_TF | FLAG_RF | FLAG_NT));
+    mem32_set(NEW_TSS + 56, NEW_STACK);
+    for (unsigned n = 0; n < 6; n++)
+        mem32_set(NEW_TSS + 72 + 4 * n, segments[n]);
+    put_at(H_HANDLER + 16 * VEC_TS, halt, sizeof halt);
+    put_at(H_CODE, code, sizeof code);
+    cpu->rip = H_CODE;
+    interp_run(cpu, 100);
+}
+
+START_TEST(a_switch_to_a_task_that_faults)
+{
+    for (unsigned translated = 0; translated < 2; translated++) {
+        switch_task(translated);
+        ck_assert(cpu->halted);
+        ck_assert_uint_eq(cpu->icount, 4);
+        ck_assert_uint_eq(cpu->rip, H_HANDLER + 16 * VEC_TS + 1);
+        ck_assert_uint_eq(mem32((u32)cpu->regs[RSP] + 12) & ~(u32)FLAG_RF, 0x3c3ed7);
+        engine_teardown();
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("instruction counting");
@@ -100,6 +135,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_run_of_any_length_ends_exactly);
     tcase_add_test(t, steps_of_any_length_add_up);
+    tcase_add_test(t, a_switch_to_a_task_that_faults);
     suite_add_tcase(s, t);
     return suite_run(s);
 }
