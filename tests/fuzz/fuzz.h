@@ -103,7 +103,7 @@ u8 *fuzz_guest_region(struct fuzz_guest *g, unsigned region);
 void fuzz_guest_load(struct fuzz_guest *g, const struct fuzz_state *from, bool fpu);
 /* Executes one instruction, fast: by its specialised form. In *out, all but the state is set. */
 void fuzz_guest_step(struct fuzz_guest *g, bool fast, struct fuzz_outcome *out);
-/* Not stepped: the code region has new contents; cold: forgets the TLB. */
+/* Not stepped: the regions have new contents; cold: forgets the TLB. */
 void fuzz_guest_code(struct fuzz_guest *g, bool cold);
 /* Not stepped: runs until an exception or UD2 at `end`; live: the FPU registers are in the host;
  * *out as above. False: single-stepping, which this does not do, or the interpreter has executed

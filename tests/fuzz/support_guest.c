@@ -227,9 +227,9 @@ void fuzz_guest_step(struct fuzz_guest *g, bool fast, struct fuzz_outcome *out)
 void fuzz_guest_code(struct fuzz_guest *g, bool cold)
 {
     struct cpu *cpu = g->cpu;
-    const struct fuzz_region *code = &fuzz_regions[FUZZ_CODE];
-    for (u32 at = 0; at < code->size; at += PAGE_SIZE)
-        cpu->engine.code_written(cpu, code->base + at, PAGE_SIZE);
+    for (unsigned n = 0; n < FUZZ_REGIONS; n++) /* programs jump into their data, too */
+        for (u32 at = 0; at < fuzz_regions[n].size; at += PAGE_SIZE)
+            cpu->engine.code_written(cpu, fuzz_regions[n].base + at, PAGE_SIZE);
     if (cold) {
         space_flush(cpu->space);
         if (cpu->engine.flushed)
