@@ -192,6 +192,7 @@ static void consider_user(struct translator *t)
         window_age(cpu->window[1]);
     } else if (d->always || (++m->runs >= RUNS_WANTED && m->runs >= m->wanted)) {
         cpu->window[1] = get_window(t, key_of(cpu->space));
+        m->filled = 0; /* what was filled before was not its */
     }
 }
 
