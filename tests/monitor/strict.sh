@@ -76,8 +76,8 @@ END
         -kernel "$BUILD/tests/monitor/strict.elf" >"$work/out" 2>&1 </dev/null &
     pid=$!
     talk "$work/talk" || bad=1
-    [ $bad = 0 ] || demo_end
-    pid=
+    [ $bad = 0 ] && wait "$pid" # its socket is the next one's
+    demo_end
     [ $bad = 0 ] || { echo "with -engine $engine"; cat "$work/err"; break; }
 done
 exit $bad
