@@ -88,4 +88,5 @@ while [ $round -lt "${KILLS:-16}" ]; do
     round=$((round + 1))
 done
 echo "$round killed, $lost of them with clusters lost; $all writes had been flushed"
+"$PRESCIENT" -display none -nic none -limit 1 -hda "$work/disk.qcow2" >"$work/said" 2>&1 || fail "a writer: $(cat "$work/said")"
 image_agrees "$work/disk.qcow2"
