@@ -99,19 +99,30 @@ void fixture_save_and_load(struct fixture *f)
     state_free(saved);
 }
 
-const char *fixture_load_forged(struct board *b, const char *field, u64 value, unsigned size)
+struct state *fixture_forge(struct state *saved, const char *field, u64 value, unsigned size)
 {
     size_t all, name = strlen(field);
     struct error err;
-    struct state *saved = state_new();
-    board_state(b, saved);
     const u8 *bytes = state_bytes(saved, &all);
     u8 *copy = xmalloc(all);
     memcpy(copy, bytes, all);
     u8 *at = memmem(copy, all, field, name);
     ck_assert_ptr_nonnull(at);
     memcpy(at + name, &value, size);
-    struct state *forged = state_parse(copy, all, &err), *back = state_parse(bytes, all, &err);
+    struct state *forged = state_parse(copy, all, &err);
+    free(copy);
+    return forged;
+}
+
+const char *fixture_load_forged(struct board *b, const char *field, u64 value, unsigned size)
+{
+    size_t all;
+    struct error err;
+    struct state *saved = state_new();
+    board_state(b, saved);
+    const u8 *bytes = state_bytes(saved, &all);
+    struct state *forged = fixture_forge(saved, field, value, size);
+    struct state *back = state_parse(bytes, all, &err);
     board_state(b, forged);
     const char *why = state_failed(forged);
     if (why)
@@ -119,7 +130,6 @@ const char *fixture_load_forged(struct board *b, const char *field, u64 value, u
     state_free(forged);
     state_free(back);
     state_free(saved);
-    free(copy);
     return why;
 }
 

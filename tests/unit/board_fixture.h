@@ -34,6 +34,8 @@ void fixture_out(struct fixture *f, u16 port, u32 value, unsigned size);
 /* Saves and loads every chip, as a snapshot would. */
 void fixture_save_and_load(struct fixture *f);
 
+/* A saved state with another value behind the name of its first such field. */
+struct state *fixture_forge(struct state *saved, const char *field, u64 value, unsigned size);
 /* Loads every chip's saved state with another value behind the first field of that name; why it was
  * refused (the chips are then as they were), or NULL. */
 const char *fixture_load_forged(struct board *b, const char *field, u64 value, unsigned size);

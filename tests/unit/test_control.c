@@ -14,6 +14,7 @@
 #include "cpu/decode.h"
 #include "cpu/exec.h"
 #include "cpu/mem.h"
+#include "tests/unit/board_fixture.h"
 #include "tests/unit/suite.h"
 
 #define MIB (1ull << 20)
@@ -451,22 +452,13 @@ END_TEST
 /* Saves, changes the field behind its name, and loads; why it was refused, or NULL. */
 static const char *load_forged(const char *field, u64 value, unsigned size)
 {
-    size_t all, name = strlen(field);
-    struct error err;
     struct state *s = state_new();
     cpu_state(cpu, s);
-    const u8 *bytes = state_bytes(s, &all);
-    u8 *copy = malloc(all);
-    memcpy(copy, bytes, all);
-    u8 *at = memmem(copy, all, field, name);
-    ck_assert_ptr_nonnull(at);
-    memcpy(at + name, &value, size);
-    struct state *loaded = state_parse(copy, all, &err);
+    struct state *loaded = fixture_forge(s, field, value, size);
     cpu_state(cpu, loaded);
     const char *why = state_failed(loaded);
     state_free(loaded);
     state_free(s);
-    free(copy);
     return why;
 }
 
