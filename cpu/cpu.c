@@ -193,7 +193,7 @@ void cpu_set_eflags(struct cpu *cpu, u32 value, u32 mask)
     u32 changed = old ^ cpu->eflags;
     if (changed & (FLAG_VM | FLAG_AC))
         cpu_update_mode(cpu);
-    if ((changed | cpu->eflags) & (FLAG_TF | FLAG_RF))
+    if ((changed | cpu->eflags) & (FLAG_TF | FLAG_RF | FLAG_VIP))
         debug_update(cpu);
 }
 

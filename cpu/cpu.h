@@ -156,7 +156,7 @@ enum attention {
     ATTENTION_NMI = 4,    /* NMI latched */
     ATTENTION_SMI = 8,    /* SMI latched */
     ATTENTION_RESET = 16, /* RESET or INIT asked for */
-    ATTENTION_TRAP = 32,  /* a debug trap is pending in dr6_pending, or TF is set */
+    ATTENTION_TRAP = 32,  /* one instruction at a time: debug_update says when */
     ATTENTION_FLUSH = 64, /* dead blocks wait to be freed */
     ATTENTION_STEP = 128, /* the debugger wants to see each instruction */
 };
@@ -322,7 +322,7 @@ static inline u32 cpu_eflags(const struct cpu *cpu)
     return (cpu->eflags & ~(u32)FLAGS_ARITH) | ((u32)cpu->aflags & FLAGS_ARITH);
 }
 /* Replaces the bits of mask; the caller decided which it may. Keeps ATTENTION_TRAP in step
- * with TF. */
+ * with them. */
 void cpu_set_eflags(struct cpu *cpu, u32 value, u32 mask);
 
 /* Sets reasons to leave the straight path; safe from signal handlers and other threads. What runs

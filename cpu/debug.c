@@ -40,7 +40,8 @@ void debug_update(struct cpu *cpu)
 {
     if (cpu->dr[7] & DR7_ENABLED)
         plant(cpu);
-    if ((cpu->eflags & (FLAG_TF | FLAG_RF)) || cpu->dr6_pending)
+    bool vip = !(~cpu->eflags & (FLAG_VIF | FLAG_VIP));
+    if ((cpu->eflags & (FLAG_TF | FLAG_RF)) || vip || cpu->dr6_pending)
         cpu_attention(cpu, ATTENTION_TRAP);
     else if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
         atomic_fetch_and_explicit(&cpu->attention, ~(u32)ATTENTION_TRAP, memory_order_relaxed);

@@ -19,10 +19,10 @@ enum {
 /* R/W field of breakpoint n in DR7. */
 enum dr7_kind { BREAK_EXEC, BREAK_WRITE, BREAK_IO, BREAK_ACCESS };
 
-/* Keeps ATTENTION_TRAP in step with TF, RF and dr6_pending: while any asks for it, the engine runs
- * one instruction at a time between cpu_attend and debug_trap. Instruction breakpoints are planted:
- * engines ask debug_breaks where they may be. Data breakpoints make pages slow in the TLB. Call it
- * when a debug register has changed. */
+/* Keeps ATTENTION_TRAP in step with TF, RF, VIF with VIP, and dr6_pending: while any asks for it,
+ * the engine runs one instruction at a time between cpu_attend and debug_trap. Instruction
+ * breakpoints are planted: engines ask debug_breaks where they may be. Data breakpoints make pages
+ * slow in the TLB. Call it when a debug register has changed. */
 void debug_update(struct cpu *cpu);
 
 /* Must the instruction at cs:rip, where a breakpoint is planted, not run? ATTENTION_TRAP is set

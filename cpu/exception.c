@@ -368,6 +368,14 @@ static void attend_events(struct cpu *cpu, u32 a)
     }
 }
 
+/* A virtual interrupt is pending and VIF lets it through, where these flags count (vol. 3, 20.3.2
+ * and 20.4). */
+static bool virtual_interrupt_due(const struct cpu *cpu)
+{
+    u64 enabled = cpu->eflags & FLAG_VM ? cpu->cr4 & CR4_VME : cpu->cr4 & CR4_PVI;
+    return !(~cpu->eflags & (FLAG_VIF | FLAG_VIP)) && enabled && cpu->cpl == 3 && cpu_iopl(cpu) < 3;
+}
+
 bool cpu_attend(struct cpu *cpu)
 {
     u32 a = atomic_load_explicit(&cpu->attention, memory_order_acquire);
@@ -386,6 +394,8 @@ bool cpu_attend(struct cpu *cpu)
         return true;
     }
     attend_events(cpu, a);
+    if (unlikely(virtual_interrupt_due(cpu)))
+        cpu_raise_error(cpu, VEC_GP, 0, "a virtual interrupt is pending, and VIF is set");
     if (atomic_load_explicit(&cpu->attention, memory_order_relaxed) & ATTENTION_TRAP)
         debug_before(cpu);
     return false;

@@ -268,12 +268,12 @@ void exec_push_sreg(struct cpu *cpu, const struct insn *i)
     stack_set_pointer(cpu, sp);
 }
 
+/* It reads as much as PUSH writes. */
 void exec_pop_sreg(struct cpu *cpu, const struct insn *i)
 {
     u64 mask = cpu->stack_mask, sp = stack_pointer(cpu);
-    u16 selector = (u16)stack_pop_at(cpu, &sp, i->opsize);
-    segment_load(cpu, i->op[0].reg, selector);
-    cpu->regs[RSP] = (cpu->regs[RSP] & ~mask) | sp;
+    segment_load(cpu, i->op[0].reg, mem_read16(cpu, SEG_SS, sp));
+    cpu->regs[RSP] = (cpu->regs[RSP] & ~mask) | ((sp + i->opsize) & mask);
     if (i->op[0].reg == SEG_SS)
         inhibit_after_ss(cpu);
 }

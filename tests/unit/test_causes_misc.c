@@ -157,6 +157,14 @@ static const struct cause ports[] = {
      harness_ring3,
      .cr4 = CR4_PVI,
      .flags = FLAG_VIP},
+    {.text = "a virtual interrupt is pending, and VIF is set",
+     NULL,
+     VEC_GP,
+     0,
+     {0x90},
+     harness_ring3,
+     .cr4 = CR4_PVI,
+     .flags = FLAG_VIF | FLAG_VIP},
 };
 
 /* PAE paging: what is below 2 MiB is there, the next 2 MiB are these again with more bits. */

@@ -217,6 +217,13 @@ START_TEST(push_and_pop_of_segments)
     step_fault(VEC_GP, 0x800);
     ck_assert_uint_eq(stack_at(1, 4), H_CODE + 6);
     ck_assert_uint_eq(cpu->regs[RSP], H_STACK0 - 16);
+    /* POP reads two bytes as well: behind them the segment may end */
+    cpu->seg[SEG_SS].limit = (u32)cpu->regs[RSP] + 1;
+    segment_update(cpu, &cpu->seg[SEG_SS]);
+    mem16_set((u32)cpu->regs[RSP], SEL_DATA0);
+    CODE(0x1f); /* pop ds */
+    step_ok();
+    ck_assert_uint_eq(cpu->seg[SEG_DS].selector, SEL_DATA0);
 }
 END_TEST
 

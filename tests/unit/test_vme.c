@@ -126,6 +126,27 @@ START_TEST(pvi)
 }
 END_TEST
 
+/* IRET in ring 0 to a program for which a virtual interrupt waits, with VIF set: in V86, in ring 3.
+ * The #GP is its first instruction's. */
+START_TEST(vif_with_vip_faults_before_the_next_instruction)
+{
+    harness_protected();
+    cpu->cr4 = cpu->walk.cr4 = _i ? CR4_PVI : CR4_VME;
+    u32 flags = 2 | FLAG_VIF | FLAG_VIP | (_i ? 0 : FLAG_VM);
+    u32 code = _i ? SEL_CODE3 : H_CODE >> 4, data = _i ? SEL_DATA3 : H_DATA >> 4;
+    u32 frame[] = {_i ? H_CODE + 4 : 4, code, flags, 0x1000, data, data, data, data, data};
+    cpu->regs[RSP] -= sizeof frame;
+    for (unsigned n = 0; n < ARRAY_LEN(frame); n++)
+        mem32_set((u32)cpu->regs[RSP] + 4 * n, frame[n]);
+    CODE(0xcf, 0x90, 0x90, 0x90, 0x90);
+    step_ok();
+    ck_assert_uint_eq(cpu->rip, frame[0]);
+    ck_assert_uint_eq(cpu->cpl, 3);
+    step_fault(VEC_GP, 0);
+    ck_assert_uint_eq(stack_at(1, 4), frame[0]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("vme");
@@ -141,6 +162,7 @@ int main(void)
     suite_add_tcase(s, v86);
     tcase_add_checked_fixture(ring3, setup, harness_teardown);
     tcase_add_test(ring3, pvi);
+    tcase_add_loop_test(ring3, vif_with_vip_faults_before_the_next_instruction, 0, 2);
     suite_add_tcase(s, ring3);
     return suite_run(s);
 }
