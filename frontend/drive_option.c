@@ -8,6 +8,8 @@
 #include "frontend/option_value.h"
 #include "frontend/options.h"
 
+enum { CD_INDEX = 2 }; /* -cdrom's place */
+
 bool drive_option_add(struct options *o, struct drive_option d, struct error *err)
 {
     static const char *const names[] = {"IDE", "floppy", "virtio"};
@@ -33,7 +35,22 @@ bool drive_option_add(struct options *o, struct drive_option d, struct error *er
     return true;
 }
 
-/* The first free place; -cdrom's own is 2. */
+void drive_option_usual(struct options *o)
+{
+    struct drive_option d = {.index = CD_INDEX, .cdrom = true, .readonly = true, .usual = true};
+    for (unsigned n = 0; n < o->drive_count; n++) {
+        if (o->drive[n].bus == d.bus && o->drive[n].index == d.index)
+            return;
+    }
+    o->drive[o->drive_count++] = d;
+}
+
+bool drive_option_wanted(const struct options *o)
+{
+    return o->drive_count && !o->drive[0].usual;
+}
+
+/* The first free place. */
 static unsigned free_index(const struct options *o, enum drive_bus bus)
 {
     unsigned index = 0;

@@ -26,7 +26,7 @@ static void choose_display(struct options *o)
 /* Nothing was asked for: the demonstration kernel. */
 static bool choose_demo(struct options *o, struct error *err)
 {
-    if (o->kernel || o->bios || o->drive_count || (o->boot && strchr(o->boot, 'n')))
+    if (o->kernel || o->bios || drive_option_wanted(o) || (o->boot && strchr(o->boot, 'n')))
         return true;
     o->kernel = data_file_path("demo.elf", err);
     if (o->kernel && !o->name)

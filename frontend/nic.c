@@ -129,7 +129,7 @@ static bool wants_rom(const struct options *o)
 {
     if (o->boot)
         return strchr(o->boot, 'n') || o->boot_menu;
-    return o->boot_menu || (!o->drive_count && !o->kernel && !o->bios);
+    return o->boot_menu || (!drive_option_wanted(o) && !o->kernel && !o->bios);
 }
 
 static bool open_one(struct nics *nics, unsigned index, const struct nic_option *option,
@@ -157,7 +157,7 @@ bool nics_open(struct nics *nics, const struct options *o, struct pc_config *con
     bool rom = wants_rom(o), good = true;
     if (rom && !o->boot)
         config->boot_order = "cdn";
-    if (o->nic_count == 0 && !o->no_nic && HAVE_SLIRP && o->clock == CLOCK_HOST)
+    if (o->nic_count == 0 && !o->no_nic && !o->no_defaults && HAVE_SLIRP && o->clock == CLOCK_HOST)
         return open_one(nics, 0, &usual, &config->nic[0], rom, post, machine, err);
     for (unsigned n = 0; n < o->nic_count && good; n++)
         good = open_one(nics, n, &o->nic[n], &config->nic[n], rom && n == 0, post, machine, err);

@@ -318,6 +318,8 @@ static const struct option option_table[] = {
      "file=FILE[,format=raw|qcow2][,if=ide|floppy|virtio][,media=disk|cdrom][,index=N]"
      "[,snapshot=on][,readonly=on]",
      "any drive", CALL(drive_option_parse)},
+    {"nodefaults", NULL, "no empty CD drive and no network card but those asked for",
+     FLAG(no_defaults)},
     {"snapshot", NULL, "write to temporary files, never to the images", FLAG(snapshot)},
     {"boot", "[order=]acdn[,menu=on]", "boot order: a floppy, c disk, d CD, n network",
      CALL(opt_boot)},
@@ -468,6 +470,8 @@ bool options_parse(int argc, char **argv, struct options *o, struct error *err)
         if (!apply(o, option, option->arg ? argv[++n] : NULL, err))
             return false;
     }
+    if (!o->no_defaults)
+        drive_option_usual(o);
     return together(o, err);
 }
 

@@ -20,6 +20,7 @@ struct options {
     char *cpu;    /* model name */
     struct drive_option drive[MAX_DRIVES];
     unsigned drive_count;         /* entries in drive */
+    bool no_defaults;             /* -nodefaults */
     char *boot;                   /* order of "acdn", or NULL */
     bool boot_menu;               /* -boot menu=on */
     bool snapshot;                /* all drives: writes go to temporary files */

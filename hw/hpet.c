@@ -76,12 +76,13 @@ static u64 width(const struct comparator *t)
     return t->config & MODE32_CNF ? UINT32_MAX : UINT64_MAX;
 }
 
-/* Sets the deadline of the next match; one at this very count is a whole turn away. */
+/* Sets the deadline of the next match; one at this very count is a whole turn away. Without an
+ * interrupt it still matters to the level status and to a periodic comparator. */
 static void rearm(struct comparator *t)
 {
     const struct hpet *h = t->hpet;
     u64 now = clock_now(h->board->clock), ticks = (t->match - counter(h) - 1) & width(t);
-    bool on = h->config & ENABLE_CNF && t->config & INT_ENB_CNF;
+    bool on = h->config & ENABLE_CNF && t->config & (INT_ENB_CNF | INT_TYPE_CNF | TYPE_CNF);
     if (!on || ticks >= (UINT64_MAX - now) / NS_PER_TICK - 1)
         timer_cancel(&t->timer);
     else
@@ -114,15 +115,18 @@ static void line_set(const struct comparator *t, bool level)
         irq_set(line, level);
 }
 
-/* A level, or an edge. A legacy line stays high up to the next edge: an 8259 loses a request that
- * is withdrawn before its acknowledgement. */
+/* A level, or an edge; the level's status bit also while the interrupt is off. A legacy line stays
+ * high up to the next edge: an 8259 loses a request that is withdrawn before its acknowledgement.
+ */
 static void interrupt(struct comparator *t)
 {
     struct hpet *h = t->hpet;
     bool level = t->config & INT_TYPE_CNF;
     if (level)
         h->status |= BIT(t - h->timer);
-    else
+    if (!(t->config & INT_ENB_CNF))
+        return;
+    if (!level)
         line_set(t, false);
     line_set(t, true);
     if (!level && !is_legacy(t))
@@ -235,12 +239,15 @@ static void compare_write(struct comparator *t, bool high, u32 value)
     rearm(t);
 }
 
-/* An interrupt that is pending ends: it may go elsewhere from now on. */
+/* A level that is pending goes where it is to go from now on; an edge ends. */
 static void timer_config_write(struct comparator *t, u32 value)
 {
-    t->hpet->status &= ~BIT(t - t->hpet->timer);
+    u32 bit = BIT(t - t->hpet->timer);
     line_set(t, false);
     t->config = value & CNF_WRITABLE;
+    if (!(t->config & INT_TYPE_CNF))
+        t->hpet->status &= ~bit;
+    line_set(t, t->hpet->status & bit && t->config & INT_ENB_CNF);
     t->set_both = value & VAL_SET_CNF;
     t->match &= width(t);
     t->period &= width(t);

@@ -31,6 +31,8 @@ enum {
     CMD_READ_RAM = 0x20,  /* to 3F; byte 0 is the configuration */
     CMD_WRITE_RAM = 0x60, /* to 7F */
     CMD_TEST_PASSWORD = 0xa4,
+    CMD_LOAD_PASSWORD = 0xa5, /* scan codes follow, and 0 */
+    CMD_LOCK = 0xa6,          /* the keyboard is silent until somebody types the password */
     CMD_AUX_OFF = 0xa7,
     CMD_AUX_ON = 0xa8,
     CMD_AUX_TEST = 0xa9,
@@ -39,6 +41,8 @@ enum {
     CMD_KBD_OFF = 0xad,
     CMD_KBD_ON = 0xae,
     CMD_READ_INPUT = 0xc0,
+    CMD_POLL_LOW = 0xc1,  /* the input port's low half shows in the status until the next command */
+    CMD_POLL_HIGH = 0xc2, /* its high half */
     CMD_READ_OUTPUT = 0xd0,
     CMD_WRITE_OUTPUT = 0xd1,
     CMD_KBD_LOOP = 0xd2, /* the next byte appears as if the keyboard had sent it */
@@ -50,7 +54,11 @@ enum {
     CMD_PULSE = 0xf0, /* to FF: output port bits that are 0 in the low nibble go low for 6 us */
 };
 
-enum { RAM_SIZE = 32 };
+enum { RAM_SIZE = 32, PASSWORD_MOST = 16 };
+
+/* Memory that belongs to the password: bytes sent when the keyboard is locked and unlocked (0:
+ * none), and two make codes that do not count while it is locked. */
+enum { RAM_LOCKED = 0x13, RAM_UNLOCKED = 0x14, RAM_IGNORED = 0x16 };
 
 /* A byte takes its time on the cable, so that an interrupt handler may read port 60h more than
  * once; real ones take about 1 ms. */
@@ -77,10 +85,15 @@ struct i8042 {
     bool full;        /* OBF */
     bool from_aux;    /* the output buffer holds a mouse byte */
     bool sys;         /* STATUS_SYS */
-    bool last_was_command;      /* STATUS_CMD */
-    bool release;               /* translation: F0 has come, the next code is a release */
-    bool a20;                   /* output port bit 1 */
-    u8 command;                 /* command that waits for its data byte, or 0 */
+    bool last_was_command; /* STATUS_CMD */
+    bool release;          /* translation: F0 has come, the next code is a release */
+    bool a20;              /* output port bit 1 */
+    u8 command;            /* command that waits for its data byte, or 0 */
+    u8 poll;               /* CMD_POLL_LOW or CMD_POLL_HIGH while the status shows that, or 0 */
+    u8 password[PASSWORD_MOST]; /* scan codes as the guest would get them */
+    u8 password_size;           /* how many; 0: no password */
+    u8 typed;                   /* while locked: so many of them were typed */
+    bool locked;                /* bytes of keyboard and mouse do not reach the guest */
     struct ps2_device *port[2]; /* keyboard, mouse; NULL: nothing plugged in */
     struct timer timer;         /* when the next byte has come down the cable */
     struct clock *clock;        /* virtual time */
@@ -142,17 +155,40 @@ static bool translate(struct i8042 *k, u8 *byte)
     return true;
 }
 
+/* A key's byte while the keyboard is locked: the next one of the password, or all over again. */
+static void type_password(struct i8042 *k, u8 byte)
+{
+    if (byte & 0x80 || byte == k->ram[RAM_IGNORED] || byte == k->ram[RAM_IGNORED + 1])
+        return;
+    if (byte != k->password[k->typed])
+        k->typed = 0;
+    k->typed += byte == k->password[k->typed];
+    if (k->typed < k->password_size)
+        return;
+    k->locked = false;
+    k->typed = 0;
+    if (k->ram[RAM_UNLOCKED])
+        put(k, k->ram[RAM_UNLOCKED], false);
+}
+
 static void byte_due(void *opaque, u64 now)
 {
     struct i8042 *k = opaque;
     (void)now;
     while (!k->full && has_byte(k, KBD)) {
         u8 byte = k->port[KBD]->read(k->port[KBD]->dev);
-        if (translate(k, &byte))
+        if (!translate(k, &byte))
+            continue;
+        if (k->locked)
+            type_password(k, byte);
+        else
             put(k, byte, false);
     }
-    if (!k->full && has_byte(k, AUX))
-        put(k, k->port[AUX]->read(k->port[AUX]->dev), true);
+    while (!k->full && has_byte(k, AUX)) {
+        u8 byte = k->port[AUX]->read(k->port[AUX]->dev);
+        if (!k->locked)
+            put(k, byte, true);
+    }
 }
 
 static void notified(void *opaque)
@@ -177,8 +213,9 @@ static void i8042_reset(void *dev)
     struct i8042 *k = dev;
     memset(k->ram, 0, sizeof k->ram);
     k->ram[0] = CONFIG_KBD_INT | CONFIG_AUX_INT | CONFIG_XLAT;
-    k->full = k->from_aux = k->sys = k->last_was_command = k->release = false;
-    k->command = k->data = 0;
+    k->full = k->from_aux = k->sys = k->last_was_command = k->release = k->locked = false;
+    k->command = k->data = k->poll = k->password_size = k->typed = 0;
+    memset(k->password, 0, sizeof k->password);
     timer_cancel(&k->timer);
     drive_irqs(k);
     set_a20(k, true);
@@ -186,8 +223,11 @@ static void i8042_reset(void *dev)
 
 static u8 read_status(const struct i8042 *k)
 {
-    return (u8)(STATUS_UNLOCKED | (k->full ? STATUS_OBF : 0) | (k->sys ? STATUS_SYS : 0) |
-                (k->last_was_command ? STATUS_CMD : 0) | (k->full && k->from_aux ? STATUS_AUX : 0));
+    u8 high = STATUS_UNLOCKED | (k->full && k->from_aux ? STATUS_AUX : 0);
+    if (k->poll)
+        high = (u8)(k->poll == CMD_POLL_LOW ? INPUT_PORT << 4 : INPUT_PORT & 0xf0);
+    return (u8)(high | (k->full ? STATUS_OBF : 0) | (k->sys ? STATUS_SYS : 0) |
+                (k->last_was_command ? STATUS_CMD : 0));
 }
 
 static u8 read_output_port(const struct i8042 *k)
@@ -232,6 +272,24 @@ static void send(struct i8042 *k, unsigned n, u8 value)
     schedule(k);
 }
 
+/* Codes up to a 0; of a longer password the first ones count. */
+static void load_password(struct i8042 *k, u8 value)
+{
+    if (!value)
+        return;
+    if (k->password_size < PASSWORD_MOST)
+        k->password[k->password_size++] = value;
+    k->command = CMD_LOAD_PASSWORD;
+}
+
+static void lock(struct i8042 *k)
+{
+    k->locked = k->password_size;
+    k->typed = 0;
+    if (k->locked && k->ram[RAM_LOCKED])
+        put(k, k->ram[RAM_LOCKED], false);
+}
+
 /* A byte at the data port, for the command that waits for one or else for the keyboard. */
 static void write_data(struct i8042 *k, u8 value)
 {
@@ -241,6 +299,8 @@ static void write_data(struct i8042 *k, u8 value)
         write_config(k, value);
     else if (command > CMD_WRITE_RAM && command < CMD_WRITE_RAM + RAM_SIZE)
         k->ram[command - CMD_WRITE_RAM] = value;
+    else if (command == CMD_LOAD_PASSWORD)
+        load_password(k, value);
     else if (command == CMD_WRITE_OUTPUT)
         write_output_port(k, value);
     else if (command == CMD_KBD_LOOP || command == CMD_AUX_LOOP)
@@ -253,7 +313,7 @@ static void write_data(struct i8042 *k, u8 value)
 static bool answer(struct i8042 *k, u8 command, u8 *value)
 {
     switch (command) {
-    case CMD_TEST_PASSWORD: *value = 0xf1; return true; /* none is set */
+    case CMD_TEST_PASSWORD: *value = k->password_size ? 0xfa : 0xf1; return true;
     case CMD_AUX_TEST:
     case CMD_KBD_TEST: *value = 0x00; return true; /* no fault on the lines */
     case CMD_SELF_TEST:
@@ -273,6 +333,13 @@ static bool answer(struct i8042 *k, u8 command, u8 *value)
 static void execute(struct i8042 *k, u8 command)
 {
     switch (command) {
+    case CMD_LOAD_PASSWORD:
+        k->command = command;
+        k->password_size = k->typed = 0;
+        break;
+    case CMD_LOCK: lock(k); break;
+    case CMD_POLL_LOW:
+    case CMD_POLL_HIGH: k->poll = command; break;
     case CMD_AUX_OFF: k->ram[0] |= CONFIG_AUX_OFF; break;
     case CMD_AUX_ON: k->ram[0] &= ~CONFIG_AUX_OFF; break;
     case CMD_KBD_OFF: k->ram[0] |= CONFIG_KBD_OFF; break;
@@ -296,7 +363,7 @@ static void execute(struct i8042 *k, u8 command)
 static void write_command(struct i8042 *k, u8 command)
 {
     u8 value;
-    k->command = 0;
+    k->command = k->poll = 0;
     if (answer(k, command, &value))
         put(k, value, false);
     else
@@ -326,9 +393,16 @@ static void i8042_state(void *dev, struct state *s)
     state_bool(s, "release", &k->release);
     state_bool(s, "a20", &k->a20);
     state_u8(s, "command", &k->command);
+    state_u8(s, "poll", &k->poll);
+    state_data(s, "password", k->password, sizeof k->password);
+    state_u8(s, "password_size", &k->password_size);
+    state_u8(s, "typed", &k->typed);
+    state_bool(s, "locked", &k->locked);
     timer_state(&k->timer, s, "timer");
     if (!state_loading(s))
         return;
+    if (k->password_size > PASSWORD_MOST || (k->typed && k->typed >= k->password_size))
+        state_fail(s, "a password of the keyboard that cannot be");
     irq_set(&k->pins.a20, k->a20);
     drive_irqs(k);
 }

@@ -310,10 +310,7 @@ static void register_write(struct lapic *l, unsigned offset, u32 value)
         break;
     case ICR_HIGH: l->icr_high = value & 0xff000000; break;
     case INITIAL_COUNT: lapic_timer_start(l, value); break;
-    case DIVIDE:
-        l->divide = value & 0xb;
-        lapic_timer_rescale(l);
-        break;
+    case DIVIDE: lapic_timer_rescale(l, value & 0xb); break;
     case VERSION:
     case APR:
     case PPR:

@@ -53,8 +53,8 @@ void lapic_mmio_write(struct lapic *l, u64 offset, u32 value, unsigned size);
 
 /* Timer: it counts the bus clock of 1 GHz, divided. */
 void lapic_timer_create(struct lapic *l);
-void lapic_timer_start(struct lapic *l, u32 count); /* the initial count was written */
-void lapic_timer_rescale(struct lapic *l);          /* the divider was written */
+void lapic_timer_start(struct lapic *l, u32 count);    /* the initial count was written */
+void lapic_timer_rescale(struct lapic *l, u32 divide); /* the divider was written */
 /* The LVT entry was changed, from `before`. */
 void lapic_timer_update(struct lapic *l, u32 before);
 u32 lapic_timer_count(const struct lapic *l); /* the current count */

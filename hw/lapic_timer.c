@@ -85,10 +85,17 @@ void lapic_timer_start(struct lapic *l, u32 count)
     rearm(l);
 }
 
-/* Goes on from the initial count at the new rate. */
-void lapic_timer_rescale(struct lapic *l)
+/* Goes on from the current count at the new rate: as if it had been loaded at that rate, so long
+ * ago that it is there now. */
+void lapic_timer_rescale(struct lapic *l, u32 divide)
 {
-    lapic_timer_start(l, l->initial_count);
+    u64 now = clock_now(l->clock);
+    due(l, now); /* what has expired at the old rate */
+    u32 count = lapic_timer_count(l);
+    l->divide = divide;
+    l->started = now - (l->initial_count - count) * count_ns(l);
+    l->fired = expiries(l);
+    rearm(l);
 }
 
 void lapic_timer_create(struct lapic *l)

@@ -7,9 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The segments that a request may have come to MAX_BYTES at most. */
+/* The segments that a request may have come to MAX_BYTES at most. While requests that are under way
+ * hold ENOUGH_BYTES, no more are taken: the driver's ring keeps them. */
 enum { RING = 128, HEADER = 16, SEGMENTS = RING - 2, MAX_SEGMENT = 64 << 10 };
-enum { MAX_BYTES = SEGMENTS * MAX_SEGMENT, MAX_DISCARD = 1 << 20, ID_SIZE = 20 };
+enum {
+    MAX_BYTES = SEGMENTS * MAX_SEGMENT,
+    ENOUGH_BYTES = 32 << 20,
+    MAX_DISCARD = 1 << 20,
+    ID_SIZE = 20
+};
 /* Types of requests, and how they end. */
 enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4, TYPE_ID = 8, TYPE_DISCARD = 11 };
 enum { DONE_OK = 0, DONE_ERROR = 1, DONE_UNSUPPORTED = 2 };
@@ -27,6 +33,8 @@ struct virtio_blk {
     struct virtio v;     /* the device */
     struct image *image; /* the medium, owned */
     unsigned under_way;  /* requests that the image works on */
+    u32 held;            /* bytes of memory that they have for data */
+    bool waiting;        /* the ring may have more, for when some of them are done */
     u32 epoch;           /* counts resets: older requests are forgotten */
 };
 
@@ -50,11 +58,14 @@ static void finish(struct virtio_blk *b, const struct virtio_chain *c, u32 writt
     virtio_interrupt(&b->v, 0);
 }
 
+static void take_more(struct virtio_blk *b);
+
 static void on_done(struct image_request *image)
 {
     struct blk_request *r = image->opaque;
     struct virtio_blk *b = r->blk;
     b->under_way--;
+    b->held -= r->size;
     if (r->epoch == b->epoch) {
         u32 written = image->op == IMAGE_READ && !image->status ? r->size : 0;
         if (written)
@@ -62,6 +73,8 @@ static void on_done(struct image_request *image)
         finish(b, &r->chain, written, image->status ? DONE_ERROR : DONE_OK);
     }
     free(r);
+    if (b->waiting)
+        take_more(b);
 }
 
 static void start(struct virtio_blk *b, const struct virtio_chain *c, enum image_op op, u64 sector,
@@ -77,6 +90,7 @@ static void start(struct virtio_blk *b, const struct virtio_chain *c, enum image
     if (op == IMAGE_WRITE)
         virtio_read(&b->v, c, HEADER, r->data, size);
     b->under_way++;
+    b->held += size;
     image_submit(b->image, &r->image);
 }
 
@@ -127,18 +141,31 @@ static void request(struct virtio_blk *b, const struct virtio_chain *c)
     }
 }
 
+static bool has_enough(const struct virtio_blk *b)
+{
+    return b->under_way >= RING || b->held >= ENOUGH_BYTES;
+}
+
+static void take_more(struct virtio_blk *b)
+{
+    struct virtio_chain c;
+    b->waiting = false;
+    while (!has_enough(b) && virtio_pop(&b->v, 0, &c))
+        request(b, &c);
+    b->waiting = has_enough(b);
+}
+
 static void blk_notify(void *dev, unsigned queue)
 {
-    struct virtio_blk *b = dev;
-    struct virtio_chain c;
-    while (b->under_way < RING && virtio_pop(&b->v, queue, &c))
-        request(b, &c);
+    (void)queue;
+    take_more(dev);
 }
 
 static void blk_reset(void *dev)
 {
     struct virtio_blk *b = dev;
     b->epoch++;
+    b->waiting = false;
     image_drain(b->image);
 }
 
@@ -151,6 +178,7 @@ static void blk_destroy(void *dev)
 {
     struct virtio_blk *b = dev;
     b->epoch++;
+    b->waiting = false;
     image_drain(b->image);
     image_close(b->image);
     free(b);

@@ -312,6 +312,36 @@ START_TEST(late_table)
 }
 END_TEST
 
+/* Files that share clusters have no more of them together than the disk has: a guest cannot fill
+ * the host with chains that go round in a circle. */
+START_TEST(no_more_than_the_disk)
+{
+    kind = kinds[_i];
+    attach(false);
+    u32 bytes = shape()->cluster_sectors * SECTOR_SIZE, large = shape()->clusters - 1000;
+    link_clusters(500, 500);
+    link_clusters(501, UINT32_MAX);
+    new_entry("LARGE   BIN", 0, large * bytes); /* no chain as yet: nothing is copied */
+    write_root();
+    new_entry("CIRCLE  BIN", 500, 1500 * bytes);
+    write_root();
+    new_entry("SMALL   BIN", 501, 3);
+    write_root();
+    ck_assert_int_eq(image_flush(img), 0);
+    ck_assert_str_eq(got("LARGE.BIN"), "-");
+    ck_assert_str_eq(got("CIRCLE.BIN"), "-");
+    ck_assert_str_ne(got("SMALL.BIN"), "-");
+    *entry("LARGE   BIN") = 0xe5; /* now there is room for it */
+    write_root();
+    ck_assert_int_eq(image_flush(img), 0);
+    ck_assert_str_ne(got("CIRCLE.BIN"), "-");
+    new_entry("HUGE    BIN", 500, (shape()->clusters + 1) * bytes); /* more than there is alone */
+    write_root();
+    ck_assert_int_eq(image_flush(img), 0);
+    ck_assert_str_eq(got("HUGE.BIN"), "-");
+}
+END_TEST
+
 START_TEST(nothing_leaves_the_folder)
 {
     kind = kinds[_i];
@@ -383,6 +413,7 @@ int main(void)
     tcase_add_loop_test(tc, changed_data, 0, ARRAY_LEN(kinds));
     tcase_add_loop_test(tc, new_renamed_and_removed, 0, ARRAY_LEN(kinds));
     tcase_add_loop_test(tc, late_table, 0, ARRAY_LEN(kinds));
+    tcase_add_loop_test(tc, no_more_than_the_disk, 0, ARRAY_LEN(kinds));
     tcase_add_loop_test(tc, nothing_leaves_the_folder, 0, ARRAY_LEN(kinds));
     tcase_add_loop_test(tc, random_metadata, 0, ARRAY_LEN(kinds));
     suite_add_tcase(s, tc);

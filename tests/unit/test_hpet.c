@@ -131,6 +131,50 @@ START_TEST(level_status)
 }
 END_TEST
 
+/* Without an interrupt the status tells of a match, and the interrupt comes when it is allowed. */
+START_TEST(level_status_without_interrupt)
+{
+    put(0x148, 100);
+    put(0x14c, 0);
+    put(0x140, 0x102 | 20 << 9);
+    put(0x10, 1);
+    fixture_run(&f, 999);
+    ck_assert_uint_eq(get(0x20), 0);
+    fixture_run(&f, 1);
+    ck_assert_uint_eq(get(0x20), 4);
+    ck_assert_uint_eq(f.rises[GSI20], 0);
+    put(0x140, 0x106 | 21 << 9);
+    ck_assert(f.level[GSI20 + 1]);
+    put(0x140, 0x106 | 22 << 9); /* it moves with its route */
+    ck_assert(!f.level[GSI20 + 1]);
+    ck_assert(f.level[GSI20 + 2]);
+    put(0x20, 4);
+    ck_assert(!f.level[GSI20 + 2]);
+    put(0x148, 1000);
+    put(0x140, 0x100 | 20 << 9); /* an edge has no status */
+    fixture_run(&f, 20000);
+    ck_assert_uint_eq(get(0x20), 0);
+}
+END_TEST
+
+/* A periodic comparator moves on without interrupts, so that they come in step once they are on. */
+START_TEST(a_silent_period)
+{
+    put(0x100, 0x148 | 20 << 9);
+    put(0x108, 1000);
+    put(0x108, 1000);
+    put(0x10, 1);
+    fixture_run(&f, 35000);
+    ck_assert_uint_eq(get(0x108), 4000);
+    ck_assert_uint_eq(f.rises[GSI20], 0);
+    put(0x100, 0x10c | 20 << 9);
+    fixture_run(&f, 4999);
+    ck_assert_uint_eq(f.rises[GSI20], 0);
+    fixture_run(&f, 1);
+    ck_assert_uint_eq(f.rises[GSI20], 1);
+}
+END_TEST
+
 START_TEST(a_frantic_period_does_not_stall)
 {
     put(0x100, 0x14c);
@@ -151,6 +195,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, periodic_and_legacy);
     tcase_add_test(tc, legacy_edges_stay);
     tcase_add_test(tc, level_status);
+    tcase_add_test(tc, level_status_without_interrupt);
+    tcase_add_test(tc, a_silent_period);
     tcase_add_test(tc, a_frantic_period_does_not_stall);
 }
 

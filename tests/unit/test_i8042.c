@@ -471,6 +471,78 @@ START_TEST(mouse_wheel)
 }
 END_TEST
 
+/* The input port shows in the status' high half until the next command. */
+START_TEST(input_port_in_the_status)
+{
+    start();
+    command(0xc0);
+    u8 input = (u8)next();
+    command(0xc2);
+    ck_assert_int_eq(rig_in(r, 0x64) & 0xf8, (input & 0xf0) | 0x08);
+    command(0xc1);
+    ck_assert_int_eq(rig_in(r, 0x64) & 0xf0, input << 4 & 0xf0);
+    rig_save_and_load(r);
+    ck_assert_int_eq(rig_in(r, 0x64) & 0xf0, input << 4 & 0xf0);
+    command(0xae);
+    ck_assert_int_eq(rig_in(r, 0x64) & 0xf0, 0x10);
+    rig_free(r);
+}
+END_TEST
+
+/* Locked, keyboard and mouse are silent until the password is typed. */
+START_TEST(password)
+{
+    start();
+    configure(0x47);
+    command(0xa6); /* nothing to lock with */
+    key(0x04);
+    EXPECT(0x1e, 0x9e);
+    command1(0x73, 0x51);
+    command1(0x74, 0x52);
+    command1(0x76, 0x20); /* D does not count */
+    command1(0xa5, 0x1e); /* A, A, B */
+    rig_out(r, 0x60, 0x1e);
+    rig_out(r, 0x60, 0x30);
+    rig_out(r, 0x60, 0);
+    to_mouse(0xf4);
+    EXPECT(0xfa);
+    command(0xa4);
+    EXPECT(0xfa);
+    command(0xa6);
+    EXPECT(0x51);
+    key(0x04);
+    key(0x05); /* not the second A */
+    key(0x04);
+    ps2_mouse_move(mouse, 3, 0, 0, 0);
+    ck_assert_int_eq(next(), -1);
+    rig_save_and_load(r);
+    key(0x07);
+    key(0x04);
+    ck_assert_int_eq(next(), -1);
+    key(0x05);
+    EXPECT(0x52, 0xb0); /* unlocked at the press: its release is a key's again */
+    ps2_mouse_move(mouse, 3, 0, 0, 0);
+    rig_run(r, 20000000); /* the mouse's next sample */
+    EXPECT(0x08, 3, 0);
+    command1(0xa5, 0);
+    command(0xa4);
+    EXPECT(0xf1);
+    command(0xa5);
+    for (unsigned n = 0; n < 40; n++) /* longer than any */
+        rig_out(r, 0x60, 0x1e);
+    rig_out(r, 0x60, 0);
+    command(0xa6);
+    EXPECT(0x51);
+    for (unsigned n = 0; n < 15; n++) {
+        key(0x04);
+        ck_assert_int_eq(next(), -1);
+    }
+    key(0x04);
+    EXPECT(0x52, 0x9e);
+    rig_free(r);
+}
+END_TEST
+
 START_TEST(saved_and_loaded)
 {
     start();
@@ -499,6 +571,10 @@ START_TEST(forged_states)
     for (unsigned n = 0; n < sizeof good; n++)
         ck_assert_ptr_null(fixture_load_forged(&r->b, "command", good[n], 1));
     rig_free(r);
+    start();
+    ck_assert_ptr_nonnull(fixture_load_forged(&r->b, "password_size", 17, 1));
+    ck_assert_ptr_nonnull(fixture_load_forged(&r->b, "typed", 1, 1));
+    rig_free(r);
 }
 END_TEST
 
@@ -514,7 +590,8 @@ int main(void)
         &key_buffer_overrun, &disabled_keyboard_keeps_its_keys,
         &mouse_commands,     &mouse_packets,
         &mouse_wheel,        &saved_and_loaded,
-        &forged_states,
+        &forged_states,      &input_port_in_the_status,
+        &password,
     };
     return rig_main("i8042", tests, ARRAY_LEN(tests));
 }

@@ -187,6 +187,45 @@ START_TEST(timer_one_shot_and_periodic)
 }
 END_TEST
 
+/* A new divider changes the rate from where the count is. */
+START_TEST(timer_divided_anew)
+{
+    enable();
+    put(0x3e0, 0xb); /* by 1 */
+    put(0x320, 0x70);
+    put(0x380, 100000);
+    fixture_run(&f, 40000);
+    put(0x3e0, 0x0); /* by 2 */
+    ck_assert_uint_eq(get(0x390), 60000);
+    fixture_run(&f, 100000);
+    ck_assert_uint_eq(get(0x390), 10000);
+    put(0x3e0, 0xa); /* by 128: before time 0 at this rate */
+    ck_assert_uint_eq(get(0x390), 10000);
+    fixture_run(&f, 128 * 10000 - 1);
+    ck_assert(!f.level[INTR]);
+    fixture_run(&f, 1);
+    ck_assert_int_eq(lapic_acknowledge(apic), 0x70);
+    put(0xb0, 0);
+    put(0x3e0, 0xb); /* one that has ended stays so */
+    ck_assert_uint_eq(get(0x390), 0);
+    fixture_run(&f, 1000000);
+    ck_assert(!f.level[INTR]);
+    put(0x320, 0x20071); /* periodic: the rest of this one, then whole ones */
+    put(0x380, 10000);
+    fixture_run(&f, 14000);
+    ck_assert_int_eq(lapic_acknowledge(apic), 0x71);
+    put(0xb0, 0);
+    put(0x3e0, 0x0);
+    fixture_run(&f, 11999);
+    ck_assert(!f.level[INTR]);
+    fixture_run(&f, 1);
+    ck_assert_int_eq(lapic_acknowledge(apic), 0x71);
+    put(0xb0, 0);
+    fixture_run(&f, 20000);
+    ck_assert_int_eq(lapic_acknowledge(apic), 0x71);
+}
+END_TEST
+
 START_TEST(a_frantic_timer_does_not_stall)
 {
     enable();
@@ -291,6 +330,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, level_eoi_is_broadcast);
     tcase_add_test(tc, logical_destinations);
     tcase_add_test(tc, timer_one_shot_and_periodic);
+    tcase_add_test(tc, timer_divided_anew);
     tcase_add_test(tc, a_frantic_timer_does_not_stall);
     tcase_add_test(tc, interprocessor_interrupts);
     tcase_add_test(tc, virtual_wire);

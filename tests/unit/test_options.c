@@ -73,15 +73,38 @@ START_TEST(memory_sizes)
 }
 END_TEST
 
+/* A machine has a CD drive that media can be put into, unless something else is in its place. */
+START_TEST(usual_drive)
+{
+    ck_assert(parse("-m", "16", NULL));
+    ck_assert(!drive_option_wanted(&o));
+    ck_assert_uint_eq(o.drive_count, 1);
+    ck_assert(o.drive[0].bus == DRIVE_IDE && o.drive[0].index == 2 && o.drive[0].cdrom);
+    ck_assert(o.drive[0].readonly && !o.drive[0].file);
+    ck_assert(parse("disk.img", "-fda", "a.img"));
+    ck_assert(drive_option_wanted(&o));
+    ck_assert_uint_eq(o.drive_count, 3);
+    ck_assert(parse("disk.img", "-hdc", "c.img"));
+    ck_assert_uint_eq(o.drive_count, 2);
+    ck_assert(parse("disk.img", "-drive", "file=v,if=virtio,index=2"));
+    ck_assert_uint_eq(o.drive_count, 3);
+    ck_assert(parse("disk.img", "-nodefaults", NULL));
+    ck_assert_uint_eq(o.drive_count, 1);
+    ck_assert(parse("-nodefaults", NULL, NULL));
+    ck_assert(!drive_option_wanted(&o));
+    ck_assert_uint_eq(o.drive_count, 0);
+}
+END_TEST
+
 START_TEST(drives)
 {
     ck_assert(parse("-drive", "file=a,,b,if=ide,index=3,media=cdrom", NULL));
-    ck_assert_uint_eq(o.drive_count, 1);
+    ck_assert_uint_eq(o.drive_count, 2);
     ck_assert_str_eq(o.drive[0].file, "a,b");
     ck_assert_uint_eq(o.drive[0].index, 3);
     ck_assert(o.drive[0].cdrom && o.drive[0].readonly);
     ck_assert(parse("disk.img", "-cdrom", "cd.iso"));
-    ck_assert_uint_eq(o.drive_count, 2);
+    ck_assert_uint_eq(o.drive_count, 2); /* with the usual place taken */
     ck_assert_uint_eq(o.drive[0].index, 0);
     ck_assert_uint_eq(o.drive[1].index, 2);
     ck_assert(parse("disk.img", "-drive", "file=other,snapshot=on"));
@@ -187,7 +210,7 @@ START_TEST(words)
         ck_assert_ptr_nonnull(strstr(err.text, missing[n]));
     }
     ck_assert(!parse("-", NULL, NULL) && !parse("--", NULL, NULL) && !parse("-x", NULL, NULL));
-    ck_assert(parse("", NULL, NULL) == false || o.drive_count == 1);
+    ck_assert(parse("", NULL, NULL) && drive_option_wanted(&o)); /* a disk without a name */
 }
 END_TEST
 
@@ -238,6 +261,7 @@ int main(void)
     TCase *tc = tcase_create("options");
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_test(tc, memory_sizes);
+    tcase_add_test(tc, usual_drive);
     tcase_add_test(tc, drives);
     tcase_add_test(tc, dates);
     tcase_add_test(tc, numbers);

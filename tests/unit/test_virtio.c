@@ -4,8 +4,10 @@
 #include "hw/virtio.h"
 #include "hw/virtio_devices.h"
 #include "tests/unit/board_fixture.h"
+#include "tests/unit/inbox.h"
 #include "tests/unit/wire.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -202,7 +204,6 @@ START_TEST(disk_of_an_old_driver)
 }
 END_TEST
 
-/* Rings that no driver should make: the device says that it needs a reset, and works after one. */
 /* Where the capability of this kind is (VIRTIO 1.1, 4.1.4). */
 static unsigned find_capability(u8 kind)
 {
@@ -218,6 +219,64 @@ static void aim(unsigned window, u8 bar, u32 offset, u32 length)
     pci_config_write(bus, DEVFN, window + 8, offset, 4);
     pci_config_write(bus, DEVFN, window + 12, length, 4);
 }
+
+/* A disk that does nothing before it is let. */
+static struct {
+    struct image image;   /* what the device sees */
+    pthread_mutex_t lock; /* held by the test as long as nothing is to be done */
+} slow = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int slow_read(struct image *img, u64 sector, void *buf, u32 count)
+{
+    (void)img, (void)sector;
+    pthread_mutex_lock(&slow.lock);
+    memset(buf, 0x77, (size_t)count * SECTOR_SIZE);
+    pthread_mutex_unlock(&slow.lock);
+    return 0;
+}
+
+static void slow_close(struct image *img)
+{
+    (void)img;
+}
+
+/* A driver that asks for more than the host should hold has it all done, some of it at a time. */
+START_TEST(large_requests)
+{
+    enum { REQUESTS = 8, PIECES = 126, PIECE = 64 << 10, TABLE = 0x13000 };
+    static const struct image_ops ops = {.read = slow_read, .close = slow_close};
+    slow.image = (struct image){.ops = &ops, .sectors = 1 << 20};
+    image_start_worker(&slow.image, inbox_post, NULL);
+    virtio_blk_create(&f.board, bus, SLOT, &slow.image);
+    plug(SLOT);
+    start_modern(1 << 28, 0);
+    put(0x1000, 0, 4);
+    put(0x1008, 0, 8);
+    for (u64 n = 0; n < PIECES + 2; n++) { /* all requests have the same pieces */
+        u64 at = TABLE + 16 * n;
+        put(at, n == 0 ? 0x1000 : n > PIECES ? 0x1100 : DATA, 8);
+        put(at + 8, n == 0 ? 16 : n > PIECES ? 1 : PIECE, 4);
+        put(at + 12, (n > 0 ? 2 : 0) | (n <= PIECES), 2);
+        put(at + 14, n + 1, 2);
+    }
+    pthread_mutex_lock(&slow.lock);
+    for (u16 n = 0; n < REQUESTS; n++) {
+        desc(n, TABLE, 16 * (PIECES + 2), 4, 0);
+        offer(n);
+    }
+    set(0x3000, 0, 2);
+    ck_assert_uint_ge(slow.image.moved, 1);
+    ck_assert_uint_le(slow.image.moved * SECTOR_SIZE, 40 << 20);
+    pthread_mutex_unlock(&slow.lock);
+    while (peek(USED + 2, 2) < REQUESTS)
+        inbox_take(true);
+    ck_assert_uint_eq(slow.image.moved * SECTOR_SIZE, (u64)REQUESTS * PIECES * PIECE);
+    ck_assert_uint_eq(peek(DATA + PIECE - 1, 1), 0x77);
+    ck_assert_uint_eq(peek(0x1100, 1), 0);
+    fixture_save_and_load(&f); /* with a message of the worker's on its way, or without */
+    inbox_take(false);
+}
+END_TEST
 
 START_TEST(window_in_configuration_space)
 {
@@ -246,6 +305,7 @@ START_TEST(window_in_configuration_space)
 }
 END_TEST
 
+/* Rings that no driver should make: the device says that it needs a reset, and works after one. */
 START_TEST(broken_rings)
 {
     virtio_blk_create(&f.board, bus, SLOT, make_image());
@@ -294,7 +354,6 @@ START_TEST(balloon_gives_back)
 }
 END_TEST
 
-/* Anything anywhere, for all kinds of devices: nothing may crash, hang or trip a sanitizer. */
 START_TEST(network_card)
 {
     u8 buf[128];
@@ -337,6 +396,7 @@ START_TEST(network_card)
 }
 END_TEST
 
+/* Anything anywhere, for all kinds of devices: nothing may crash, hang or trip a sanitizer. */
 START_TEST(hostile_driver)
 {
     static const u16 regs[] = {0x00, 0x04, 0x08, 0x0c, 0x14, 0x16, 0x18, 0x1c, 0x20, 0x28, 0x30};
@@ -386,6 +446,7 @@ static void add(TCase *tc)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, disk_of_a_later_driver);
     tcase_add_test(tc, disk_of_an_old_driver);
+    tcase_add_test(tc, large_requests);
     tcase_add_test(tc, window_in_configuration_space);
     tcase_add_test(tc, broken_rings);
     tcase_add_test(tc, balloon_gives_back);
