@@ -9,7 +9,7 @@
 struct activity {
     u64 host_ns;      /* when, by the host's clock */
     u64 cpu_ns;       /* time of a host CPU that the machine thread has taken */
-    u64 disk;         /* bytes read and written by disks and CD drives */
+    u64 disk;         /* bytes read and written by disks, CD and floppy drives */
     u64 net;          /* bytes sent and received by network cards */
     u64 instructions; /* executed, where they are counted; else 0 */
 };

@@ -385,3 +385,11 @@ bool i82078_change(struct i82078 *f, unsigned drive, struct image *image, struct
     floppy_insert(&f->drive[drive], image);
     return true;
 }
+
+u64 i82078_sectors_moved(const struct i82078 *f)
+{
+    u64 sectors = 0;
+    for (unsigned n = 0; n < FLOPPY_DRIVES; n++)
+        sectors += f->drive[n].image ? f->drive[n].image->moved : 0;
+    return sectors;
+}

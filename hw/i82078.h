@@ -23,4 +23,7 @@ void i82078_attach(struct i82078 *f, unsigned drive, struct image *image);
  * there is no such drive or the image is too large for a floppy disk. */
 bool i82078_change(struct i82078 *f, unsigned drive, struct image *image, struct error *err);
 
+/* Sectors read and written so far of the disks that are in the drives now. */
+u64 i82078_sectors_moved(const struct i82078 *f);
+
 #endif

@@ -546,7 +546,7 @@ bool pc_change_floppy(struct pc *pc, unsigned n, struct image *image, struct err
 
 u64 pc_disk_bytes(const struct pc *pc)
 {
-    u64 sectors = 0;
+    u64 sectors = i82078_sectors_moved(pc->fdc);
     for (unsigned n = 0; n < ARRAY_LEN(pc->config.ide); n++)
         sectors += ide_sectors_moved(pc->ide, n / 2, n % 2);
     for (unsigned n = 0; n < PC_VIRTIO_DISKS; n++)

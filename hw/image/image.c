@@ -26,9 +26,14 @@ int image_run(struct image *img, const struct image_request *req)
     return EINVAL;
 }
 
-void image_submit(struct image *img, struct image_request *req)
+static void count(struct image *img, const struct image_request *req)
 {
     img->moved += req->op <= IMAGE_WRITE ? req->count : 0;
+}
+
+void image_submit(struct image *img, struct image_request *req)
+{
+    count(img, req);
     if (img->worker) {
         worker_submit(img, req);
         return;
@@ -42,6 +47,7 @@ void image_submit(struct image *img, struct image_request *req)
 static int run_now(struct image *img, const struct image_request *req)
 {
     image_drain(img);
+    count(img, req);
     return image_run(img, req);
 }
 

@@ -242,6 +242,7 @@ START_TEST(transfer_ends)
             ck_assert_uint_eq(word_at(s * 512 + 508), ~((2 * 2 + head) * 18u + 16 + s));
         }
     }
+    ck_assert_uint_eq(i82078_sectors_moved(fdc), 15);
     program_dma(0x44, 4 * 512); /* more than there is: end of cylinder */
     COMMAND(0x46, 0x00, 2, 0, 17, 2, 18, 0x1b, 0xff);
     expect(0x40, 0x80, 0, 3, 0, 1);
