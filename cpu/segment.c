@@ -208,25 +208,29 @@ void segment_load(struct cpu *cpu, enum seg_reg reg, u16 selector)
 bool segment_load_quietly(struct cpu *cpu, enum seg_reg reg, u16 selector)
 {
     const u32 wanted = DESC_P | DESC_S | DESC_A;
-    struct descriptor d = {.lin = (u32)(cpu->gdtr.base + (selector & ~7u))};
-    if (cpu->cpl || !cpu_protected(cpu))
+    const struct segment *ldt = &cpu->seg[SEG_LDTR];
+    const bool local = selector & 4;
+    if (!cpu_protected(cpu))
         return false;
     if (!(selector & ~3)) {
         segment_set_null(cpu, reg, selector);
         return true;
     }
+    struct descriptor d = {.lin = (u32)((local ? ldt->base : cpu->gdtr.base) + (selector & ~7u))};
     const struct tlb_entry *e = tlb_entry(&cpu->space->tlb[0], d.lin);
-    if ((selector & 4) || (selector | 7u) > cpu->gdtr.limit ||
+    if ((local && !(ldt->attr & DESC_P)) ||
+        (selector | 7u) > (local ? ldt->limit : cpu->gdtr.limit) ||
         !tlb_hits(e->tag[ACCESS_READ], d.lin, 8))
         return false;
     u64 v = load_le64((const u8 *)(uintptr_t)(d.lin + e->addend));
     d.lo = (u32)v;
     d.hi = (u32)(v >> 32);
     if ((d.hi & wanted) != wanted || (d.hi & (DESC_CODE | DESC_RW)) == DESC_CODE ||
-        (selector & 3u) > descriptor_dpl(&d))
+        (selector & 3u) > descriptor_dpl(&d) || cpu->cpl > descriptor_dpl(&d))
         return false;
     segment_fill(cpu, reg, selector, &d);
-    cpu->origin[reg] = (struct segment_origin){v, (u32)d.lin, selector};
+    if (!local)
+        cpu->origin[reg] = (struct segment_origin){v, (u32)d.lin, selector};
     return true;
 }
 

@@ -118,7 +118,7 @@ void segment_forget_origins(struct cpu *cpu);
 /* MOV/POP/LxS to ES, SS, DS, FS, GS in the current mode, with all checks, faults and the accessed
  * bit. */
 void segment_load(struct cpu *cpu, enum seg_reg reg, u16 selector);
-/* The same for ES, DS, FS and GS at CPL 0 in protected mode, when nothing has to be raised or
+/* The same for ES, DS, FS and GS in protected mode, when nothing has to be raised or
  * written for it; else does nothing and returns false. */
 bool segment_load_quietly(struct cpu *cpu, enum seg_reg reg, u16 selector);
 /* Checks a stack selector for privilege level cpl and reads its descriptor; raises `vector` (#GP,

@@ -23,6 +23,12 @@ void host_time_start(struct host_time *t, u64 host, u64 virtual_time)
     t->last = host;
 }
 
+void host_time_told(struct host_time *t, u64 virtual_time)
+{
+    if (virtual_time > t->seen)
+        t->seen = virtual_time;
+}
+
 u64 host_time_virtual(struct host_time *t, u64 host)
 {
     u64 now = host - t->base - t->debt;

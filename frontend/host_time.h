@@ -23,6 +23,8 @@ struct host_time {
 void host_time_start(struct host_time *t, u64 host, u64 virtual_time);
 /* The virtual time. */
 u64 host_time_virtual(struct host_time *t, u64 host);
+/* Somebody was told this virtual time meanwhile. */
+void host_time_told(struct host_time *t, u64 virtual_time);
 /* The thread looks at the time after it should have served deadlines, at `expected` of the host's
  * clock. */
 void host_time_arrive(struct host_time *t, u64 host, u64 expected);

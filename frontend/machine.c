@@ -11,7 +11,6 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cpu/breakpoint.h"
@@ -27,11 +26,12 @@ struct message {
     void *opaque;                                /* its argument */
 };
 
-static u64 host_ns(void)
+/* What the line has told last must not be taken back. */
+static void leave_line(struct machine *m, u64 tsc)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (u64)t.tv_sec * NS_PER_SEC + (u64)t.tv_nsec;
+    const struct clock_line *line = &m->clock.line;
+    const u64 ticks = tsc - line->from, last = (1ull << line->shift) - 1;
+    host_time_told(&m->host_time, clock_line_at(line, ticks < last ? ticks : last));
 }
 
 static u64 virtual_now(void *opaque)
@@ -41,12 +41,29 @@ static u64 virtual_now(void *opaque)
         return m->paused_at;
     if (m->options->clock == CLOCK_ICOUNT)
         return (interp_icount(m->cpu) << m->options->icount_shift) + m->skipped;
-    u64 host = host_ns();
+    u64 host = host_clock_ns(), tsc = __builtin_ia32_rdtsc();
+    leave_line(m, tsc);
     if (host > m->kick_at) {
         host_time_arrive(&m->host_time, host, m->kick_at);
         m->kick_at = host;
     }
-    return host_time_virtual(&m->host_time, host);
+    u64 now = host_time_virtual(&m->host_time, host);
+    m->clock.line = host_clock_line(&m->host_clock, host, tsc, now, m->kick_at - host);
+    return now;
+}
+
+/* The thread is late after that time of the host's clock. */
+static void set_kick(struct machine *m, u64 host)
+{
+    m->kick_at = host;
+    m->clock.line = (struct clock_line){0};
+}
+
+/* Virtual time goes on from where it was paused. */
+static void start_time(struct machine *m)
+{
+    m->clock.line = (struct clock_line){0};
+    host_time_start(&m->host_time, host_clock_ns(), m->paused_at);
 }
 
 /* Has the host kick the thread at this virtual time, or after POLL_NS, whichever is earlier. */
@@ -61,7 +78,7 @@ static void arm_timer(void *opaque, u64 deadline)
     if (m->options->clock == CLOCK_HOST && deadline != CLOCK_NEVER &&
         (deadline <= now || deadline - now < wait))
         wait = deadline > now ? deadline - now : 1;
-    m->kick_at = host_ns() + wait;
+    set_kick(m, host_clock_ns() + wait);
     struct itimerspec spec = {.it_value = {.tv_nsec = (long)wait}};
     timer_settime(m->timer, 0, &spec, NULL);
 }
@@ -224,13 +241,15 @@ static u64 idle_time(struct machine *m)
 {
     u64 deadline = m->paused || m->off ? CLOCK_NEVER : clock_next_deadline(&m->clock),
         now = virtual_now(m);
-    if (deadline == CLOCK_NEVER)
-        return m->kick_at = UINT64_MAX;
+    if (deadline == CLOCK_NEVER) {
+        set_kick(m, UINT64_MAX);
+        return UINT64_MAX;
+    }
     if (deadline <= now)
         return 0;
     if (m->options->clock == CLOCK_HOST) {
-        u64 host = host_ns(), wait = host_time_wait(&m->host_time, host, deadline);
-        m->kick_at = host + wait;
+        u64 host = host_clock_ns(), wait = host_time_wait(&m->host_time, host, deadline);
+        set_kick(m, host + wait);
         return wait;
     }
     m->skipped += deadline - now;
@@ -303,7 +322,7 @@ int machine_run(struct machine *m)
     start_timer(m);
     m->thread = pthread_self();
     atomic_store(&m->running, true);
-    host_time_start(&m->host_time, host_ns(), m->paused_at);
+    start_time(m);
     m->paused = false;
     arm_timer(m, clock_next_deadline(&m->clock));
     if (m->options->start_paused && !m->started)
@@ -331,6 +350,7 @@ void machine_open_thread(struct machine *m)
     pthread_sigmask(SIG_BLOCK, &stops, NULL);
     m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     m->signal_fd = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
+    m->host_clock.steady = host_clock_steady();
     clock_init(&m->clock, virtual_now, m);
     m->clock.rearm = arm_timer;
     m->clock.rearm_opaque = m;
@@ -385,10 +405,12 @@ void machine_pause(struct machine *m, bool paused)
 {
     if (paused == m->paused)
         return;
-    if (paused)
+    if (paused) {
         m->paused_at = virtual_now(m);
-    else
-        host_time_start(&m->host_time, host_ns(), m->paused_at);
+        m->clock.line = (struct clock_line){0};
+    } else {
+        start_time(m);
+    }
     m->paused = paused;
     if (!paused)
         arm_timer(m, clock_next_deadline(&m->clock));

@@ -9,6 +9,7 @@
 
 #include "frontend/files.h"
 #include "frontend/gdbstub.h"
+#include "frontend/host_clock.h"
 #include "frontend/host_time.h"
 #include "frontend/listeners.h"
 #include "frontend/loader.h"
@@ -46,6 +47,7 @@ struct machine {
     struct nics nics;                           /* network cables and ROMs */
     struct image *image[MAX_DRIVES];            /* opened and not yet given to the board */
     struct image *disk[MAX_DRIVES];             /* the disks, by -drive; the board's */
+    struct host_clock host_clock;               /* CLOCK_HOST: what it follows */
     struct host_time host_time;                 /* CLOCK_HOST: virtual time */
     u64 kick_at;                                /* host time after which the thread is late, ns */
     u64 skipped;                                /* CLOCK_ICOUNT: ns skipped while halted */

@@ -9,8 +9,9 @@ enum { FILL_WRITE = BIT(8), FILL_QUICK = BIT(9), FILL_HOST = BIT(10), XMM_REGS =
 
 static const u8 fill_size[FILL_SIZES] = {1, 2, 4, 8, 10, 16, 32};
 
-/* Guest registers that C code may change, RAX apart. */
-static const u8 volatile_reg[] = {HOST_RDX, HOST_RSI, HOST_RDI};
+/* Guest registers that C code may change, RAX apart, and those that CPUID does; by their numbers.
+ */
+static const u8 saved_reg[] = {RDX, RSI, RDI, RBX, RCX};
 
 static const struct host_op op_store64 = {.opcode = {0x89}, .opcode_count = 1, .w = true};
 static const struct host_op op_pop = {.opcode = {0x8f}, .opcode_count = 1};
@@ -52,8 +53,8 @@ static void emit_save(struct emit *e)
     emit_op_mem(e, &op_store64, HOST_RSP, CPU_MEM(return_sp));
     emit_load64(e, HOST_RSP, CPU_MEM(host_sp));
     emit_op_mem(e, &op_store64, HOST_RAX, reg_mem(HOST_RAX));
-    for (unsigned n = 0; n < ARRAY_LEN(volatile_reg); n++)
-        emit_op_mem(e, &op_store64, volatile_reg[n], reg_mem(volatile_reg[n]));
+    for (unsigned n = 0; n < ARRAY_LEN(saved_reg); n++)
+        emit_op_mem(e, &op_store64, host_of_gpr(saved_reg[n]), reg_mem(saved_reg[n]));
     emit_op_mem(e, &op_store64, SCRATCH_ADDR, CPU_MEM(fill_lin));
     emit_op_mem(e, &op_store64, SCRATCH_INDEX, CPU_MEM(fill_index));
     emit_bytes(e, (const u8[]){0x9f, 0x0f, 0x90, 0xc0}, 4); /* lahf; seto al */
@@ -65,8 +66,8 @@ static void emit_restore(struct emit *e)
     emit_load64(e, HOST_RAX, CPU_MEM(fill_flags));
     emit_bytes(e, (const u8[]){0x04, 0x7f, 0x9e}, 3); /* add al, 7f; sahf */
     emit_load64(e, HOST_RAX, reg_mem(HOST_RAX));
-    for (unsigned n = 0; n < ARRAY_LEN(volatile_reg); n++)
-        emit_load64(e, volatile_reg[n], reg_mem(volatile_reg[n]));
+    for (unsigned n = 0; n < ARRAY_LEN(saved_reg); n++)
+        emit_load64(e, host_of_gpr(saved_reg[n]), reg_mem(saved_reg[n]));
     emit_load64(e, SCRATCH_ADDR, CPU_MEM(fill_lin));
     emit_load64(e, SCRATCH_INDEX, CPU_MEM(fill_index));
     emit_load64(e, REG_BASE, CPU_MEM(access_base));

@@ -1,4 +1,4 @@
-/* Inline forms of what a kernel runs often: CLI, STI, PUSHF, POPF, RDTSC, loads of segment
+/* Inline forms of what is run often: CLI, STI, PUSHF, POPF, RDTSC, CPUID, loads of segment
  * registers (SDM vol. 2, by name). What they do not cover goes to the callout before anything is
  * committed. */
 /* SPDX-License-Identifier: MIT */
@@ -24,13 +24,13 @@ bool inline_wanted(const struct insn *i, u32 mode)
 {
     if (i->exec == exec_cli || i->exec == exec_sti)
         return !(mode & MODE_USER);
-    if (i->exec == exec_rdtsc)
+    if (i->exec == exec_rdtsc || i->exec == exec_cpuid)
         return true;
     if (mode_code(mode) != MODE_32 || (mode & MODE_STACK16) || i->opsize != 4)
         return false;
     if (i->exec == exec_pushf || i->exec == exec_popf)
         return true;
-    return !(mode & MODE_USER) && loads_segment(i) && !(mode & MODE_REAL);
+    return loads_segment(i) && !(mode & MODE_REAL);
 }
 
 /* SCRATCH_TEST is zero at CPL 0; the mode only tells CPL 3. */
@@ -86,13 +86,61 @@ static void emit_image(struct emit *e)
     emit_mov32(e, HOST_RAX, SCRATCH_INDEX);
 }
 
+/* SCRATCH_TEST is zero if RDTSC is for everybody. */
+static void emit_tsd(struct emit *e)
+{
+    emit_load32(e, SCRATCH_TEST, CPU_MEM(cr4));
+    emit_mov32_imm(e, SCRATCH_INDEX, CR4_TSD);
+    emit_pext(e, false, SCRATCH_TEST, SCRATCH_TEST, SCRATCH_INDEX);
+}
+
+/* RDTSC as clock_now and control_tsc do it while the clock follows a line, whose ns are the TSC's
+ * ticks; what these do else is left to `slow`. */
+static void emit_rdtsc(struct emit *e, u64 slow)
+{
+    static const u8 whole[] = {0x0f, 0x31,                    /* rdtsc */
+                               0xc4, 0xe2, 0xb1, 0xf7, 0xd2,  /* shlx rdx, rdx, r9 */
+                               0x48, 0x8d, 0x04, 0x10};       /* lea rax, [rax + rdx] */
+    static const u8 scale[] = {0xc4, 0xc2, 0xf3, 0xf6, 0xc2}; /* mulx rax, rcx, r10 */
+    const struct host_mem line = {SCRATCH_ADDR, HOST_NONE, 0, (s32)offsetof(struct clock, line)};
+    struct host_mem from = line, shift = line, rate = line, ns = line;
+    from.disp += (s32)offsetof(struct clock_line, from);
+    shift.disp += (s32)offsetof(struct clock_line, shift);
+    rate.disp += (s32)offsetof(struct clock_line, rate);
+    ns.disp += (s32)offsetof(struct clock_line, ns);
+    emit_tsd(e);
+    emit_jrcxz_over_jmp(e);
+    emit_jmp(e, slow);
+    emit_load64(e, SCRATCH_ADDR, CPU_MEM(clock));
+    emit_mov32_imm(e, SCRATCH_INDEX, 32);
+    emit_bytes(e, whole, sizeof whole);
+    emit_load64(e, HOST_RDX, from); /* the ticks since then, to rdx */
+    emit_not64(e, HOST_RDX);
+    emit_lea64(e, HOST_RDX, (struct host_mem){HOST_RDX, HOST_RAX, 0, 1});
+    emit_load32(e, SCRATCH_HOST, shift);
+    emit_shrx(e, true, SCRATCH_TEST, HOST_RDX, SCRATCH_HOST);
+    emit_jrcxz_over_jmp(e);
+    emit_jmp(e, slow);
+    emit_load64(e, SCRATCH_HOST, rate);
+    emit_bytes(e, scale, sizeof scale);
+    emit_load64(e, SCRATCH_HOST, ns);
+    emit_lea64(e, HOST_RAX, (struct host_mem){HOST_RAX, SCRATCH_HOST, 0, 0});
+    emit_load64(e, SCRATCH_HOST, CPU_MEM(tsc_offset));
+    emit_lea64(e, HOST_RAX, (struct host_mem){HOST_RAX, SCRATCH_HOST, 0, 0});
+    emit_shrx(e, true, HOST_RDX, HOST_RAX, SCRATCH_INDEX);
+    emit_mov32(e, HOST_RAX, HOST_RAX);
+    emit_u8(e, 0xc3); /* ret */
+}
+
 /* STI leaves the rest to the callout when something waits, which an open IF may let in. While
  * nothing waits, no interrupt can come between STI and the next instruction: it would be taken at
  * the end of the block at the earliest. */
 void inline_emit(struct translator *t)
 {
     struct emit *e = &t->emit;
-    for (enum inlined n = 0; n < INLINED_COUNT; n++) {
+    t->fill.inlined[INLINED_RDTSC] = emit_pc(e);
+    emit_rdtsc(e, t->fill.quick[QUICK_RDTSC]);
+    for (enum inlined n = 0; n < INLINED_RDTSC; n++) {
         t->fill.inlined[n] = emit_pc(e);
         if (n != INLINED_PUSHF_USER) {
             emit_cpl(e);
@@ -208,7 +256,8 @@ static void gen_quick(struct generator *g, unsigned n, unsigned what)
     emit_call(g->e, g->t->fill.quick[what]);
 }
 
-/* Kernels load again what is there already, at each entry and exit; but FS, for data of the CPU. */
+/* Kernels load again what is there already, at each entry and exit; but FS, for data of the CPU.
+ * Programs mostly load something else. */
 static void gen_load_segment(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
@@ -219,7 +268,7 @@ static void gen_load_segment(struct generator *g, unsigned n)
         emit_load16(g->e, SCRATCH_TEST, lower_operand(g, n, 2, false));
     else
         emit_movzx16(g->e, SCRATCH_TEST, host_of_gpr(i->op[1].reg));
-    if (seg == SEG_FS) {
+    if (seg == SEG_FS || g->s->mode & MODE_USER) {
         emit_mov32(g->e, SCRATCH_ADDR, SCRATCH_TEST);
         gen_quick(g, n, seg);
     } else {
@@ -242,8 +291,12 @@ void gen_inline(struct generator *g, unsigned n)
         gen_inlined(g, n, INLINED_CLI);
     else if (exec == exec_sti)
         gen_inlined(g, n, INLINED_STI);
+    else if (exec == exec_rdtsc && g->t->cpu->tsc_hz == NS_PER_SEC)
+        gen_inlined(g, n, INLINED_RDTSC);
     else if (exec == exec_rdtsc)
         gen_quick(g, n, QUICK_RDTSC);
+    else if (exec == exec_cpuid)
+        gen_quick(g, n, QUICK_CPUID);
     else if (loads_segment(&g->s->insn[n].insn))
         gen_load_segment(g, n);
     else if (exec == exec_pushf)

@@ -76,8 +76,8 @@ static insn_exec *const refused[] = {exec_fnstenv,  exec_fldenv,     exec_fnsave
                                      exec_maskmovq, exec_maskmovdqu, exec_fldcw,  exec_ud};
 
 /* What inline_wanted may want. */
-static insn_exec *const sensitive[] = {exec_cli,  exec_sti,           exec_rdtsc,   exec_pushf,
-                                       exec_popf, exec_mov_sreg_load, exec_pop_sreg};
+static insn_exec *const sensitive[] = {exec_cli,  exec_sti,           exec_rdtsc,    exec_pushf,
+                                       exec_popf, exec_mov_sreg_load, exec_pop_sreg, exec_cpuid};
 
 static bool is_among(insn_exec *const *list, unsigned count, insn_exec *exec)
 {

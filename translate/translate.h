@@ -132,10 +132,17 @@ enum { TLIST_BITS = 16 /* lists of blocks, as a power of two */ };
 /* fill.c: common stubs that fill the TLB. */
 enum { FILL_SIZES = 7 };
 /* quick.c: sensitive instructions that the same stubs serve: loads of a data segment register, by
- * its number, and RDTSC. */
-enum { QUICK_RDTSC = SEG_GS + 1, QUICK_COUNT };
+ * its number, RDTSC and CPUID. */
+enum { QUICK_RDTSC = SEG_GS + 1, QUICK_CPUID, QUICK_COUNT };
 /* inline.c: what takes so many bytes that it is called; SCRATCH_TEST gets what PUSHF pushes. */
-enum inlined { INLINED_CLI, INLINED_STI, INLINED_PUSHF, INLINED_PUSHF_USER, INLINED_COUNT };
+enum inlined {
+    INLINED_CLI,
+    INLINED_STI,
+    INLINED_PUSHF,
+    INLINED_PUSHF_USER,
+    INLINED_RDTSC,
+    INLINED_COUNT
+};
 struct fills {
     u64 check[2][FILL_SIZES];   /* look first whether it is a miss, and add the addend */
     u64 code[2][FILL_SIZES];    /* after misses of reads and of writes, by size */

@@ -1,10 +1,12 @@
 /* Inline forms of the translator: flags, the interrupt flag, PUSH from memory, a division that
- * faults, segment loads (SDM vol. 2, CLI, STI, PUSHF, POPF, PUSH, DIV, MOV). */
+ * faults, segment loads, the TSC, CPUID (SDM vol. 2, CLI, STI, PUSHF, POPF, PUSH, DIV, MOV, RDTSC,
+ * CPUID). */
 /* SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <string.h>
 
 #include "cpu/control.h"
+#include "cpu/exec.h"
 #include "tests/unit/engine_harness.h"
 #include "tests/unit/suite.h"
 #include "translate/observe.h"
@@ -274,6 +276,93 @@ START_TEST(time_stamp)
 }
 END_TEST
 
+/* While the clock follows a line, no C is needed; where that ends, the clock is asked. */
+START_TEST(time_stamp_on_a_line)
+{
+    u64 callouts = 0;
+    struct observer observer = {.callout = note_callout, .opaque = &callouts};
+    translate_observe(cpu, &observer);
+    struct clock_line line = {__builtin_ia32_rdtsc(), 0x4321000000000ull, 1ull << 63, 60};
+    cpu->clock->line = line;
+    cpu->tsc_offset = 0x1234567890ull;
+    RUN_CODE(0xf9, 0x0f, 0x31, HLT); /* stc; rdtsc */
+    const u64 tsc = (cpu->regs[RDX] << 32 | cpu->regs[RAX]) - cpu->tsc_offset;
+    ck_assert_uint_gt(tsc, line.ns);
+    ck_assert_uint_le(tsc, clock_line_at(&line, __builtin_ia32_rdtsc() - line.from));
+    ck_assert_uint_eq(cpu->regs[RDX] >> 32, 0);
+    ck_assert_uint_eq(cpu_eflags(cpu) & FLAG_CF, FLAG_CF);
+    cpu->clock->line.shift = 0;
+    RUN_CODE(0xf9, 0x0f, 0x31, HLT);
+    ck_assert_uint_eq(cpu->regs[RDX] << 32 | cpu->regs[RAX], cpu->tsc_offset);
+    cpu->clock->line.from = UINT64_MAX; /* as if another processor's TSC were behind */
+    cpu->clock->line.shift = 60;
+    RUN_CODE(0xf9, 0x0f, 0x31, HLT);
+    ck_assert_uint_lt(cpu->regs[RDX], 0x43210000);
+    ck_assert_uint_eq(callouts & BIT(1), 0);
+    cpu->rip = H_HANDLER + 16 * VEC_GP;
+    code_put((const u8[]){HLT}, 1);
+    harness_ring3();
+    cpu->clock->line = line;
+    cpu->cr4 |= CR4_TSD;
+    cpu->regs[RAX] = 0x77, cpu->regs[RDX] = 0x88;
+    RUN_CODE(0x90, 0x0f, 0x31, HLT);
+    ck_assert_uint_eq(cpu->regs[RAX], 0x77);
+    ck_assert_uint_eq(cpu->regs[RDX], 0x88);
+    ck_assert_uint_eq(stack_at(1, 4), H_CODE + 1);
+}
+END_TEST
+
+START_TEST(what_the_cpu_is)
+{
+    u64 callouts = 0;
+    struct observer observer = {.callout = note_callout, .opaque = &callouts};
+    translate_observe(cpu, &observer);
+    cpu->regs[RAX] = 4, cpu->regs[RCX] = 2, cpu->regs[RSI] = 5, cpu->regs[RDI] = 6;
+    exec_cpuid(cpu, NULL);
+    const u64 a = cpu->regs[RAX], b = cpu->regs[RBX], c = cpu->regs[RCX], d = cpu->regs[RDX];
+    ck_assert_uint_ne(a, 4);
+    /* stc; mov eax, 4; mov ecx, 2; xchg edx, ebx; cpuid; hlt */
+    RUN_CODE(0xf9, 0xb8, LE32(4), 0xb9, LE32(2), 0x87, 0xda, 0x0f, 0xa2, HLT);
+    ck_assert_uint_eq(cpu->regs[RAX], a);
+    ck_assert_uint_eq(cpu->regs[RBX], b);
+    ck_assert_uint_eq(cpu->regs[RCX], c);
+    ck_assert_uint_eq(cpu->regs[RDX], d);
+    ck_assert_uint_eq(cpu->regs[RSI], 5);
+    ck_assert_uint_eq(cpu->regs[RDI], 6);
+    ck_assert_uint_eq(cpu_eflags(cpu) & FLAG_CF, FLAG_CF);
+    ck_assert_uint_eq(callouts & BIT64(13), 0);
+}
+END_TEST
+
+/* Programs load segments of both tables; the second time, when the mode is the same, without C that
+ * needs all registers. Those above their privilege level raise #GP. */
+START_TEST(loads_of_programs)
+{
+    enum { LOCAL = 0xf, AGAIN = BIT(14) | BIT(16), FORBIDDEN = 23 };
+    u64 callouts = 0;
+    struct observer observer = {.callout = note_callout, .opaque = &callouts};
+    translate_observe(cpu, &observer);
+    mem32_set(H_LDT + 8, 0x4000u << 16 | 0xffff);
+    mem32_set(H_LDT + 12, gdt_high(SEL_DATA3) | DESC_A);
+    gdt_set(SEL_FREE, 0x3000, 0xfff, TYPE_DATA_RW, 3, false);
+    cpu->rip = H_HANDLER + 16 * VEC_GP;
+    code_put((const u8[]){HLT}, 1);
+    cpu->regs[RAX] = SEL_LDT;
+    RUN_CODE(0x0f, 0x00, 0xd0, HLT); /* lldt ax */
+    harness_ring3();
+    /* mov eax, LOCAL; mov edx, SEL_FREE + 3; mov fs, eax; mov es, edx; mov fs, eax; mov es, edx;
+     * mov eax, SEL_DATA0; mov ds, eax */
+    RUN_CODE(0xb8, LE32(LOCAL), 0xba, LE32(SEL_FREE + 3), 0x8e, 0xe0, 0x8e, 0xc2, 0x8e, 0xe0, 0x8e,
+             0xc2, 0xb8, LE32(SEL_DATA0), 0x8e, 0xd8, HLT);
+    ck_assert_uint_eq(cpu->seg[SEG_FS].base, 0x4000);
+    ck_assert_uint_eq(cpu->seg[SEG_ES].base, 0x3000);
+    ck_assert_uint_eq(cpu->seg[SEG_ES].limit, 0xfff);
+    ck_assert_uint_eq(stack_at(0, 4), SEL_DATA0);
+    ck_assert_uint_eq(stack_at(1, 4), H_CODE + FORBIDDEN);
+    ck_assert_uint_eq(callouts & AGAIN, 0);
+}
+END_TEST
+
 static void add_tests(Suite *suite, const char *name, void (*setup)(void))
 {
     TCase *t = tcase_create(name);
@@ -291,6 +380,9 @@ static void add_tests(Suite *suite, const char *name, void (*setup)(void))
     tcase_add_test(t, limit_of_what_was_loaded);
     tcase_add_loop_test(t, compare_and_exchange, 0, 2);
     tcase_add_test(t, time_stamp);
+    tcase_add_test(t, time_stamp_on_a_line);
+    tcase_add_test(t, what_the_cpu_is);
+    tcase_add_test(t, loads_of_programs);
     suite_add_tcase(suite, t);
 }
 
