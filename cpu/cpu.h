@@ -296,6 +296,7 @@ struct cpu {
     /* Translated code of this address space may use it, or NULL: [0] supervisor code, [1] user
      * code. */
     struct window *window[2];
+    bool window_lost; /* user code of this address space keeps running, and has lost its window */
     u64 return_sp;    /* translated code: its stack pointer, on a stack of return addresses */
     u64 host_sp;      /* translated code: stack pointer of the C code that entered it */
     u64 window_fault; /* the access that just missed the window: BIT64(32) + linear address, or 0 */

@@ -132,6 +132,13 @@ static struct merit *merit_of(struct direct *d, const struct space *s)
     return &d->merit[(key_of(s) / sizeof *s) % ARRAY_LEN(d->merit)];
 }
 
+/* s is the current space: to be called when that, its window or its merit has changed. */
+static void note_lost(struct direct *d, struct cpu *cpu, const struct space *s)
+{
+    const struct merit *m = merit_of(d, s);
+    cpu->window_lost = !cpu->window[1] && m->wanted && m->runs >= RUNS_WANTED;
+}
+
 /* User code of a space that has a window was found running again. */
 static void earn(struct merit *m)
 {
@@ -194,6 +201,7 @@ static void consider_user(struct translator *t)
         cpu->window[1] = get_window(t, key_of(cpu->space));
         m->filled = 0; /* what was filled before was not its */
     }
+    note_lost(d, cpu, cpu->space);
 }
 
 void direct_consider(struct translator *t)
@@ -214,6 +222,7 @@ void direct_switched(struct translator *t, struct space *s)
         return;
     t->cpu->window[0] = windows_find(t->direct->windows, key_of_group(s->group));
     t->cpu->window[1] = windows_find(t->direct->windows, key_of(s));
+    note_lost(t->direct, t->cpu, s);
 }
 
 void direct_space_dropped(struct translator *t, struct space *s)

@@ -275,7 +275,7 @@ struct tblock *translate_block(struct translator *t, struct scan *s, u32 lin, u3
     g.place = ram_offset;
     g.softens = soft_wanted(&g);
     g.calls_checks = t->direct && !g.softens && mode_code(s->mode) == MODE_32 &&
-                     (!(s->mode & MODE_USER) || t->cpu->cr0 & CR0_PG);
+                     !(s->mode & MODE_IN_LINE) && (!(s->mode & MODE_USER) || t->cpu->cr0 & CR0_PG);
     while (!put_block(&g, start))
         scan_cut(s, s->count / 2);
     if (t->emit.at > t->emit.end) {

@@ -56,8 +56,8 @@ struct generator {
     u64 imm_from, disp_from;
     struct tsoft soft[MAX_SOFT + 1]; /* these, of the whole block */
     unsigned soft_count;             /* entries of soft */
-    bool calls_checks; /* the code has a window, or gets one if it runs for long: few checks are hot
-                        */
+    bool calls_checks; /* the code has a window, or gets its first one if it runs for long: few
+                          checks are hot */
     bool softens;      /* there will be some: what it writes is likely to be its page */
 };
 

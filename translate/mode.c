@@ -71,6 +71,8 @@ static u32 mode_bits(const struct cpu *cpu)
     bits |= fpu && cpu->fpu.sse_quick && (cpu->cr4 & CR4_OSFXSR) ? MODE_SSE : 0;
     if (cpu->window[user] && cpu->tlb != cpu->strict && (cpu->cr0 & CR0_PE))
         bits |= MODE_WINDOW | (user ? MODE_XMM : 0);
+    else if (user && cpu->window_lost)
+        bits |= MODE_IN_LINE;
     if (unlikely(!cpu_protected(cpu)) && real_segments(cpu))
         bits |= MODE_REAL;
     return bits;
