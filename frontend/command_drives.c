@@ -77,8 +77,7 @@ static bool insert(struct monitor *mon, unsigned n, const char *path, bool force
         image_close(image);
         return false;
     }
-    if (image && d->cdrom)
-        machine_adopt_image(mon->m, image);
+    machine_adopt_image(mon->m, n, image);
     free(mon->medium[n]);
     mon->medium[n] = path ? xstrdup(path) : NULL;
     mon->changed[n] = true;

@@ -384,9 +384,11 @@ struct image *machine_disk(struct machine *m, unsigned n)
     return m->disk[n];
 }
 
-void machine_adopt_image(struct machine *m, struct image *image)
+void machine_adopt_image(struct machine *m, unsigned n, struct image *image)
 {
-    if (m->options->clock == CLOCK_HOST)
+    bool cdrom = m->options->drive[n].cdrom;
+    m->disk[n] = cdrom ? NULL : image;
+    if (image && cdrom && m->options->clock == CLOCK_HOST)
         image_start_worker(image, machine_post_call, m);
 }
 

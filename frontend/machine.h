@@ -37,8 +37,9 @@ struct pc *machine_pc(struct machine *m);
 struct cpu *machine_cpu(struct machine *m);
 struct board *machine_board(struct machine *m);
 struct image *machine_disk(struct machine *m, unsigned n); /* by -drive, in their order, or NULL */
-/* An image that the board has taken over meanwhile: a thread of its own does its requests. */
-void machine_adopt_image(struct machine *m, struct image *image);
+/* The board has another medium (NULL: none) in the drive of that -drive: a CD's requests are done
+ * by a thread of its own, and a floppy is part of snapshots. */
+void machine_adopt_image(struct machine *m, unsigned n, struct image *image);
 u64 machine_time(struct machine *m);                /* virtual, ns */
 void machine_set_time(struct machine *m, u64 now);  /* while paused */
 void machine_pause(struct machine *m, bool paused); /* virtual time stops while paused */

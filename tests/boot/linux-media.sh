@@ -1,6 +1,7 @@
 #!/bin/sh
 # Linux's ATA driver with a raw and a qcow2 disk, whose images shrink when it discards, and which nobody else can open
-# meanwhile; a disk whose writes are forgotten; a CD that is changed while Linux has it mounted, and after.
+# meanwhile; a disk whose writes are forgotten; the CD drive that each machine has: a CD put into it, changed while Linux
+# has it mounted, and after.
 # SPDX-License-Identifier: MIT
 . "$(dirname "$0")/common"
 
@@ -22,8 +23,7 @@ truncate -s 64M "$work/raw.img"
 
 guest_start -nographic -no-reboot -m 128 -kernel "$kernel" -initrd "$initrd" -nic none -monitor pty \
     -append 'console=ttyS0 panic=-1' -drive "file=$work/raw.img,format=raw,index=0" \
-    -drive "file=$work/disk.qcow2,index=1" -drive "file=$work/kept.img,format=raw,snapshot=on,index=3" \
-    -cdrom "$work/first.iso"
+    -drive "file=$work/disk.qcow2,index=1" -drive "file=$work/kept.img,format=raw,snapshot=on,index=3"
 guest_wait 'prescient# ' 400
 guest_type "cd /modules; for m in $(echo $modules); do insmod \$m.ko; done; cd /; echo in\"\"serted\n"
 guest_wait '^inserted' 60
@@ -65,8 +65,11 @@ for image in raw.img disk.qcow2; do
     grep -q 'lock' "$work/said" || fail "QEMU said of a second use: $(cat "$work/said")"
 done
 
-# The CD. Linux locks the tray of what it has mounted; later it is told of a new medium.
-guest_type 'mkdir /cd; mount -t iso9660 /dev/sr0 /cd; cat /cd/name\n'
+# The CD drive, which is empty as nobody has asked for one. Linux locks the tray of what it has mounted; later it is told of a new medium.
+guest_type 'mkdir /cd; mount -t iso9660 /dev/sr0 /cd; echo em""pty $?\n'
+guest_wait '^empty [1-9]' 60
+monitor "change ide1-cd0 $work/first.iso"
+guest_type 'until mount -t iso9660 /dev/sr0 /cd; do sleep 1; done; cat /cd/name\n'
 guest_wait '^the first CD' 60
 monitor "change ide1-cd0 $work/second.iso"
 grep -q 'locked' "$work/said" || fail "a mounted CD was taken away: $(cat "$work/said")"

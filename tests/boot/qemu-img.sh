@@ -65,6 +65,15 @@ run qemu-img snapshot -a first theirs
 run qemu-img compare raw theirs
 img check theirs
 
+# What the tool says of an image, beside what qemu-img does.
+run "$PRESCIENT" img info top
+grep -qx 'format: qcow2' log && grep -qx 'size: 20 MiB (20971520 bytes)' log &&
+    grep -qx 'cluster size: 65536 bytes' log && grep -qx 'backing file: theirs (qcow2)' log || fail "img info: $(cat log)"
+run qemu-img info top
+grep -q '20 MiB (20971520 bytes)' log && grep -q '^backing file: theirs' log || fail "qemu-img info: $(cat log)"
+run "$PRESCIENT" img info raw
+grep -qx 'format: raw' log || fail "img info of a raw image: $(cat log)"
+
 # Sizes.
 img create -y -f qcow2 ours 10M
 img resize ours +6G

@@ -12,7 +12,9 @@
 #include "frontend/snapshot_file.h"
 #include "hw/device.h"
 #include "hw/image/deflate.h"
+#include "hw/image/file.h"
 #include "hw/image/image.h"
+#include "hw/image/qcow2.h"
 #include "mmu/physmem.h"
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
@@ -60,6 +62,27 @@ static bool same_file(const char *name, const struct bytes *b)
     return same;
 }
 
+/* A folder of the test's own, with a raw image in it. */
+static void enter_folder(void)
+{
+    u8 disk[DISK];
+    for (unsigned n = 0; n < DISK; n++)
+        disk[n] = (u8)(n >> 9);
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(chdir(folder), 0);
+    write_file("raw.img", disk, sizeof disk);
+}
+
+static void leave_folder(void)
+{
+    static const char *const names[] = {"raw.img",  "disk.qcow2", "top.qcow2", "good.snap",
+                                        "bad.snap", "now.snap",   "one.snap"};
+    for (unsigned n = 0; n < ARRAY_LEN(names); n++)
+        unlink(names[n]);
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+
 /* A machine with a raw disk, stopped in the middle of its firmware. */
 static void setup(void)
 {
@@ -67,12 +90,7 @@ static void setup(void)
     char *argv[] = {"prescient", "-display", "none", "-m",     "2",      "-serial",
                     "none",      "-nic",     "none", "-clock", "icount", "-limit",
                     "300000",    "-drive",   drive,  NULL};
-    u8 disk[DISK];
-    for (unsigned n = 0; n < DISK; n++)
-        disk[n] = (u8)(n >> 9);
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chdir(folder), 0);
-    write_file("raw.img", disk, sizeof disk);
+    enter_folder();
     ck_assert_msg(options_parse(ARRAY_LEN(argv) - 1, argv, &options, &err), "%s", err.text);
     m = machine_new(&options, &err);
     ck_assert_msg(m != NULL, "%s", err.text);
@@ -82,13 +100,9 @@ static void setup(void)
 
 static void teardown(void)
 {
-    static const char *const names[] = {"raw.img", "good.snap", "bad.snap", "now.snap"};
     machine_free(m);
     options_free(&options);
-    for (unsigned n = 0; n < ARRAY_LEN(names); n++)
-        unlink(names[n]);
-    ck_assert_int_eq(chdir("/"), 0);
-    ck_assert_int_eq(rmdir(folder), 0);
+    leave_folder();
 }
 
 static void refused(const u8 *data, size_t size)
@@ -265,6 +279,118 @@ START_TEST(loaded)
 }
 END_TEST
 
+/* Machines with disks of every kind, and with none. */
+
+static const struct {
+    const char *drive; /* what -drive says; NULL: none */
+    bool forgets;      /* -snapshot */
+    bool writable;     /* the guest can write to it */
+    const char *kept;  /* the file that must stay as it is, or NULL */
+} kinds[] = {
+    {NULL, false, false, NULL},
+    {"file=raw.img,format=raw", false, true, NULL},
+    {"file=disk.qcow2", false, true, NULL},
+    {"file=top.qcow2", false, true, "raw.img"},
+    {"file=raw.img,format=raw,snapshot=on", false, true, "raw.img"},
+    {"file=raw.img,format=raw", true, true, "raw.img"},
+    {"file=top.qcow2", true, true, "top.qcow2"},
+    {"file=raw.img,format=raw,readonly=on", false, false, "raw.img"},
+    {"file=raw.img,format=raw,if=floppy", false, true, NULL},
+    {"file=disk.qcow2,if=virtio", false, true, NULL},
+};
+
+static void make_qcow2(const char *name, const char *backing)
+{
+    const struct qcow2_create how = {.size = DISK,
+                                     .cluster_bits = 12,
+                                     .backing = backing,
+                                     .backing_format = backing ? "raw" : NULL};
+    int fd = file_create(name, true, &err);
+    ck_assert_msg(fd >= 0 && qcow2_create(fd, name, &how, &err), "%s", err.text);
+    close(fd);
+}
+
+/* Starts the machine of that kind, from a snapshot or not. */
+static void kind_start(unsigned kind, const char *loadvm)
+{
+    char *argv[24] = {"prescient", "-display", "none",   "-m",     "2",      "-serial", "none",
+                      "-nic",      "none",     "-clock", "icount", "-limit", "300000"};
+    char drive[64];
+    int argc = 13;
+    if (kinds[kind].drive) {
+        snprintf(drive, sizeof drive, "%s", kinds[kind].drive);
+        argv[argc++] = "-drive", argv[argc++] = drive;
+    }
+    if (kinds[kind].forgets)
+        argv[argc++] = "-snapshot";
+    if (loadvm)
+        argv[argc++] = "-loadvm", argv[argc++] = (char *)loadvm;
+    ck_assert_msg(options_parse(argc, argv, &options, &err), "%s", err.text);
+    m = machine_new(&options, &err);
+    ck_assert_msg(m != NULL, "%s", err.text);
+}
+
+static void kind_end(void)
+{
+    machine_free(m);
+    options_free(&options);
+}
+
+static void write_sector(u64 sector, u8 value)
+{
+    u8 buf[SECTOR_SIZE];
+    memset(buf, value, sizeof buf);
+    ck_assert_int_eq(image_write(machine_disk(m, 0), sector, buf, 1), 0);
+}
+
+static u8 sector_value(u64 sector)
+{
+    u8 buf[SECTOR_SIZE];
+    ck_assert_int_eq(image_read(machine_disk(m, 0), sector, buf, 1), 0);
+    return buf[SECTOR_SIZE - 1];
+}
+
+START_TEST(every_kind_of_disk)
+{
+    bool writable = kinds[_i].writable;
+    const char *kept = kinds[_i].kept;
+    make_qcow2("disk.qcow2", NULL);
+    make_qcow2("top.qcow2", "raw.img");
+    struct bytes before = read_file(kept ? kept : "raw.img");
+    kind_start((unsigned)_i, NULL);
+    machine_run(m);
+    u8 untouched_value = kinds[_i].drive ? sector_value(9) : 0;
+    if (writable)
+        write_sector(5, 0xa1);
+    physmem_ram(machine_board(m)->mem, 0)[0x7c00] = 0x11;
+    ck_assert_msg(snapshot_save(m, "one", &err), "%s", err.text);
+    for (unsigned again = 0; again < 2; again++) { /* in this machine, and in a new one */
+        if (writable && !again) {
+            write_sector(5, 0xb2);
+            write_sector(9, 0xc3);
+        }
+        physmem_ram(machine_board(m)->mem, 0)[0x7c00] = 0x22;
+        if (again) {
+            kind_end();
+            kind_start((unsigned)_i, "one");
+        } else {
+            ck_assert_msg(snapshot_load(m, "one", &err), "%s", err.text);
+        }
+        u8 byte;
+        dma_read(machine_board(m)->mem, 0x7c00, &byte, 1);
+        ck_assert_uint_eq(byte, 0x11);
+        if (writable)
+            ck_assert_uint_eq(sector_value(5), 0xa1);
+        if (kinds[_i].drive)
+            ck_assert_uint_eq(sector_value(9), untouched_value);
+    }
+    kind_end();
+    if (kept)
+        ck_assert(same_file(kept, &before));
+    free(before.data);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("snapshot");
@@ -276,6 +402,11 @@ int main(void)
     tcase_add_test(tc, forged);
     tcase_add_test(tc, at_the_end_of_time);
     tcase_add_test(tc, loaded);
+    TCase *kind = tcase_create("kinds");
+    tcase_add_checked_fixture(kind, enter_folder, leave_folder);
+    tcase_add_loop_test(kind, every_kind_of_disk, 0, ARRAY_LEN(kinds));
+    tcase_set_timeout(kind, 60);
+    suite_add_tcase(s, kind);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return suite_run(s);
