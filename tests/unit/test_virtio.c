@@ -8,6 +8,7 @@
 #include "tests/unit/wire.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -396,6 +397,80 @@ START_TEST(network_card)
 }
 END_TEST
 
+/* Bytes for as large a buffer as the driver offers, other ones each time. */
+START_TEST(entropy)
+{
+    u8 first[64], second[64];
+    virtio_rng_create(&f.board, bus, SLOT);
+    plug(SLOT);
+    start_modern(0, 0);
+    for (unsigned n = 0; n < 2; n++) {
+        memset(physmem_ram(f.board.mem, DATA), 0, 128);
+        desc(0, DATA, 64, 2, 0);
+        offer(0);
+        set(0x3000, 0, 2);
+        ck_assert_uint_eq(peek(USED + 2, 2), n + 1);
+        ck_assert_uint_eq(peek(USED + 8 + 8 * n, 4), 64);
+        dma_read(f.board.mem, DATA, n ? second : first, 64);
+        ck_assert_uint_eq(peek(DATA + 64, 8), 0);
+    }
+    ck_assert(memcmp(first, second, 64));
+    ck_assert(f.level[SLOT]);
+    desc(0, DATA, 64, 0, 0); /* nothing to write into */
+    offer(0);
+    set(0x3000, 0, 2);
+    ck_assert_uint_eq(peek(USED + 8 + 8 * 2, 4), 0);
+}
+END_TEST
+
+/* Out to the back end in one piece or more, in as the driver has buffers. */
+START_TEST(console)
+{
+    const struct chardev_client *client;
+    static const char said[] = "to the host";
+    char path[64], spec[80], got[32] = "";
+    void *dev;
+    fixture_temp_file(path, (const u8 *)"", 0);
+    snprintf(spec, sizeof spec, "file:%s", path);
+    struct chardev *chr = chardev_open(spec, &f.err);
+    ck_assert_msg(chr != NULL, "%s", f.err.text);
+    chardev_started(chr);
+    virtio_console_create(&f.board, bus, SLOT, chr);
+    chardev_client(chr, &client, &dev);
+    plug(SLOT);
+    start_modern(0, 1);
+    dma_write(f.board.mem, DATA, said, 8);
+    dma_write(f.board.mem, DATA + 100, said + 8, sizeof said - 1 - 8);
+    desc(0, DATA, 8, 1, 1);
+    desc(1, DATA + 100, 3, 0, 0);
+    offer(0);
+    set(0x3004, 1, 2);
+    ck_assert_uint_eq(peek(USED + 2, 2), 1);
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(fgets(got, sizeof got, file));
+    ck_assert_str_eq(got, said);
+    fclose(file);
+    ck_assert_uint_eq(client->room(dev), 0); /* no queue yet */
+    next = 0;
+    put(AVAIL + 2, 0, 2);
+    put(USED + 2, 0, 2);
+    start_modern(0, 0);
+    ck_assert_uint_eq(client->room(dev), 0); /* nor a buffer */
+    desc(0, DATA, 1, 2, 0);
+    offer(0);
+    set(0x3000, 0, 2);
+    ck_assert_uint_ge(client->room(dev), 1);
+    client->receive(dev, (const u8 *)"x", 1);
+    ck_assert_uint_eq(peek(DATA, 1), 'x');
+    ck_assert_uint_eq(peek(USED + 8, 4), 1);
+    ck_assert_uint_eq(client->room(dev), 0);
+    ck_assert(f.level[SLOT]);
+    fixture_save_and_load(&f);
+    chardev_close(chr);
+    unlink(path);
+}
+END_TEST
+
 /* Anything anywhere, for all kinds of devices: nothing may crash, hang or trip a sanitizer. */
 START_TEST(hostile_driver)
 {
@@ -451,6 +526,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, broken_rings);
     tcase_add_test(tc, balloon_gives_back);
     tcase_add_test(tc, network_card);
+    tcase_add_test(tc, entropy);
+    tcase_add_test(tc, console);
     tcase_add_loop_test(tc, hostile_driver, 0, 10);
 }
 
