@@ -43,7 +43,7 @@ enum stack_use stack_use(const struct scanned *s, u32 mode, s32 *by)
 static enum stack_use use_at(const struct translator *t, const struct tblock *b, unsigned n,
                              s32 *by)
 {
-    const struct tmode *mode = &t->mode[b->mode];
+    const struct tmode *mode = &t->mode[tblock_mode(t, b)];
     const s32 offset = tblock_point(t, b, n).guest;
     u8 buf[INSN_MAX_LEN];
     struct scan s;

@@ -1,5 +1,8 @@
 /* Records of translated blocks: look-up, and invalidation by the bytes they were made from. */
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <string.h>
+
 #include "translate/translate.h"
 
 /* Blocks that begin in the same part of a RAM page are in one list, whatever leads to them. */
@@ -7,7 +10,7 @@ enum { PART_SHIFT = 8 /* of the bytes of a part */ };
 
 static unsigned part_of(const struct tblock *b)
 {
-    return (b->lin & ~PAGE_MASK) >> PART_SHIFT;
+    return b->at >> PART_SHIFT;
 }
 
 static unsigned list_of(u64 page, unsigned part)
@@ -16,13 +19,65 @@ static unsigned list_of(u64 page, unsigned part)
     return (unsigned)(key * 0x9e3779b97f4a7c15u >> (64 - TLIST_BITS));
 }
 
+static u16 *home_hint(struct translator *t, struct thome h)
+{
+    const u64 key = (u64)h.page << 32 | (u32)h.lin_page << 10 | h.mode;
+    return &t->home_hint[key * 0x9e3779b97f4a7c15u >> 48 & (THOME_HINTS - 1)];
+}
+
+/* The number of what a block there has in common with others. One that another has taken the hint
+ * of is made anew, which costs nothing but its bytes. */
+static u16 home_at(struct translator *t, u32 lin, u32 mode, u64 ram_offset)
+{
+    const struct thome wanted = {
+        .lin_page = lin >> PAGE_SHIFT, .mode = mode, .page = (u32)(ram_offset >> PAGE_SHIFT)};
+    u16 *hint = home_hint(t, wanted);
+    const struct thome *h = &t->home[*hint];
+    if (*hint && h->lin_page == wanted.lin_page && h->mode == mode && h->page == wanted.page)
+        return *hint;
+    assert(t->home_count < THOMES_MAX);
+    t->home[t->home_count] = wanted;
+    return *hint = (u16)t->home_count++;
+}
+
+/* Where offsets of code in the cache are counted from that a record has. */
+static u32 *near_of(const struct translator *t, const struct tblock *b)
+{
+    return &t->code_near[tblock_number(t, b) / TBLOCKS_NEAR];
+}
+
+bool tblocks_room(const struct translator *t, u32 code)
+{
+    const struct tblock *b = &t->block[t->block_count];
+    return t->block_count + 2 <= t->block_max && t->home_count + 2 <= THOMES_MAX &&
+           code - *near_of(t, b - 1) <= TCODE_NEAR - TSIZE_MAX;
+}
+
+struct tblock *tblock_new(struct translator *t, u32 lin, u32 mode, u64 ram_offset, u32 code)
+{
+    struct tblock *b = &t->block[t->block_count];
+    if (t->block_count % TBLOCKS_NEAR == 0)
+        *near_of(t, b) = code;
+    *b = (struct tblock){.home = home_at(t, lin, mode, ram_offset),
+                         .at = lin & ~(u32)PAGE_MASK,
+                         .code = (code - *near_of(t, b)) & TCODE_NEAR};
+    return b;
+}
+
+static bool is_at(const struct translator *t, const struct tblock *b, u32 lin, u64 page)
+{
+    const struct thome *h = &t->home[b->home];
+    return b->at == (lin & ~(u32)PAGE_MASK) && h->lin_page == lin >> PAGE_SHIFT &&
+           h->page == page && b->count;
+}
+
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset)
 {
     const u64 page = ram_offset >> PAGE_SHIFT;
     for (u32 n = t->list[list_of(page, (lin & ~PAGE_MASK) >> PART_SHIFT)]; n;
          n = t->block[n].next) {
         struct tblock *b = &t->block[n];
-        if (b->lin == lin && b->mode == mode && b->page == page && b->count)
+        if (is_at(t, b, lin, page) && tblock_mode(t, b) == mode)
             return b;
     }
     return NULL;
@@ -32,7 +87,7 @@ bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset)
 {
     const u64 page = ram_offset >> PAGE_SHIFT;
     u32 n = t->list[list_of(page, (lin & ~PAGE_MASK) >> PART_SHIFT)];
-    while (n && (t->block[n].lin != lin || t->block[n].page != page || !t->block[n].count))
+    while (n && !is_at(t, &t->block[n], lin, page))
         n = t->block[n].next;
     return n != 0;
 }
@@ -62,25 +117,26 @@ struct tblock *tblocks_take(const struct translator *t, struct tblocks *i)
         }
         struct tblock *b = &t->block[i->next];
         i->next = b->next;
-        if (b->page == i->page && part_of(b) == i->part - 1)
+        if (tblock_page(t, b) == i->page && part_of(b) == i->part - 1)
             return b;
     }
 }
 
 void tblock_insert(struct translator *t, struct tblock *b)
 {
-    u32 *list = &t->list[list_of(b->page, part_of(b))];
+    u32 *list = &t->list[list_of(tblock_page(t, b), part_of(b))];
     b->next = *list;
     *list = tblock_number(t, b);
-    t->parts_pages |= tblock_parts(t, b) > 1 ? page_bit(b->page) : 0;
-    physmem_mark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
+    t->parts_pages |= tblock_parts(t, b) > 1 ? page_bit(tblock_page(t, b)) : 0;
+    physmem_mark(t->cpu->mem, tblock_page(t, b) << PAGE_SHIFT, PAGE_TRANSLATED);
     tblock_note_bytes(t, b);
 }
 
 void tblock_remove(struct translator *t, const struct tblock *b)
 {
-    u32 *list = &t->list[list_of(b->page, part_of(b))], number = tblock_number(t, b), n = *list;
-    struct tblocks page = tblocks_near(t, (u64)b->page << PAGE_SHIFT, PAGE_SIZE);
+    u32 *list = &t->list[list_of(tblock_page(t, b), part_of(b))], number = tblock_number(t, b),
+        n = *list;
+    struct tblocks page = tblocks_near(t, tblock_page(t, b) << PAGE_SHIFT, PAGE_SIZE);
     if (n == number) {
         *list = b->next;
     } else {
@@ -90,8 +146,8 @@ void tblock_remove(struct translator *t, const struct tblock *b)
     }
     if (tblocks_take(t, &page))
         return;
-    code_page_clear(physmem_code(t->cpu->mem, tblock_place(b)), CODE_TRANSLATED);
-    physmem_unmark(t->cpu->mem, (u64)b->page << PAGE_SHIFT, PAGE_TRANSLATED);
+    code_page_clear(physmem_code(t->cpu->mem, tblock_place(t, b)), CODE_TRANSLATED);
+    physmem_unmark(t->cpu->mem, tblock_page(t, b) << PAGE_SHIFT, PAGE_TRANSLATED);
 }
 
 void tblock_drop(struct translator *t, struct tblock *b)
@@ -156,7 +212,9 @@ void tblock_drop_all(struct translator *t)
 void tblock_reset(struct translator *t)
 {
     tblock_drop_all(t);
-    t->block_count = 1;
+    t->block_count = t->home_count = 1;
+    memset(t->home_hint, 0, sizeof t->home_hint);
+    t->code_near[0] = (u32)t->stubs_end;
     t->parts_pages = 0;
     links_reset(t);
     for (u32 n = 0; n < CALLOUTS; n++)

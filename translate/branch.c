@@ -7,7 +7,7 @@
 /* Linear address of an instruction pointer. */
 static u32 lin_of(const struct generator *g, u32 ip)
 {
-    return g->b->lin + (ip - g->s->ip);
+    return tblock_lin(g->t, g->b) + (ip - g->s->ip);
 }
 
 void gen_jump_to(struct generator *g, u32 ip)
@@ -39,7 +39,7 @@ static void gen_lookup(struct generator *g, bool call)
     struct emit *e = g->e;
     struct tblock *b = g->b;
     g->lookup = (u16)(emit_pc(e) - tblock_code(g->t, b));
-    if (targets_mapped(g->t, b->mode)) {
+    if (targets_mapped(g->t, tblock_mode(g->t, b))) {
         gen_mapped(g, call);
         assert(emit_pc(e) - tblock_code(g->t, b) - g->lookup == MAPPED_BYTES);
         return;
@@ -215,7 +215,7 @@ void gen_call(struct generator *g, unsigned n)
 /* SCRATCH_ADDR from an instruction pointer to its linear address. */
 static void gen_to_linear(struct generator *g)
 {
-    u32 base = g->b->lin - g->s->ip;
+    u32 base = tblock_lin(g->t, g->b) - g->s->ip;
     if (base)
         emit_lea32(g->e, SCRATCH_ADDR, (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32)base});
 }

@@ -14,13 +14,13 @@ void count_emit(struct generator *g)
     s32 count = (s32)g->b->count;
     emit_load32(e, SCRATCH_TEST, CPU_MEM(poll));
     emit_jrcxz_over_jmp(e);
-    cold_add(g, emit_jmp_patchable(e), g->b->lin);
+    cold_add(g, emit_jmp_patchable(e), tblock_lin(g->t, g->b));
     emit_load64(e, SCRATCH_TEST, CPU_MEM(budget));
     emit_mov32_imm(e, SCRATCH_INDEX, SIGN_BIT);
     emit_lea64(e, SCRATCH_HOST, (struct host_mem){SCRATCH_TEST, HOST_NONE, 0, -count});
     emit_shrx(e, true, SCRATCH_TEST, SCRATCH_HOST, SCRATCH_INDEX);
     emit_jrcxz_over_jmp(e);
-    cold_add(g, emit_jmp_patchable(e), g->b->lin);
+    cold_add(g, emit_jmp_patchable(e), tblock_lin(g->t, g->b));
     emit_op_mem(e, &op_store64, SCRATCH_HOST, CPU_MEM(budget));
 }
 

@@ -14,13 +14,14 @@ static struct tblock *part_behind(struct translator *t, const struct tblock *b)
 
 const u8 *tblock_bytes(const struct translator *t, const struct tblock *b, u8 buf[INSN_MAX_LEN])
 {
-    const u8 *code = physmem_ram(t->cpu->mem, tblock_place(b));
+    const u8 *code = physmem_ram(t->cpu->mem, tblock_place(t, b));
     if (!b->crosses)
         return code;
     const struct tblock *behind = b + 1;
-    unsigned before = b->bytes - behind->bytes;
+    const unsigned after = tblock_guest_bytes(t, behind);
+    const unsigned before = tblock_guest_bytes(t, b) - after;
     memcpy(buf, code, before);
-    memcpy(buf + before, physmem_ram(t->cpu->mem, tblock_place(behind)), behind->bytes);
+    memcpy(buf + before, physmem_ram(t->cpu->mem, tblock_place(t, behind)), after);
     return buf;
 }
 
@@ -54,19 +55,17 @@ bool crossing_scan(struct translator *t, struct scan *s, u32 lin, unsigned mode,
 
 void crossing_insert(struct translator *t, struct tblock *b, const struct crossing *c)
 {
-    struct tblock *behind = &t->block[t->block_count++];
-    *behind = (struct tblock){.lin = (b->lin | ~(u32)PAGE_MASK) + 1,
-                              .page = (u32)(c->place >> PAGE_SHIFT),
-                              .code = b->code + b->size,
-                              .mode = b->mode,
-                              .bytes = c->behind};
+    struct tblock *behind = tblock_new(t, (tblock_lin(t, b) | ~(u32)PAGE_MASK) + 1,
+                                       tblock_mode(t, b), c->place, tblock_start(t, b) + b->size);
+    t->block_count++;
+    behind->exit_count = c->behind;
     tblock_insert(t, behind);
 }
 
 bool crossing_fits(struct translator *t, const struct tblock *b)
 {
     const struct tblock *behind = part_behind(t, b);
-    return code_place(t->cpu, behind->lin) == tblock_place(behind);
+    return code_place(t->cpu, tblock_lin(t, behind)) == tblock_place(t, behind);
 }
 
 void crossing_drop(struct translator *t, struct tblock *b)

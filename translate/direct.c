@@ -51,6 +51,7 @@ struct direct {
     u64 fill_cycles;         /* and how much of that fills of windows had taken */
     u64 refused[REFUSED];    /* by hash: linear address and place of an instruction, or 0 */
     u64 refused_pages;       /* by low bits of the number of the RAM page: some of them are there */
+    u8 slow[256];            /* by low bits of a block's number: accesses it could not serve */
     struct window *selected; /* whose base the host's GS has */
     bool fsgsbase;           /* of the host */
     u8 dropped[2048];        /* supervisor pages dropped lately, by region of 2 MiB */
@@ -121,7 +122,7 @@ struct window_counts direct_counts(const struct translator *t)
 bool direct_holds(const struct translator *t, const struct tblock *b)
 {
     const struct window *w = *current_window(t);
-    if (!(t->mode[b->mode].bits & MODE_WINDOW))
+    if (!(t->mode[tblock_mode(t, b)].bits & MODE_WINDOW))
         return true;
     return w && w == t->direct->selected && t->cpu->access_base == (uintptr_t)window_base(w);
 }
@@ -309,9 +310,9 @@ bool direct_fault(struct translator *t, u64 host, bool write)
     return true;
 }
 
-static u64 page_bit(const struct tblock *b)
+static u64 page_bit(const struct translator *t, const struct tblock *b)
 {
-    return BIT64(b->page & 63);
+    return BIT64(tblock_page(t, b) & 63);
 }
 
 static u64 *refused_slot(const struct translator *t, u32 lin, u64 ram_offset, u64 *key)
@@ -323,10 +324,11 @@ static u64 *refused_slot(const struct translator *t, u32 lin, u64 ram_offset, u6
 bool direct_serves(const struct translator *t, const struct tblock *b, s32 offset)
 {
     u64 key;
-    if (!(t->mode[b->mode].bits & MODE_WINDOW))
+    if (!(t->mode[tblock_mode(t, b)].bits & MODE_WINDOW))
         return false;
-    return !(t->direct->refused_pages & page_bit(b)) ||
-           *refused_slot(t, b->lin + (u32)offset, tblock_place(b) + (u64)(s64)offset, &key) != key;
+    return !(t->direct->refused_pages & page_bit(t, b)) ||
+           *refused_slot(t, tblock_lin(t, b) + (u32)offset, tblock_place(t, b) + (u64)(s64)offset,
+                         &key) != key;
 }
 
 static bool peek_user(void *opaque, u32 lin, struct window_page *page)
@@ -375,10 +377,10 @@ static bool fill(struct translator *t, u32 lin, bool write)
 /* The instruction at this offset in block b is to check its accesses. */
 static void refuse(struct translator *t, struct tblock *b, s32 offset)
 {
-    const u64 place = tblock_place(b) + (u64)(s64)offset;
-    u64 key, *slot = refused_slot(t, b->lin + (u32)offset, place, &key);
+    const u64 place = tblock_place(t, b) + (u64)(s64)offset;
+    u64 key, *slot = refused_slot(t, tblock_lin(t, b) + (u32)offset, place, &key);
     *slot = key;
-    t->direct->refused_pages |= page_bit(b);
+    t->direct->refused_pages |= page_bit(t, b);
     t->adapted++;
     tblock_drop(t, b);
 }
@@ -390,8 +392,11 @@ void direct_fill(struct translator *t, struct tblock *b, s32 offset)
     if (!(fault & FAULT_GUARD) && fill(t, (u32)fault, fault & FAULT_WRITE))
         return;
     t->direct_refusals++;
-    if (++b->slow >= SLOW_MAX && !b->dropped)
-        refuse(t, b, offset);
+    u8 *slow = &t->direct->slow[tblock_number(t, b) % ARRAY_LEN(t->direct->slow)];
+    if (++*slow < SLOW_MAX || b->dropped)
+        return;
+    *slow = 0;
+    refuse(t, b, offset);
 }
 
 void direct_stress_by(struct translator *t, u64 seed)

@@ -136,11 +136,11 @@ static void follow_exit(struct translator *t, u64 pc)
     const bool beyond = t->cpu->rip > t->cpu->seg[SEG_CS].limit; /* its fault comes first */
     if (from->dropped || texit_linked(t, &x) || t->unchained || beyond)
         return;
-    translate_set_mode(t, from->mode);
-    u64 place = (u64)from->page << PAGE_SHIFT | (target & ~PAGE_MASK);
-    if (texit_far(from, target))
+    translate_set_mode(t, tblock_mode(t, from));
+    u64 place = tblock_page(t, from) << PAGE_SHIFT | (target & ~PAGE_MASK);
+    if (texit_far(t, from, target))
         place = code_place(t->cpu, target);
-    struct tblock *to = tblock_find(t, target, from->mode, place);
+    struct tblock *to = tblock_find(t, target, tblock_mode(t, from), place);
     if (to && (!to->crosses || crossing_fits(t, to)))
         tblock_link(t, from, x.place, to);
 }
@@ -200,7 +200,7 @@ static void translate_run(struct cpu *cpu, u64 until)
         if (unlikely(cpu->jump_missed))
             targets_missed(t, current_lin(cpu), code);
         if (unlikely(t->observer && b))
-            observe_runs(t, b->lin);
+            observe_runs(t, tblock_lin(t, b));
         if (unlikely(t->verify && b))
             verify_block(t->verify, b, until);
         else if (unlikely(t->verify && mode))
@@ -316,11 +316,14 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
         t->direct = direct_new(t, tier == TRANSLATE_DIRECT);
     t->rows = trows_new();
     t->block = xcalloc(t->block_max, sizeof *t->block);
-    t->block_count = 1;
+    t->code_near = xcalloc(t->block_max / TBLOCKS_NEAR + 1, sizeof *t->code_near);
+    t->home = xcalloc(THOMES_MAX, sizeof *t->home);
+    t->block_count = t->home_count = 1;
     links_new(t);
     t->callouts = xcalloc(CALLOUTS, sizeof *t->callouts);
     targets_new(t);
     stubs_emit(t);
+    t->code_near[0] = (u32)t->stubs_end;
     if (!returns_new(t, err)) {
         translate_free(cpu);
         return false;
@@ -379,6 +382,8 @@ void translate_free(struct cpu *cpu)
     verify_free(t->verify);
     free(t->rows);
     free(t->block);
+    free(t->code_near);
+    free(t->home);
     links_free(t);
     free(t->callouts);
     targets_free(t);

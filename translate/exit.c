@@ -46,7 +46,7 @@ void exits_emit_stubs(struct generator *g)
 void exits_put(struct generator *g)
 {
     for (unsigned n = g->b->exit_count; n-- > 0;) {
-        u32 by = g->exit[n].place - (n ? g->exit[n - 1].place : g->b->code);
+        u32 by = g->exit[n].place - (n ? g->exit[n - 1].place : tblock_start(g->t, g->b));
         if (by >= FAR) {
             emit_bytes(g->e, (const u8[]){(u8)by, (u8)(by >> 8)}, 2);
             by = FAR;
@@ -57,9 +57,9 @@ void exits_put(struct generator *g)
 
 void texits_of(const struct translator *t, const struct tblock *b, struct texits *all)
 {
-    const u8 *at = t->rw + b->code + b->size;
-    u32 place = b->code, stubs = 0;
-    all->count = b->exit_count;
+    const u8 *at = t->rw + tblock_start(t, b) + b->size;
+    u32 place = tblock_start(t, b), stubs = 0;
+    all->count = b->count ? b->exit_count : 0;
     for (unsigned n = 0; n < all->count; n++) {
         const u8 v = *--at;
         u32 by = v >> 1;
@@ -128,18 +128,18 @@ static u32 branch_target(const struct translator *t, const struct tblock *b, str
     struct insn i;
     if (decode(tblock_bytes(t, b, buf) + at.guest, at.length, tblock_code_mode(t, b), &i) !=
         DECODE_OK)
-        return b->lin + to;
+        return tblock_lin(t, b) + to;
     u32 target = ip + to + (u32)i.imm;
-    return b->lin + ((i.opsize == 2 ? (u16)target : target) - ip);
+    return tblock_lin(t, b) + ((i.opsize == 2 ? (u16)target : target) - ip);
 }
 
 u32 texit_target(const struct translator *t, const struct tblock *b, const struct texit *x)
 {
-    struct tspan at = tblock_span_at(t, b, x->place - b->code);
+    struct tspan at = tblock_span_at(t, b, x->place - tblock_start(t, b));
     if (at.n < 0)
-        at = tblock_jumps_to(t, b, x->place - 1 - b->code);
+        at = tblock_jumps_to(t, b, x->place - 1 - tblock_start(t, b));
     if (at.n < 0 || x->next) /* behind the last instruction, or the branch */
-        return b->lin + (u32)at.guest + at.length;
+        return tblock_lin(t, b) + (u32)at.guest + at.length;
     return branch_target(t, b, at);
 }
 

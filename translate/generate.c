@@ -149,7 +149,7 @@ static void gen_start(struct generator *g)
 static void gen_entry(struct generator *g)
 {
     const u8 *from = g->e->at;
-    emit_mov32_imm(g->e, SCRATCH_ADDR, g->b->lin);
+    emit_mov32_imm(g->e, SCRATCH_ADDR, tblock_lin(g->t, g->b));
     emit_jmp(g->e, g->t->lookup);
     assert(g->e->at == from + ENTRY_BYTES);
 }
@@ -201,6 +201,7 @@ static void put_map(struct generator *g)
                                .start = g->start,
                                .soft = g->soft_count != 0,
                                .fpu = g->fpu,
+                               .sse = g->s->sse,
                                .parts = (u8)tparts_of(g->s, part)};
     u8 *end = tmore_put(g->e->at, &more, part);
     g->b->more = end != g->e->at;
@@ -224,7 +225,6 @@ static void begin_block(struct generator *g, u8 *start)
 {
     const struct scan *s = g->s;
     g->e->at = start;
-    g->b->bytes = s->bytes;
     g->b->count = s->count;
     g->b->exit_count = 0;
     g->cold_count = g->soft_count = g->jcc_count = 0;
@@ -253,20 +253,14 @@ static bool put_block(struct generator *g, u8 *start)
 struct tblock *translate_block(struct translator *t, struct scan *s, u32 lin, u32 mode,
                                u64 ram_offset)
 {
-    if (t->block_count + 2 > t->block_max)
-        return NULL;
     struct generator g; /* its stubs and its map are filled in one by one */
-    struct tblock *b = &t->block[t->block_count];
     align_loop(&t->emit, s);
     u8 *start = t->emit.at;
-    *b = (struct tblock){.lin = lin,
-                         .page = (ram_offset >> PAGE_SHIFT) & TPAGE_MAX,
-                         .code = (u64)(start - t->rw) & TCODE_MAX,
-                         .mode = mode,
-                         .sse = s->sse || (s->mode & MODE_XMM),
-                         .crosses = s->count == 1 &&
-                                    (lin & ~(u32)PAGE_MASK) + s->bytes > PAGE_SIZE &&
-                                    s->insn[0].verdict != VERDICT_INTERPRET};
+    if (!tblocks_room(t, (u32)(start - t->rw)))
+        return NULL;
+    struct tblock *b = tblock_new(t, lin, mode, ram_offset, (u32)(start - t->rw));
+    b->crosses = s->count == 1 && (lin & ~(u32)PAGE_MASK) + s->bytes > PAGE_SIZE &&
+                 s->insn[0].verdict != VERDICT_INTERPRET;
     g.t = t;
     g.e = &t->emit;
     g.s = s;

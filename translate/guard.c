@@ -62,7 +62,7 @@ u32 guard_new(struct translator *t, const struct tblock *to)
         return 0;
     const u32 guard = t->guard_free;
     t->guard_free = *guard_rest(t, guard);
-    store_le32(t->rw + guard + GUARD_LIN, to->lin);
+    store_le32(t->rw + guard + GUARD_LIN, tblock_lin(t, to));
     emit_patch(t->rw + guard + GUARD_JUMP, t->emit.delta, tblock_code(t, to));
     return guard;
 }

@@ -145,9 +145,9 @@ static void note_bare(struct translator *t, const struct tblock *to)
     t->bare_blocks[n / BARE_BITS] |= BIT64(n % BARE_BITS);
 }
 
-bool texit_far(const struct tblock *from, u32 target)
+bool texit_far(const struct translator *t, const struct tblock *from, u32 target)
 {
-    return ((target ^ from->lin) & (u32)PAGE_MASK) != 0;
+    return ((target ^ tblock_lin(t, from)) & (u32)PAGE_MASK) != 0;
 }
 
 /* Where exits lead to that are not near, while the id is what it is now; 0: the cache is full. */
@@ -157,13 +157,13 @@ static u32 way_to(struct translator *t, struct tblock *to)
     if (!bare->on || bare->space != id_now(t) / TMODES)
         return guard_for(t, to, id_now(t));
     note_bare(t, to);
-    return to->code;
+    return tblock_start(t, to);
 }
 
 void tblock_link(struct translator *t, struct tblock *from, u32 place, struct tblock *to)
 {
-    const bool far = texit_far(from, to->lin);
-    const u32 code = far ? way_to(t, to) : to->crosses ? tblock_entry(t, to) : to->code;
+    const bool far = texit_far(t, from, tblock_lin(t, to));
+    const u32 code = far ? way_to(t, to) : to->crosses ? tblock_entry(t, to) : tblock_start(t, to);
     if (!code) {
         t->stops[STOP_FULL]++;
         tblock_reset(t);
@@ -189,7 +189,7 @@ void tblock_unlink_exits(struct translator *t, struct tblock *b)
         if (!texit_linked(t, x))
             continue;
         struct tblock *to = block_led_to(t, texit_leads(t, x->place));
-        enum link_kind kind = texit_far(b, to->lin) ? LINK_FAR : LINK_NEAR;
+        enum link_kind kind = texit_far(t, b, tblock_lin(t, to)) ? LINK_FAR : LINK_NEAR;
         list_remove(t, list_of(t, to), link_of(kind, x->place));
         texit_lead_out(t, x);
     }
@@ -244,7 +244,7 @@ static void bare_end(struct translator *t, bool user)
                 continue;
             *bits &= ~BIT64(bit);
             if (!to->dropped)
-                guard_far(t, to, steady ? 0 : bare->space * TMODES | to->mode);
+                guard_far(t, to, steady ? 0 : bare->space * TMODES | tblock_mode(t, to));
         }
     }
     bare->on = false;
@@ -281,7 +281,7 @@ static void bare_far(struct translator *t, struct tblock *to)
         const u32 link = kind_of(list) == LINK_CELL ? c->link : list;
         list = kind_of(list) == LINK_CELL ? c->rest : 0;
         if (kind_of(link) == LINK_FAR)
-            texit_lead(t, value_of(link), to->code);
+            texit_lead(t, value_of(link), tblock_start(t, to));
     }
     note_bare(t, to);
 }

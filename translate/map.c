@@ -117,6 +117,15 @@ const u8 *tblock_map_end(const struct translator *t, const struct tblock *b)
     return m.at + (m.count + 1) / 2;
 }
 
+unsigned tblock_guest_bytes(const struct translator *t, const struct tblock *b)
+{
+    struct nibbles m = map_of(t, b);
+    unsigned bytes = 0;
+    for (unsigned n = 0; n < b->count; n++)
+        bytes += map_get(&m).guest;
+    return b->count ? bytes : b->exit_count;
+}
+
 struct tplace tblock_insn(const struct translator *t, const struct tblock *b, unsigned n)
 {
     struct nibbles m = map_of(t, b);
@@ -176,7 +185,7 @@ struct tspan tblock_jumps_to(const struct translator *t, const struct tblock *b,
     u32 host = tblock_more(t, b).start, guest = 0;
     for (unsigned n = 0; n < b->count; n++) {
         const struct tplace p = map_get(&m);
-        const u8 *code = t->rw + b->code + host;
+        const u8 *code = t->rw + tblock_start(t, b) + host;
         if (p.host >= BYTES && code[0] >> 4 == JCC_SHORT && host + BYTES + code[1] == offset)
             return (struct tspan){(int)n, tblock_offset(t, b, guest), p.guest};
         host += p.host;

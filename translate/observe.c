@@ -18,7 +18,7 @@ static const char *verdict_of(const struct translator *t, const struct tblock *b
     u8 buf[INSN_MAX_LEN];
     const u8 *code = tblock_bytes(t, b, buf) + offset;
     struct scan s;
-    scan_block(&s, t->rows, code, tblock_insn(t, b, n).guest, &t->mode[b->mode],
+    scan_block(&s, t->rows, code, tblock_insn(t, b, n).guest, &t->mode[tblock_mode(t, b)],
                tblock_ip(t, b) + (u32)offset, NULL, NULL);
     return verdicts[s.insn[0].verdict];
 }
@@ -35,17 +35,17 @@ void observe_block(const struct translator *t, const struct tblock *b, struct ob
         insn[n].bytes = tblock_insn(t, b, n).guest;
         insn[n].verdict = verdict_of(t, b, n);
     }
-    o->lin = b->lin;
+    o->lin = tblock_lin(t, b);
     o->code_mode = tblock_code_mode(t, b);
     o->code = code;
-    o->bytes = b->bytes;
+    o->bytes = (u16)tblock_guest_bytes(t, b);
     o->count = b->count;
     o->insn = insn;
     o->host_code = (const u8 *)(uintptr_t)tblock_code(t, b);
     struct texits all;
     texits_of(t, b, &all);
-    o->host_bytes = all.end - b->code;
-    o->direct = t->mode[b->mode].bits & MODE_WINDOW;
+    o->host_bytes = all.end - tblock_start(t, b);
+    o->direct = t->mode[tblock_mode(t, b)].bits & MODE_WINDOW;
     o->exits = all.count;
     for (unsigned n = 0; n < all.count; n++) {
         const struct texit *x = &all.exit[n];
@@ -98,7 +98,7 @@ u64 observe_callout(struct cpu *cpu, u64 pc)
     const char *verdict = verdict_of(t, b, n);
     for (const struct observer *w = t->observer; w; w = w->next)
         if (w->callout)
-            w->callout(w->opaque, b->lin + (u32)tblock_point(t, b, n).guest, verdict);
+            w->callout(w->opaque, tblock_lin(t, b) + (u32)tblock_point(t, b, n).guest, verdict);
     return translate_callout(cpu, pc);
 }
 
@@ -129,6 +129,6 @@ enum translate_place translate_interrupted(const struct cpu *cpu, const void *co
     if (n < 0) /* in what blocks begin with, or in a stub */
         n = pc - tblock_code(t, b) < tblock_more(t, b).start ? 0 : b->count - 1;
     const s32 offset = tblock_point(t, b, (unsigned)n).guest;
-    *lin = b->lin + (u32)offset;
+    *lin = tblock_lin(t, b) + (u32)offset;
     return direct_serves(t, b, offset) ? PLACE_DIRECT : PLACE_CHECKED;
 }

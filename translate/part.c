@@ -33,9 +33,9 @@ static u8 *way_put(u8 *at, s32 next, u32 size)
 u8 *tmore_put(u8 *at, const struct tmore *more, const struct tpart *part)
 {
     const unsigned ways = more->parts ? more->parts - 1u : 0;
-    const u8 what =
-        (u8)((more->lookup ? TMORE_LOOKUP : 0) | (more->start ? TMORE_START : 0) |
-             (more->soft ? TMORE_SOFT : 0) | (more->fpu ? TMORE_FPU : 0) | TMORE_PARTS * ways);
+    const u8 what = (u8)((more->lookup ? TMORE_LOOKUP : 0) | (more->start ? TMORE_START : 0) |
+                         (more->soft ? TMORE_SOFT : 0) | (more->fpu ? TMORE_FPU : 0) |
+                         (more->sse ? TMORE_SSE : 0) | TMORE_PARTS * ways);
     if (!what)
         return at;
     *at++ = what;
@@ -55,7 +55,7 @@ struct tmore tblock_more(const struct translator *t, const struct tblock *b)
     struct tmore more = {0};
     if (!b->more)
         return more;
-    const u8 *first = t->rw + b->code + b->size, *at = first;
+    const u8 *first = t->rw + tblock_start(t, b) + b->size, *at = first;
     const u8 what = *at++;
     if (what & TMORE_LOOKUP) {
         more.lookup = load_le16(at);
@@ -65,9 +65,11 @@ struct tmore tblock_more(const struct translator *t, const struct tblock *b)
         more.start = *at++;
     more.soft = what & TMORE_SOFT;
     more.fpu = what & TMORE_FPU;
-    if (what / TMORE_PARTS)
-        more.parts = what / TMORE_PARTS + 1;
-    more.size = (u8)(at - first + what / TMORE_PARTS * WAY_BYTES);
+    more.sse = what & TMORE_SSE;
+    const u8 ways = what % TMORE_SSE / TMORE_PARTS;
+    if (ways)
+        more.parts = ways + 1;
+    more.size = (u8)(at - first + ways * WAY_BYTES);
     return more;
 }
 
@@ -82,7 +84,8 @@ struct tpart tblock_part(const struct translator *t, const struct tblock *b, uns
     const struct tmore more = tblock_more(t, b);
     const unsigned ways = more.parts ? more.parts - 1u : 0;
     const u8 *at = tblock_map(t, b) - ways * WAY_BYTES;
-    struct tpart part = {0, (u16)b->bytes};
+    const unsigned bytes = tblock_guest_bytes(t, b);
+    struct tpart part = {0, (u16)bytes};
     unsigned before = 0;
     for (unsigned k = 0; k < ways && k <= n; k++, at += WAY_BYTES) {
         const u32 way = load_le16(at) | (u32)at[2] << 16, size = way & (BIT(WAY_SIZE_BITS) - 1);
@@ -91,7 +94,7 @@ struct tpart tblock_part(const struct translator *t, const struct tblock *b, uns
             part.size = (u16)size;
         else
             part = (struct tpart){(s16)((s32)(way >> WAY_SIZE_BITS) - WAY_BACK),
-                                  (u16)(b->bytes - before)};
+                                  (u16)(bytes - before)};
     }
     return part;
 }
@@ -113,7 +116,7 @@ int tblock_guest_at(const struct translator *t, const struct tblock *b, u64 ram_
     unsigned before = 0;
     for (unsigned n = 0; n < tblock_parts(t, b); n++) {
         const struct tpart part = tblock_part(t, b, n);
-        const u64 from = tblock_place(b) + (u64)(s64)part.offset;
+        const u64 from = tblock_place(t, b) + (u64)(s64)part.offset;
         if (ram_offset >= from && ram_offset + size <= from + part.size)
             return (int)(before + (unsigned)(ram_offset - from));
         before += part.size;
@@ -130,6 +133,6 @@ void tblock_extent(const struct translator *t, const struct tblock *b, unsigned 
         low = part.offset < low ? part.offset : low;
         high = part.offset + part.size > high ? part.offset + part.size : high;
     }
-    *first = (unsigned)((s32)(b->lin & ~PAGE_MASK) + low);
-    *end = (unsigned)((s32)(b->lin & ~PAGE_MASK) + high);
+    *first = (unsigned)(b->at + low);
+    *end = (unsigned)(b->at + high);
 }

@@ -30,7 +30,7 @@ static struct block_sizes block_sizes(const struct translator *t)
         const u32 start = tblock_more(t, b).start, end = tblock_point(t, b, b->count).host;
         if (!b->count)
             continue;
-        s.guest += b->bytes;
+        s.guest += tblock_guest_bytes(t, b);
         for (unsigned i = 0; i < b->count; i++) {
             const struct tpoint at = tblock_point(t, b, i);
             const u64 bytes = tblock_point(t, b, i + 1).host - at.host;
@@ -38,7 +38,7 @@ static struct block_sizes block_sizes(const struct translator *t)
         }
         s.starts += start;
         s.cold += b->size - end;
-        s.maps += (u64)(tblock_map_end(t, b) - (t->rw + b->code + b->size));
+        s.maps += (u64)(tblock_map_end(t, b) - (t->rw + tblock_start(t, b) + b->size));
     }
     return s;
 }
@@ -57,7 +57,7 @@ static void report_sizes(const struct translator *t, FILE *out)
         {s.maps, "for maps from host to guest code"},
         {t->guard_bytes, "for guards of exits"},
         {links_bytes(t), "for records of exits that are linked"},
-        {(u64)t->block_count * sizeof *t->block, "for records of blocks"},
+        {translate_records(t) - links_bytes(t), "for records of blocks"},
     };
     u64 sum = 0;
     for (unsigned n = 0; n < ARRAY_LEN(line); n++)

@@ -37,7 +37,7 @@ static u64 string_at(const struct translator *t, const struct tblock *b, unsigne
     const u8 *code = tblock_bytes(t, b, buf) + tblock_point(t, b, n).guest;
     decode(code, tblock_insn(t, b, n).guest, tblock_code_mode(t, b), &i);
     i.exec = insn_exec_of(i.row);
-    *u = string_use(&i, t->mode[b->mode].bits);
+    *u = string_use(&i, t->mode[tblock_mode(t, b)].bits);
     return tblock_code(t, b) + tblock_point(t, b, n + 1).host - u->tail - u->length;
 }
 
@@ -113,7 +113,8 @@ static void restart(const struct translator *t, const struct tblock *b, greg_t *
 {
     const u64 pc = (u64)regs[REG_RIP], code = tblock_code(t, b);
     const u64 lookup = tblock_more(t, b).lookup;
-    const u64 bytes = targets_mapped(t, b->mode) ? MAPPED_BYTES : t->lookup_end - t->lookup;
+    const u64 bytes =
+        targets_mapped(t, tblock_mode(t, b)) ? MAPPED_BYTES : t->lookup_end - t->lookup;
     if (lookup && within(pc, code + lookup, code + lookup + bytes))
         regs[REG_RIP] = (greg_t)(code + lookup);
 }

@@ -178,11 +178,11 @@ static unsigned hard_part(const struct translator *t, const struct tblock *b, un
 
 void tblock_note_bytes(const struct translator *t, const struct tblock *b)
 {
-    struct code_page *code = physmem_code(t->cpu->mem, tblock_place(b));
+    struct code_page *code = physmem_code(t->cpu->mem, tblock_place(t, b));
     unsigned at = 0, hard;
     for (unsigned n = 0; n < tblock_parts(t, b); n++) {
         const struct tpart part = tblock_part(t, b, n);
-        const unsigned first = (b->lin & ~PAGE_MASK) + (u32)part.offset, room = PAGE_SIZE - first;
+        const unsigned first = b->at + (u32)part.offset, room = PAGE_SIZE - first;
         const unsigned before = at, end = at + (part.size < room ? part.size : room);
         while (at < end) {
             at = hard_part(t, b, at, end, &hard);
@@ -195,9 +195,11 @@ bool tblock_hit(const struct translator *t, const struct tblock *b, u64 ram_offs
 {
     const u64 end = ram_offset + size;
     unsigned before = 0, hard;
+    if (end <= tblock_place(t, b) && tblock_parts(t, b) == 1)
+        return false;
     for (unsigned n = 0; n < tblock_parts(t, b); n++) {
         const struct tpart part = tblock_part(t, b, n);
-        const u64 place = tblock_place(b) + (u64)(s64)part.offset;
+        const u64 place = tblock_place(t, b) + (u64)(s64)part.offset;
         if (ram_offset < place + part.size && place < end) {
             unsigned from = ram_offset > place ? (unsigned)(ram_offset - place) : 0;
             unsigned to = end - place < part.size ? (unsigned)(end - place) : part.size;

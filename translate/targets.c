@@ -192,10 +192,10 @@ void target_add(struct translator *t, u32 lin, struct tblock *b)
  * entry may cost the host a page. */
 static void maps_drop(struct translator *t, const struct tblock *b)
 {
-    for (unsigned n = 1; targets_mapped(t, b->mode) && n < MAPS; n++) {
-        u32 *entry = &map_of(t->maps, n)[b->lin];
+    for (unsigned n = 1; targets_mapped(t, tblock_mode(t, b)) && n < MAPS; n++) {
+        u32 *entry = &map_of(t->maps, n)[tblock_lin(t, b)];
         const u64 id = t->maps->id[n];
-        if (id && (id >> 32) % TMODES == b->mode && *entry == b->code)
+        if (id && (id >> 32) % TMODES == tblock_mode(t, b) && *entry == tblock_start(t, b))
             *entry = 0;
     }
 }
@@ -206,7 +206,7 @@ void targets_drop(struct translator *t, struct tblock *b)
     if (!b->found)
         return;
     for (unsigned class = first; class < first + SPACE_MAX; class ++) {
-        struct tjump *j = &first_of(t, class, b->mode)[b->lin % JUMP_ENTRIES];
+        struct tjump *j = &first_of(t, class, tblock_mode(t, b))[tblock_lin(t, b) % JUMP_ENTRIES];
         if (j->code == tblock_code(t, b))
             j->tag = 1;
     }

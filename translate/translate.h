@@ -25,10 +25,12 @@ struct texit {
 };
 enum {
     TBLOCKS_MAX = 1 << 20,
+    TBLOCKS_NEAR = 16,          /* records whose code is found from that of the first of them, */
+    TCODE_NEAR = (1 << 18) - 1, /* and the farthest that it is behind it */
+    THOMES_MAX = 1 << 16,
+    THOME_HINTS = 1024,               /* a power of two */
     TEXITS_MOST = SCAN_MAX_INSNS + 1, /* of a block */
     TSIZE_MAX = (1 << 13) - 1,        /* bytes of a block's host code */
-    TPAGE_MAX = (1 << 24) - 1,        /* number of a RAM page */
-    TCODE_MAX = (1 << 28) - 1         /* offset in the cache */
 };
 
 /* Those of a block, in the order of its code. */
@@ -51,25 +53,28 @@ struct rewritten {
     u8 times;  /* blocks that were dropped for that, counted to SOFT_AFTER */
 };
 
+/* What blocks of a page have in common. */
+struct thome {
+    u32 lin_page : 20; /* linear address of the page, by number */
+    u32 mode : 10;     /* number of the mode they are for */
+    u32 page;          /* RAM page, by number */
+};
+
 /* Records of blocks are an array, in the order of the code in the cache. Number 0 is none. */
 struct tblock {
-    u32 lin;            /* linear address of the first byte */
-    u32 code : 28;      /* offset of its code in the cache; what struct tmore says follows it */
-    u32 slow : 4;       /* accesses that its window could not serve */
-    u32 page : 24;      /* RAM page, by number */
-    u32 count : 6;      /* instructions; 0: not a block, but the rest of the one before */
-    u32 sse : 1;        /* needs the XMM registers in the host */
-    u32 lands : 1;      /* goes on where calls return to */
     u32 in;             /* exits of others that are linked here: a list of link.c */
-    u32 next : 20;      /* number of the next in its list: block.c */
-    u32 mode : 10;      /* number of the mode it is for */
-    u32 crosses : 1;    /* its instruction goes on in the next page, for which the next record is */
+    u32 home : 16;      /* number of its struct thome */
+    u32 at : 12;        /* offset of its first byte in the page */
+    u32 lands : 1;      /* goes on where calls return to */
     u32 more : 1;       /* there is a struct tmore */
-    u32 size : 13;      /* length of the host code, stubs and list of exits included */
-    u32 bytes : 10;     /* length of the guest code */
-    u32 exit_count : 6; /* direct exits */
     u32 found : 1;      /* targets.c has put it where indirect branches find it */
     u32 dropped : 1;    /* no longer what memory holds; leaves at its next callout */
+    u32 next : 20;      /* number of the next in its list: block.c */
+    u32 count : 6;      /* instructions; 0: not a block, but the rest of the one before */
+    u32 exit_count : 6; /* direct exits; bytes of guest code of what is not a block */
+    u32 code : 18;      /* offset of its code from that of the first of TBLOCKS_NEAR */
+    u32 crosses : 1;    /* its instruction goes on in the next page, for which the next record is */
+    u32 size : 13;      /* length of the host code, stubs and list of exits included */
 };
 
 /* What few blocks have: behind the code is a byte of TMORE_*, and what that says; then come the
@@ -79,6 +84,7 @@ struct tmore {
     u8 start;   /* offset of the first instruction's code: what blocks begin with is before */
     bool soft;  /* there is a list of struct tsoft */
     bool fpu;   /* there are x87, MMX or SSE instructions */
+    bool sse;   /* it loads the XMM registers of the host */
     u8 parts;   /* parts of guest code, 0: it is one */
     u8 size;    /* bytes of all this */
 };
@@ -89,6 +95,7 @@ enum {
     TMORE_FPU = 8,
     TMORE_PARTS =
         16, /* times one less than there are: where they are has 3 bytes for each of these */
+    TMORE_SSE = 128,
 };
 
 /* Guest code of a block that follows each other; a jump leads from one to the next. */
@@ -230,6 +237,10 @@ struct translator {
     unsigned mode_before;      /* of the one before: a system call goes back to it */
     struct tblock *block;      /* every block since the last reset, from 1 on */
     u32 block_count, block_max;      /* entries with [0], room */
+    u32 *code_near;                  /* by number / TBLOCKS_NEAR: offset in the cache */
+    struct thome *home;              /* pages and modes of blocks */
+    u32 home_count;                  /* entries in use */
+    u16 home_hint[THOME_HINTS];      /* by hash of what is in a struct thome: its number, perhaps */
     struct links links;              /* which exits lead to which block */
     u32 guard_free;                  /* offset in the cache of the first free guard, or 0 */
     u32 guard_bytes;                 /* of the cache, for guards */
@@ -258,20 +269,42 @@ static inline u32 tblock_number(const struct translator *t, const struct tblock 
     return (u32)(b - t->block);
 }
 
+/* Offset of its code in the cache; what struct tmore says follows the code. */
+static inline u32 tblock_start(const struct translator *t, const struct tblock *b)
+{
+    return t->code_near[tblock_number(t, b) / TBLOCKS_NEAR] + b->code;
+}
+
 /* Host address of its code, executable view, and one past it with its stubs. */
 static inline u64 tblock_code(const struct translator *t, const struct tblock *b)
 {
-    return (u64)(uintptr_t)t->rx + b->code;
+    return (u64)(uintptr_t)t->rx + tblock_start(t, b);
 }
 static inline u64 tblock_code_end(const struct translator *t, const struct tblock *b)
 {
     return tblock_code(t, b) + b->size;
 }
 
-/* Place of its first byte in the memfd. */
-static inline u64 tblock_place(const struct tblock *b)
+/* Linear address of its first byte. */
+static inline u32 tblock_lin(const struct translator *t, const struct tblock *b)
 {
-    return (u64)b->page << PAGE_SHIFT | (b->lin & ~PAGE_MASK);
+    return (u32)t->home[b->home].lin_page << PAGE_SHIFT | b->at;
+}
+
+/* Its RAM page, by number, and the place of its first byte in the memfd. */
+static inline u64 tblock_page(const struct translator *t, const struct tblock *b)
+{
+    return t->home[b->home].page;
+}
+static inline u64 tblock_place(const struct translator *t, const struct tblock *b)
+{
+    return tblock_page(t, b) << PAGE_SHIFT | b->at;
+}
+
+/* The number of the mode that it is for. */
+static inline unsigned tblock_mode(const struct translator *t, const struct tblock *b)
+{
+    return t->home[b->home].mode;
 }
 
 /* part.c */
@@ -280,25 +313,25 @@ struct tmore tblock_more(const struct translator *t, const struct tblock *b);
 /* Its map: map.c. */
 static inline u8 *tblock_map(const struct translator *t, const struct tblock *b)
 {
-    return t->rw + b->code + b->size + (b->more ? tblock_more(t, b).size : 0);
+    return t->rw + tblock_start(t, b) + b->size + (b->more ? tblock_more(t, b).size : 0);
 }
 
 /* Instruction pointer of its first byte. */
 static inline u32 tblock_ip(const struct translator *t, const struct tblock *b)
 {
-    return b->lin - t->mode[b->mode].cs_base;
+    return tblock_lin(t, b) - t->mode[tblock_mode(t, b)].cs_base;
 }
 
 /* Is it code at CPL 3? */
 static inline bool tblock_user(const struct translator *t, const struct tblock *b)
 {
-    return t->mode[b->mode].bits & MODE_USER;
+    return t->mode[tblock_mode(t, b)].bits & MODE_USER;
 }
 
 /* How its code is read. */
 static inline enum code_mode tblock_code_mode(const struct translator *t, const struct tblock *b)
 {
-    return mode_code(t->mode[b->mode].bits);
+    return mode_code(t->mode[tblock_mode(t, b)].bits);
 }
 
 /* map.c: a guest instruction in the map of its block. */
@@ -309,6 +342,8 @@ struct tplace {
 };
 /* Writes the map of a block of so many instructions; returns its end. */
 u8 *map_put(u8 *at, const struct tplace *p, unsigned count);
+/* Bytes of guest code of a block. */
+unsigned tblock_guest_bytes(const struct translator *t, const struct tblock *b);
 struct tplace tblock_insn(const struct translator *t, const struct tblock *b, unsigned n);
 const u8 *tblock_map_end(const struct translator *t, const struct tblock *b);
 /* Where instruction n of a block, or its end, is: bytes behind its host and guest code. */
@@ -347,6 +382,10 @@ void tblock_extent(const struct translator *t, const struct tblock *b, unsigned 
                    unsigned *end);
 
 /* block.c */
+/* Is there room for the records of a block whose code is there in the cache? The next record, for a
+ * block at lin, which is at ram_offset; it counts when t->block_count does. */
+bool tblocks_room(const struct translator *t, u32 code);
+struct tblock *tblock_new(struct translator *t, u32 lin, u32 mode, u64 ram_offset, u32 code);
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset);
 /* Is there a block of any mode? */
 bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset);
@@ -401,7 +440,7 @@ u32 guard_at_pc(const struct translator *t, u64 pc);
 /* link.c: links the exit at a place in block from. Is one that leads to the target to another page?
  * Drops all blocks if there is no room: none may run. */
 void tblock_link(struct translator *t, struct tblock *from, u32 place, struct tblock *to);
-bool texit_far(const struct tblock *from, u32 target);
+bool texit_far(const struct translator *t, const struct tblock *from, u32 target);
 /* Its exits lead out again; nothing leads to it either. */
 void tblock_unlink_exits(struct translator *t, struct tblock *b);
 void tblock_unlink(struct translator *t, struct tblock *b);
@@ -527,7 +566,8 @@ struct tblock *translate_at(struct translator *t, u32 lin, unsigned mode, u64 pl
 /* Bytes of the records of blocks and links, beside what is in the cache. */
 static inline u64 translate_records(const struct translator *t)
 {
-    return t->block_count * sizeof *t->block + links_bytes(t);
+    return t->block_count * sizeof *t->block + t->home_count * sizeof *t->home +
+           (t->block_count / TBLOCKS_NEAR + 1) * sizeof *t->code_near + links_bytes(t);
 }
 
 /* count.c: instruction counting, when asked for. While translated code runs, cpu->icount is

@@ -22,9 +22,15 @@ static bool may_change_mode(const struct scanned *s)
            class != CLASS_STRING;
 }
 
+/* Does what follows in a block need the XMM registers in the host? */
+static bool needs_xmm(const struct translator *t, const struct tblock *b)
+{
+    return tblock_more(t, b).sse || t->mode[tblock_mode(t, b)].bits & MODE_XMM;
+}
+
 static u8 callout_flags(const struct translator *t, const struct tblock *b, const struct scanned *s)
 {
-    return (u8)((b->sse ? CALLOUT_SSE : 0) | (verdict_ends(s->verdict) ? CALLOUT_END : 0) |
+    return (u8)((needs_xmm(t, b) ? CALLOUT_SSE : 0) | (verdict_ends(s->verdict) ? CALLOUT_END : 0) |
                 (may_change_mode(s) ? CALLOUT_MODE : 0) |
                 (s->verdict == VERDICT_INTERPRET ? CALLOUT_INTERPRET : 0) |
                 (tblock_more(t, b).soft ? CALLOUT_SOFT : 0));
@@ -41,11 +47,11 @@ static void callout_find(struct translator *t, struct tcallout *c, u64 pc)
     const u32 ip = tblock_ip(t, b) + (u32)at.guest;
     struct scan s;
     scan_block(&s, t->rows, tblock_bytes(t, b, buf) + at.guest,
-               tblock_insn(t, b, (unsigned)n).guest, &t->mode[b->mode], ip, NULL, NULL);
+               tblock_insn(t, b, (unsigned)n).guest, &t->mode[tblock_mode(t, b)], ip, NULL, NULL);
     *c = (struct tcallout){
         .pc = (u32)(pc - (u64)(uintptr_t)t->rx),
         .block = tblock_number(t, b),
-        .resume = b->code + next.host,
+        .resume = tblock_start(t, b) + next.host,
         .ip = ip,
         .flags = callout_flags(t, b, &s.insn[0]),
         .which = (u8)n,
@@ -80,10 +86,10 @@ static u64 next_code(struct translator *t, const struct tblock *b, const struct 
         return leave(t, STOP_ATTENTION);
     if (b->dropped)
         return leave(t, STOP_DROPPED);
-    unsigned mode = c->flags & (CALLOUT_END | CALLOUT_MODE) ? translate_mode(t) : b->mode;
+    unsigned mode = c->flags & (CALLOUT_END | CALLOUT_MODE) ? translate_mode(t) : tblock_mode(t, b);
     if (unlikely(b->dropped)) /* to number the modes anew */
         return leave(t, STOP_DROPPED);
-    if (c->flags & CALLOUT_END || mode != b->mode) {
+    if (c->flags & CALLOUT_END || mode != tblock_mode(t, b)) {
         u64 code = mode ? translate_peek(t, mode) : 0;
         cpu->xmm_wanted = (t->mode[mode].bits & MODE_XMM) != 0;
         return code ? code : leave(t, STOP_SENSITIVE);

@@ -58,7 +58,7 @@ static void translate_all(struct bench *b)
     for (u32 at = b->start; at < b->start + b->length;) {
         b->cpu->rip = at;
         const struct tblock *block = translate_at(t, at, mode, at);
-        at += block ? block->bytes : 1;
+        at += block ? tblock_guest_bytes(t, block) : 1;
     }
 }
 

@@ -50,7 +50,7 @@ const struct tblock *engine_block_at(u32 lin)
 {
     const struct translator *t = harness_cpu()->translator;
     u32 n = t->block_count - 1;
-    while (n && (t->block[n].lin != lin || t->block[n].dropped))
+    while (n && (tblock_lin(t, &t->block[n]) != lin || t->block[n].dropped))
         n--;
     ck_assert_uint_gt(n, 0);
     return &t->block[n];

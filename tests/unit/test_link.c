@@ -48,7 +48,7 @@ static struct tblock *block_at(u32 lin)
 {
     struct tblock *b = NULL;
     for (u32 n = 1; n < t->block_count; n++)
-        b = t->block[n].lin == lin && !t->block[n].dropped ? &t->block[n] : b;
+        b = tblock_lin(t, &t->block[n]) == lin && !t->block[n].dropped ? &t->block[n] : b;
     ck_assert_ptr_nonnull(b);
     return b;
 }
@@ -70,10 +70,10 @@ static struct ways ways_to(u32 lin)
                 continue;
             ck_assert(!t->block[n].dropped);
             const u32 leads = texit_leads(t, x->place);
-            if (leads == to->code)
+            if (leads == tblock_start(t, to))
                 w.straight++;
             else if (!tblock_at_pc(t, (u64)(uintptr_t)t->rx + leads))
-                w.guarded += guard_leads(t, leads) == to->code;
+                w.guarded += guard_leads(t, leads) == tblock_start(t, to);
         }
     }
     return w;

@@ -11,6 +11,7 @@
 struct map {
     struct translator *t;                /* one block's code and map */
     struct tblock b;                     /* that block */
+    u32 near;                            /* offset of its code */
     u8 code[8 * SCAN_MAX_INSNS];         /* where its map is */
     struct tplace place[SCAN_MAX_INSNS]; /* what it says */
     u8 *end;                             /* of it */
@@ -20,6 +21,9 @@ static void put(struct map *m, unsigned count)
 {
     m->t = xcalloc(1, sizeof *m->t);
     m->t->rw = m->code;
+    m->t->block = &m->b;
+    m->t->code_near = &m->near;
+    m->near = 0;
     m->b = (struct tblock){.count = (u8)count & 127};
     m->end = map_put(m->code, m->place, count);
 }
@@ -45,6 +49,7 @@ static void check(struct map *m)
         }
     }
     ck_assert_int_eq(tblock_insn_at(m->t, &m->b, at.host), -1);
+    ck_assert_uint_eq(tblock_guest_bytes(m->t, &m->b), (unsigned)at.guest);
     ck_assert_ptr_eq(tblock_map_end(m->t, &m->b), m->end);
     free(m->t);
 }
