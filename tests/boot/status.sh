@@ -74,7 +74,7 @@ status_wait '^DISK 0 KB/S  NET [0-9.]*[1-9][0-9.]* [KM]B/S  CPU [1-9]'
 guest_type '\003'
 status_wait '^DISK 0 KB/S  NET 0 KB/S '
 guest_type 'again dd if=/dev/fd0 of=/dev/null bs=9k\n'
-status_wait '^DISK [1-9][0-9]* KB/S  NET 0 KB/S '
+status_wait '^DISK [0-9.]*[1-9][0-9.]* [KM]B/S  NET 0 KB/S '
 guest_type '\003'
 monitor stop
 status_wait '^DISK 0 KB/S  NET 0 KB/S  CPU [0-9]* %  PAUSED'
