@@ -28,6 +28,10 @@ enum {
     REFUSED = 2048,    /* instructions remembered for that */
     REGION_MAX = 32,   /* pages dropped in a region of the supervisor before it is left alone, */
     REGION_NS = 200000000, /* for some virtual time */
+    FAULTING = 64,         /* instructions of programs whose page faults are counted, */
+    FAULTS_MAX = 32,       /* how many of one are enough, */
+    FAULTS_NS = 500000,    /* in this virtual time, */
+    CHECKED_NS = 20000000, /* for it to check its accesses for about that time */
 };
 
 /* What is known of a space. A page that is mapped and soon dropped costs as much as thousands of
@@ -42,6 +46,15 @@ struct merit {
     u16 filled; /* looks that saw much time gone into filling it, less the others: window_worth */
 };
 
+/* An instruction whose accesses the guest has no page for: most of such a page fault would be the
+ * host's signal. With FAULTS_MAX in FAULTS_NS it checks its accesses for a while. */
+struct faulting {
+    u64 place; /* in RAM */
+    u64 from;  /* virtual time of the first that counts */
+    u32 lin;   /* where it is */
+    u16 count; /* its page faults */
+};
+
 struct direct {
     struct windows *windows; /* of the machine */
     bool always;             /* every address space gets one at once */
@@ -52,12 +65,14 @@ struct direct {
     u64 refused[REFUSED];    /* by hash: linear address and place of an instruction, or 0 */
     u64 refused_pages;       /* by low bits of the number of the RAM page: some of them are there */
     u8 slow[256];            /* by low bits of a block's number: accesses it could not serve */
-    struct window *selected; /* whose base the host's GS has */
-    bool fsgsbase;           /* of the host */
-    u8 dropped[2048];        /* supervisor pages dropped lately, by region of 2 MiB */
-    u64 forgotten;           /* virtual time when that was set to 0 */
-    u64 random;              /* -stress-windows: state of the generator, or 0 */
-    u32 recent[16];          /* for it: addresses that were filled lately */
+    struct faulting faulting[FAULTING]; /* by hash of the linear address */
+    u64 faults_from;                    /* virtual time since when they are counted */
+    struct window *selected;            /* whose base the host's GS has */
+    bool fsgsbase;                      /* of the host */
+    u8 dropped[2048];                   /* supervisor pages dropped lately, by region of 2 MiB */
+    u64 forgotten;                      /* virtual time when that was set to 0 */
+    u64 random;                         /* -stress-windows: state of the generator, or 0 */
+    u32 recent[16];                     /* for it: addresses that were filled lately */
 };
 
 struct direct *direct_new(struct translator *t, bool always)
@@ -173,6 +188,51 @@ static bool fills_too_much(struct direct *d, struct merit *m)
     return !worth;
 }
 
+static struct faulting *faulting_slot(struct direct *d, u32 lin)
+{
+    return &d->faulting[(lin ^ lin >> 6) % FAULTING];
+}
+
+static bool is_faulting(const struct translator *t, const struct faulting *f,
+                        const struct tblock *b, s32 offset)
+{
+    return f->lin == tblock_lin(t, b) + (u32)offset &&
+           f->place == tblock_place(t, b) + (u64)(s64)offset;
+}
+
+static u64 *refused_slot(const struct translator *t, u32 lin, u64 ram_offset, u64 *key)
+{
+    *key = ram_offset << 20 ^ lin ^ BIT64(63);
+    return &t->direct->refused[(lin ^ lin >> 10) % REFUSED];
+}
+
+/* The instruction takes the window again. */
+static void accept(struct translator *t, const struct faulting *f)
+{
+    u64 key, *slot = refused_slot(t, f->lin, f->place, &key);
+    if (*slot == key)
+        *slot = 0;
+    struct tblocks i = tblocks_near(t, f->place, 1);
+    for (struct tblock *b; (b = tblocks_take(t, &i));) {
+        if (!b->dropped && tblock_hit(t, b, f->place, 1))
+            tblock_drop(t, b->count ? b : b - 1);
+    }
+}
+
+/* Page faults are counted anew. */
+static void forget_faults(struct translator *t, u64 now)
+{
+    struct direct *d = t->direct;
+    if (now - d->faults_from < CHECKED_NS)
+        return;
+    d->faults_from = now;
+    for (unsigned n = 0; n < FAULTING; n++) {
+        if (d->faulting[n].count >= FAULTS_MAX)
+            accept(t, &d->faulting[n]);
+    }
+    memset(d->faulting, 0, sizeof d->faulting);
+}
+
 /* The current windows are in use: another one's is taken first. */
 static struct window *get_window(struct translator *t, u64 key)
 {
@@ -191,6 +251,7 @@ static void consider_user(struct translator *t)
     if (!d->always && now - d->looked < LOOK_NS)
         return;
     d->looked = now;
+    forget_faults(t, now);
     struct merit *m = merit_of(d, cpu->space);
     const bool crowded = fills_too_much(d, m);
     if (cpu->window[1] && crowded && !d->always) {
@@ -315,12 +376,6 @@ static u64 page_bit(const struct translator *t, const struct tblock *b)
     return BIT64(tblock_page(t, b) & 63);
 }
 
-static u64 *refused_slot(const struct translator *t, u32 lin, u64 ram_offset, u64 *key)
-{
-    *key = ram_offset << 20 ^ lin ^ BIT64(63);
-    return &t->direct->refused[(lin ^ lin >> 10) % REFUSED];
-}
-
 bool direct_serves(const struct translator *t, const struct tblock *b, s32 offset)
 {
     u64 key;
@@ -385,10 +440,37 @@ static void refuse(struct translator *t, struct tblock *b, s32 offset)
     tblock_drop(t, b);
 }
 
-void direct_fill(struct translator *t, struct tblock *b, s32 offset)
+/* Counts a page fault of an instruction of a program: is it one too many? */
+static bool is_frequent(struct translator *t, struct faulting *f, const struct tblock *b,
+                        s32 offset)
 {
-    u64 fault = t->cpu->window_fault;
+    const u64 now = clock_now(t->cpu->clock);
+    const bool full = f->count >= FAULTS_MAX, same = is_faulting(t, f, b, offset);
+    if (full)
+        return same;
+    if (!same || now - f->from > FAULTS_NS)
+        *f = (struct faulting){tblock_place(t, b) + (u64)(s64)offset, now,
+                               tblock_lin(t, b) + (u32)offset, 0};
+    return ++f->count == FAULTS_MAX;
+}
+
+u64 direct_missed(struct translator *t, struct tblock *b, s32 offset, bool string)
+{
+    const u64 fault = t->cpu->window_fault;
+    struct faulting *f = faulting_slot(t->direct, tblock_lin(t, b) + (u32)offset);
     t->cpu->window_fault = 0;
+    if (t->cpu->cpl != 3 || string || fault & FAULT_GUARD)
+        return fault;
+    if (is_frequent(t, f, b, offset) && !b->dropped)
+        refuse(t, b, offset);
+    return fault;
+}
+
+void direct_fill(struct translator *t, struct tblock *b, s32 offset, u64 fault)
+{
+    struct faulting *f = faulting_slot(t->direct, tblock_lin(t, b) + (u32)offset);
+    if (is_faulting(t, f, b, offset) && f->count && f->count < FAULTS_MAX)
+        f->count--; /* it was none */
     if (!(fault & FAULT_GUARD) && fill(t, (u32)fault, fault & FAULT_WRITE))
         return;
     t->direct_refusals++;

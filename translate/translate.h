@@ -606,9 +606,11 @@ void direct_protected(struct translator *t, u64 ram_offset);
 void direct_remapped(struct translator *t);
 /* A SIGSEGV at a host address: is it an access through the window? Notes it for direct_fill. */
 bool direct_fault(struct translator *t, u64 host, bool write);
-/* After the interpreter has done the access that faulted, of the instruction at this offset in
- * block b: maps it. */
-void direct_fill(struct translator *t, struct tblock *b, s32 offset);
+/* Before the interpreter does the access that direct_fault has noted, of the instruction at this
+ * offset in block b, which may raise a fault of the guest: takes the note. */
+u64 direct_missed(struct translator *t, struct tblock *b, s32 offset, bool string);
+/* After it has done it: maps it. */
+void direct_fill(struct translator *t, struct tblock *b, s32 offset, u64 fault);
 /* A step of -stress-windows, at random: something is dropped, protected, or checked from now on. */
 void direct_stress(struct translator *t);
 void direct_stress_by(struct translator *t, u64 seed);

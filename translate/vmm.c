@@ -140,11 +140,15 @@ u64 translate_callout(struct cpu *cpu, u64 pc)
     cpu->cur = &c->insn;
     if (t->counting)
         count_suspend(t, b, c->which);
+    const s32 offset = (s32)(c->ip - tblock_ip(t, b));
+    u64 missed = 0;
+    if (cpu->window_fault)
+        missed = direct_missed(t, b, offset, tblock_insn(t, b, c->which).string);
     c->insn.exec(cpu, &c->insn);
     cpu->cur = NULL;
     if (t->counting)
         count_done(t);
-    if (cpu->window_fault)
-        direct_fill(t, b, (s32)(c->ip - tblock_ip(t, b)));
+    if (missed)
+        direct_fill(t, b, offset, missed);
     return next_code(t, b, c, expected);
 }
