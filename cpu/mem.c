@@ -431,21 +431,37 @@ bool mem_physical(struct cpu *cpu, u64 lin, u64 *pa)
     return r.ok;
 }
 
+/* What a window may map where this walk has led. */
+static bool direct_page(struct cpu *cpu, const struct walk_result *r, bool user,
+                        struct window_page *page)
+{
+    if (!r->ok || watching(cpu) || !r->accessed || r->user != user)
+        return false;
+    struct phys_page p = physmem_page(cpu->mem, physmem_cpu_address(cpu->mem, r->pa) & PAGE_MASK);
+    if (!p.host || p.host != p.host_write)
+        return false;
+    bool allowed = r->writable || (!user && !(cpu->cr0 & CR0_WP));
+    bool writable = allowed && r->dirty && !physmem_marks(cpu->mem, p.ram_offset);
+    *page = (struct window_page){p.ram_offset, writable};
+    return true;
+}
+
 bool mem_peek_direct(struct cpu *cpu, u32 lin, bool user, struct window_page *page)
 {
     struct walk_result r = {
         .ok = true, .pa = lin, .writable = true, .accessed = true, .dirty = true};
     if (cpu->cr0 & CR0_PG)
         r = walk(cpu->mem, &cpu->walk, lin, ACCESS_READ, user, false);
-    if (!r.ok || watching(cpu) || !r.accessed || r.user != user)
+    return direct_page(cpu, &r, user, page);
+}
+
+bool mem_watch_direct(struct cpu *cpu, u32 lin, struct window_page *page)
+{
+    const struct walk_result r = walk(cpu->mem, &cpu->walk, lin, ACCESS_READ, true, false);
+    if (!r.ok)
         return false;
-    struct phys_page p = physmem_page(cpu->mem, physmem_cpu_address(cpu->mem, r.pa) & PAGE_MASK);
-    if (!p.host || p.host != p.host_write)
-        return false;
-    bool allowed = r.writable || (!user && !(cpu->cr0 & CR0_WP));
-    bool writable = allowed && r.dirty && !physmem_marks(cpu->mem, p.ram_offset);
-    *page = (struct window_page){p.ram_offset, writable};
-    return true;
+    space_watch(cpu->space, &cpu->walk, &r, lin);
+    return direct_page(cpu, &r, true, page);
 }
 
 unsigned mem_peek(struct cpu *cpu, u64 lin, void *buf, unsigned size)

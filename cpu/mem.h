@@ -124,6 +124,8 @@ const u8 *mem_fetch_page(struct cpu *cpu, u64 lin, u64 *pa);
  * lin, without any page table entry or mark changing by it? Then where, and whether it may write;
  * what a direct window may map. Sets nothing in the guest's tables. */
 bool mem_peek_direct(struct cpu *cpu, u32 lin, bool user, struct window_page *page);
+/* The same for user code of the current space, which is told when the answer changes. */
+bool mem_watch_direct(struct cpu *cpu, u32 lin, struct window_page *page);
 
 /* For people (debugger, explainer): reads linear memory without faults or side effects; bytes that
  * were read. */

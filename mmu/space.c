@@ -479,6 +479,12 @@ void spaces_flush(struct spaces *set)
         set->hooks.code_changed(set->hooks.opaque);
 }
 
+void space_watch(struct space *s, const struct walk_regs *regs, const struct walk_result *r,
+                 u64 lin)
+{
+    trace_walk(s, regs, r, lin, false, false);
+}
+
 void spaces_protect(struct spaces *set, u64 ram_offset)
 {
     struct ram_use *u = ram_use(set, ram_offset);

@@ -68,6 +68,9 @@ void spaces_flush(struct spaces *set);
  * page_dropped comes for one of them before that changes. 0: no, or too hard to tell. *known: it
  * was so the last time, and has not changed since. */
 u64 space_shares(struct space *s, u64 lin, bool *known);
+/* s is told by page_dropped when an entry changes that this walk has used. */
+void space_watch(struct space *s, const struct walk_regs *regs, const struct walk_result *r,
+                 u64 lin);
 /* physmem's hooks: a RAM page was marked; a traced page is about to be written. */
 void spaces_protect(struct spaces *set, u64 ram_offset);
 void spaces_written(struct spaces *set, u64 ram_offset, unsigned size);

@@ -13,9 +13,17 @@ enum { WINDOWS = 12, PAGES = 1 << 20, AREA_SHIFT = 10 };
 #define WINDOW_BYTES BIT64(32)
 
 /* An entry of window.page: RAM page number + 1 or 0, whether it is mapped for writing, when it was
- * mapped, by the low bits of window.epoch, and whether it is in window.listed. */
+ * mapped, by the low bits of window.epoch, whether it is in window.listed, whether it is to be
+ * settled, and whether it has lost the right to be written meanwhile. */
 #define ENTRY_WRITABLE BIT(31)
-enum { EPOCH_SHIFT = 29, EPOCHS = 4, ENTRY_LISTED = BIT(28), ENTRY_PAGE = ENTRY_LISTED - 1 };
+enum {
+    EPOCH_SHIFT = 29,
+    EPOCHS = 4,
+    ENTRY_LISTED = BIT(28),
+    ENTRY_SUSPECT = BIT(27),
+    ENTRY_LOST = BIT(26),
+    ENTRY_PAGE = ENTRY_LOST - 1
+};
 
 /* Where a RAM page is mapped: a list per RAM page, and back from the linear page. */
 struct place {
@@ -34,6 +42,8 @@ struct window {
     u16 mapped[PAGES >> AREA_SHIFT]; /* pages mapped, by area of 4 MiB */
     u32 *listed;                     /* linear pages that were mapped since the last drop */
     u32 count, max;                  /* entries of listed, room */
+    u32 *suspect;                    /* linear pages that may have changed */
+    u32 suspects, suspects_max;      /* entries of suspect, room */
     unsigned operations; /* mmap and mprotect calls since then: at most 2 areas more each */
 };
 
@@ -123,6 +133,7 @@ void windows_free(struct windows *ws)
             munmap(w->page, PAGES * sizeof *w->page);
         }
         free(w->listed);
+        free(w->suspect);
     }
     if (ws) {
         free(ws->place);
@@ -257,16 +268,24 @@ static void forget(struct window *w, u32 lin_page)
     w->set->counts.drops++;
 }
 
-/* The host refuses to split an area when it has too many: then everything goes, which it does not
- * refuse. */
-static void make_readonly(struct window *w, u32 lin_page)
+static bool map_readonly(struct window *w, u32 lin_page, u32 pages)
 {
     const u64 from = __builtin_ia32_rdtsc();
-    w->page[lin_page] &= ~ENTRY_WRITABLE;
     w->operations++;
-    bool good = !mprotect(w->base + ((u64)lin_page << PAGE_SHIFT), PAGE_SIZE, PROT_READ);
+    bool good =
+        !mprotect(w->base + ((u64)lin_page << PAGE_SHIFT), (u64)pages << PAGE_SHIFT, PROT_READ);
     w->set->counts.loss_cycles += __builtin_ia32_rdtsc() - from;
-    if (!good)
+    return good;
+}
+
+/* The host refuses to split an area when it has too many: then everything goes, which it does not
+ * refuse. A page that is to be settled goes then. */
+static void make_readonly(struct window *w, u32 lin_page)
+{
+    w->page[lin_page] &= ~ENTRY_WRITABLE;
+    if (w->page[lin_page] & ENTRY_SUSPECT)
+        w->page[lin_page] |= ENTRY_LOST;
+    else if (!map_readonly(w, lin_page, 1))
         window_drop(w);
 }
 
@@ -306,10 +325,128 @@ void window_drop(struct window *w)
             forget(w, w->listed[n]);
         w->page[w->listed[n]] = 0;
     }
-    w->count = 0;
+    w->count = w->suspects = 0;
     if (!map_none(w, 0, PAGES))
         die("the host refuses to unmap guest memory");
     w->operations = 0;
+}
+
+/* Pages that may have changed */
+
+static void suspect(struct window *w, u32 lin_page)
+{
+    if (!is_mapped(w, lin_page) || w->page[lin_page] & ENTRY_SUSPECT)
+        return;
+    if (w->suspects == w->suspects_max) {
+        w->suspects_max = 2 * w->suspects_max + 256;
+        w->suspect = xrealloc(w->suspect, w->suspects_max * sizeof *w->suspect);
+    }
+    w->page[lin_page] |= ENTRY_SUSPECT;
+    w->suspect[w->suspects++] = lin_page;
+}
+
+void window_suspect(struct window *w, u32 lin, u64 size)
+{
+    const u32 first = lin >> PAGE_SHIFT, end = first + (u32)(size >> PAGE_SHIFT);
+    for (u32 n = first; n < end; n++) {
+        if (w->mapped[n >> AREA_SHIFT])
+            suspect(w, n);
+        else
+            n |= (1 << AREA_SHIFT) - 1;
+    }
+}
+
+/* What is to be done with pages in a row. */
+enum settling { SETTLE_KEEP, SETTLE_READONLY, SETTLE_UNMAP };
+struct settle_run {
+    enum settling what; /* for all of them */
+    u32 first, end;     /* linear pages; none if they are equal */
+    unsigned asked;     /* runs that the host was asked for */
+    bool refused;       /* it has too many areas */
+};
+
+static enum settling judge(struct window *w, u32 lin_page, window_peek *peek, void *opaque)
+{
+    struct window_page page;
+    const bool good = peek(opaque, lin_page << PAGE_SHIFT, &page);
+    const u32 have = w->page[lin_page];
+    if (!good || have & ENTRY_LOST || page.ram_offset >> PAGE_SHIFT != ram_page_of(have))
+        return SETTLE_UNMAP;
+    return have & ENTRY_WRITABLE && !page.writable ? SETTLE_READONLY : SETTLE_KEEP;
+}
+
+static void run_end(struct window *w, struct settle_run *r)
+{
+    const u32 pages = r->end - r->first;
+    if (!pages || r->refused)
+        return;
+    r->asked++;
+    r->refused =
+        r->what == SETTLE_UNMAP ? !map_none(w, r->first, pages) : !map_readonly(w, r->first, pages);
+    r->end = r->first;
+}
+
+/* Are these pages, which lie between two that go, not mapped? */
+static bool is_gap(const struct window *w, u32 from, u32 to)
+{
+    while (from < to && to - from <= WINDOW_RUN && !is_mapped(w, from))
+        from++;
+    return from == to;
+}
+
+static void run_add(struct window *w, struct settle_run *r, u32 lin_page, enum settling what)
+{
+    if (what == SETTLE_UNMAP)
+        forget(w, lin_page);
+    else
+        w->page[lin_page] &= ~ENTRY_WRITABLE;
+    if (r->end == r->first || r->what != what ||
+        !(what == SETTLE_UNMAP ? is_gap(w, r->end, lin_page) : r->end == lin_page)) {
+        run_end(w, r);
+        r->what = what;
+        r->first = lin_page;
+    }
+    r->end = lin_page + 1;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const u32 x = *(const u32 *)a, y = *(const u32 *)b;
+    return (x > y) - (x < y);
+}
+
+/* All are judged first: that may mark pages, and so take rights of others. */
+static unsigned settle(struct window *w, u32 *page, u32 count, window_peek *peek, void *opaque)
+{
+    struct settle_run r = {0};
+    u8 *what = xcalloc(count, sizeof *what);
+    qsort(page, count, sizeof *page, by_number);
+    for (u32 n = 0; n < count; n++)
+        if (w->page[page[n]] & ENTRY_SUSPECT)
+            what[n] = (u8)judge(w, page[n], peek, opaque);
+    for (u32 n = 0; n < count; n++) {
+        const bool known = w->page[page[n]] & ENTRY_SUSPECT, lost = w->page[page[n]] & ENTRY_LOST;
+        w->page[page[n]] &= ~(u32)(ENTRY_SUSPECT | ENTRY_LOST);
+        if (known && (lost || what[n] != SETTLE_KEEP))
+            run_add(w, &r, page[n], lost ? SETTLE_UNMAP : what[n]);
+    }
+    run_end(w, &r);
+    free(what);
+    if (r.refused)
+        window_drop(w);
+    return r.asked;
+}
+
+unsigned window_settle(struct window *w, window_peek *peek, void *opaque)
+{
+    u32 *page = w->suspect, count = w->suspects;
+    if (likely(!count))
+        return 0;
+    w->suspect = NULL;
+    w->suspects = w->suspects_max = 0;
+    const unsigned asked = settle(w, page, count, peek, opaque);
+    free(page);
+    return asked;
 }
 
 void windows_drop(struct windows *ws)

@@ -42,6 +42,11 @@ bool window_fill(struct window *w, u32 lin, bool write, unsigned count, window_p
 /* Translations that changed: [lin, +size), a page or a power of two of them; everything. */
 void window_drop_range(struct window *w, u32 lin, u64 size);
 void window_drop(struct window *w);
+/* Translations that may have changed: what was mapped there is looked at by window_settle, which
+ * comes before code runs in the window again. `peek` tells what may be mapped now; what it is
+ * stays, or loses the right to be written. Returns how often the host had to be asked. */
+void window_suspect(struct window *w, u32 lin, u64 size);
+unsigned window_settle(struct window *w, window_peek *peek, void *opaque);
 /* Another epoch begins: tells pages that come and go from those that stay. */
 void window_age(struct window *w);
 /* The same in all windows. */

@@ -19,9 +19,8 @@ enum {
     RUNS_WANTED = 2,   /* how often user code must be found running before it gets one, at first */
     RUNS_MAX = 1024,   /* the same after it has lost several */
     GOOD_RUNS = 64,    /* that often without a loss, and the next window comes sooner again */
-    PAGES_MAX = 32,    /* pages taken out of a window one by one before it is emptied at once */
-    CHURN_MAX = 48,    /* pages that may come and go before the window goes, */
-    CHURN_RUN = 4,     /* and how many more for each time that it is found running */
+    CHURN_MAX = 96,    /* pages that may come and go before the window goes, */
+    CHURN_RUN = 8,     /* and how many more for each time that it is found running */
     SLOW_MAX = 12,     /* accesses of a block that the window may not serve before one of its
                           instructions does without */
     LOOK_NS = 2000000, /* of virtual time between two looks who runs */
@@ -41,7 +40,6 @@ struct merit {
     u16 runs;   /* how often its user code was found running without a window */
     u16 wanted; /* how often it must be, to get one; 0: RUNS_WANTED */
     u16 good;   /* how often it was with one, since `wanted` was changed */
-    u16 pages;  /* dropped one by one since it was found running or was emptied */
     u16 churn;  /* pages that came and went, less what it has earned since */
     u16 filled; /* looks that saw much time gone into filling it, less the others: window_worth */
 };
@@ -114,9 +112,33 @@ static bool allowed(const struct translator *t)
     return t->direct && !((cpu->cr0 & CR0_PG) && cpu->debugger && cpu->debugger->each_use);
 }
 
+/* Shared with spaces of the same hash, which does no harm. */
+static struct merit *merit_of(struct direct *d, const struct space *s)
+{
+    return &d->merit[(key_of(s) / sizeof *s) % ARRAY_LEN(d->merit)];
+}
+
+static bool watch_user(void *opaque, u32 lin, struct window_page *page)
+{
+    return mem_watch_direct(opaque, lin, page);
+}
+
+/* User code of the current space is going to run in its window. */
+static void settle_user(struct translator *t, struct window *w)
+{
+    const u64 before = windows_counts(t->direct->windows).churn;
+    if (!window_settle(w, watch_user, t->cpu))
+        return;
+    struct merit *m = merit_of(t->direct, t->cpu->space);
+    const u64 churn = m->churn + windows_counts(t->direct->windows).churn - before;
+    m->churn = (u16)(churn < UINT16_MAX ? churn : UINT16_MAX);
+}
+
 u64 direct_select(struct translator *t)
 {
     struct window *w = *current_window(t);
+    if (t->cpu->cpl == 3)
+        settle_user(t, w);
     if (t->direct->selected != w)
         host_set_gs_base(window_base(w), t->direct->fsgsbase);
     t->direct->selected = w;
@@ -142,12 +164,6 @@ bool direct_holds(const struct translator *t, const struct tblock *b)
     return w && w == t->direct->selected && t->cpu->access_base == (uintptr_t)window_base(w);
 }
 
-/* Shared with spaces of the same hash, which does no harm. */
-static struct merit *merit_of(struct direct *d, const struct space *s)
-{
-    return &d->merit[(key_of(s) / sizeof *s) % ARRAY_LEN(d->merit)];
-}
-
 /* s is the current space: to be called when that, its window or its merit has changed. */
 static void note_lost(struct direct *d, struct cpu *cpu, const struct space *s)
 {
@@ -158,7 +174,6 @@ static void note_lost(struct direct *d, struct cpu *cpu, const struct space *s)
 /* User code of a space that has a window was found running again. */
 static void earn(struct merit *m)
 {
-    m->pages = 0;
     m->churn -= m->churn > CHURN_RUN ? CHURN_RUN : m->churn;
     if (++m->good == GOOD_RUNS) {
         m->good = 0;
@@ -253,7 +268,7 @@ static void consider_user(struct translator *t)
     d->looked = now;
     forget_faults(t, now);
     struct merit *m = merit_of(d, cpu->space);
-    const bool crowded = fills_too_much(d, m);
+    const bool crowded = fills_too_much(d, m) || m->churn > CHURN_MAX;
     if (cpu->window[1] && crowded && !d->always) {
         lose(d, cpu, cpu->space);
     } else if (cpu->window[1]) {
@@ -306,20 +321,15 @@ void direct_group_dropped(struct translator *t, unsigned group)
         t->cpu->window[0] = NULL;
 }
 
-static void drop_user(struct translator *t, struct space *s, struct window *w, u32 lin, u64 size)
+/* Most often it is only protected, or the program ends: what is to be done is seen when its code is
+ * to run again. */
+static void drop_user(struct translator *t, const struct space *s, struct window *w, u32 lin,
+                      u64 size)
 {
-    const struct window_counts before = windows_counts(t->direct->windows);
-    struct merit *m = merit_of(t->direct, s);
-    window_drop_range(w, lin, size);
-    const struct window_counts after = windows_counts(t->direct->windows);
-    m->pages += after.drops != before.drops;
-    m->churn += after.churn != before.churn;
-    if (m->churn > CHURN_MAX && !t->direct->always && t->cpu->cpl != 3) {
-        lose(t->direct, t->cpu, s);
-    } else if (m->pages > PAGES_MAX) {
-        window_drop(w);
-        m->pages = 0;
-    }
+    if (t->cpu->cpl == 3 && s == t->cpu->space)
+        window_drop_range(w, lin, size);
+    else
+        window_suspect(w, lin, size);
 }
 
 static void drop_supervisor(struct direct *d, struct window *w, u32 lin, u64 size)
@@ -520,8 +530,10 @@ void direct_stress(struct translator *t)
         memset(d->refused, 0, sizeof d->refused);
     else if (what < 8)
         refuse_any(t, r >> 8);
-    else if (what < 16)
+    else if (what < 12)
         window_drop_range(w, lin, PAGE_SIZE);
+    else if (what < 16 && t->cpu->cpl == 3)
+        window_suspect(w, lin & ~(u32)(16 * PAGE_SIZE - 1), 16 * PAGE_SIZE);
     else if (what < 24 && mem_peek_direct(t->cpu, lin, t->cpu->cpl == 3, &page))
         windows_protect(d->windows, page.ram_offset);
 }

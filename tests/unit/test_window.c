@@ -197,6 +197,78 @@ START_TEST(ranges_go_together)
 }
 END_TEST
 
+/* What may have changed and has not stays mapped, and nothing is asked of the host. */
+START_TEST(settled_pages_stay)
+{
+    struct layout l = {0};
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
+    window_suspect(w, 0x8000000, 4 * MIB);
+    window_suspect(w, LIN, PAGE_SIZE);
+    ck_assert_uint_eq(window_settle(w, peek, &l), 0);
+    ck_assert(writable(LIN) && writable(LIN + 7 * PAGE_SIZE));
+    ck_assert_uint_eq(windows_counts(ws).drops, 0);
+}
+END_TEST
+
+/* Pages that are protected, and others that are gone, are told to the host by runs. */
+START_TEST(settled_in_runs)
+{
+    struct layout l = {0}, readonly = {.readonly = true}, gone = {.holes = 0x66};
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
+    window_suspect(w, LIN + PAGE_SIZE, PAGE_SIZE);
+    window_suspect(w, LIN, PAGE_SIZE);
+    ck_assert_uint_eq(window_settle(w, peek, &readonly), 1);
+    ck_assert(readable(LIN) && readable(LIN + PAGE_SIZE));
+    ck_assert(!writable(LIN) && !writable(LIN + PAGE_SIZE) && writable(LIN + 2 * PAGE_SIZE));
+    window_suspect(w, LIN, 8 * PAGE_SIZE);
+    ck_assert_uint_eq(window_settle(w, peek, &gone), 2);
+    for (unsigned n = 0; n < 8; n++)
+        ck_assert_int_eq(readable(LIN + n * PAGE_SIZE), !(gone.holes >> n & 1));
+    ck_assert_uint_eq(window_settle(w, peek, &gone), 0);
+}
+END_TEST
+
+/* Another frame at the same place; a gap that is not mapped does not part what goes around it. */
+START_TEST(settled_elsewhere)
+{
+    struct layout l = {.holes = 4}, reversed = {.reversed = true};
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
+    window_suspect(w, LIN, 8 * PAGE_SIZE);
+    ck_assert_uint_eq(window_settle(w, peek, &reversed), 1);
+    for (unsigned n = 0; n < 8; n++)
+        ck_assert(!readable(LIN + n * PAGE_SIZE));
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &reversed));
+    ck_assert(writable(LIN));
+}
+END_TEST
+
+/* A page that becomes code or a page table meanwhile. */
+START_TEST(protected_before_it_is_settled)
+{
+    struct layout l = {0};
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
+    window_suspect(w, LIN, PAGE_SIZE);
+    windows_protect(ws, FRAME);
+    window_settle(w, peek, &l);
+    ck_assert(!writable(LIN) && writable(LIN + PAGE_SIZE));
+}
+END_TEST
+
+START_TEST(nothing_to_settle_after_a_drop)
+{
+    struct layout l = {0};
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
+    window_suspect(w, LIN, 8 * PAGE_SIZE);
+    window_drop(w);
+    ck_assert_uint_eq(window_settle(w, peek, &l), 0);
+    ck_assert(window_fill(w, LIN, true, WINDOW_RUN, peek, &l));
+    window_suspect(w, LIN, PAGE_SIZE);
+    window_drop_range(w, LIN, PAGE_SIZE);
+    ck_assert_uint_eq(window_settle(w, peek, &l), 0);
+    ck_assert(!readable(LIN) && writable(LIN + PAGE_SIZE));
+}
+END_TEST
+
 START_TEST(released_windows_are_empty)
 {
     struct layout l = {0};
@@ -264,6 +336,11 @@ int main(void)
     tcase_add_test(c, marked_pages_are_not_busy);
     tcase_add_test(c, drop_page_and_all);
     tcase_add_test(c, ranges_go_together);
+    tcase_add_test(c, settled_pages_stay);
+    tcase_add_test(c, settled_in_runs);
+    tcase_add_test(c, settled_elsewhere);
+    tcase_add_test(c, protected_before_it_is_settled);
+    tcase_add_test(c, nothing_to_settle_after_a_drop);
     tcase_add_test(c, released_windows_are_empty);
     tcase_add_test(c, windows_are_taken_in_turn);
     tcase_add_test(c, budget_holds);
