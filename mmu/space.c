@@ -485,6 +485,31 @@ void space_watch(struct space *s, const struct walk_regs *regs, const struct wal
     trace_walk(s, regs, r, lin, false, false);
 }
 
+/* What a walk of the space's tables needs to know. */
+static struct walk_regs regs_of(const struct space_key *k)
+{
+    struct walk_regs regs = {.cr0 = CR0_PG | CR0_PE | (k->mode & CR0_WP),
+                             .cr3 = k->cr3,
+                             .cr4 = k->mode & (CR4_PSE | CR4_PAE),
+                             .efer = k->mode >> 16 & (EFER_LMA | EFER_NXE)};
+    memcpy(regs.pdpte, k->pdpte, sizeof regs.pdpte);
+    return regs;
+}
+
+bool spaces_reach(const struct spaces *set, u64 lin, u64 ram_offset)
+{
+    for (unsigned n = 0; n < SPACE_MAX && set->space[n]; n++) {
+        if (set->space[n]->key.cr3 == NO_ENTRY)
+            continue;
+        const struct walk_regs regs = regs_of(&set->space[n]->key);
+        const struct walk_result r = walk(set->pm, &regs, lin, ACCESS_READ, true, false);
+        const u64 pa = physmem_cpu_address(set->pm, r.pa) & PAGE_MASK;
+        if (r.ok && physmem_page(set->pm, pa).ram_offset == (ram_offset & PAGE_MASK))
+            return true;
+    }
+    return false;
+}
+
 void spaces_protect(struct spaces *set, u64 ram_offset)
 {
     struct ram_use *u = ram_use(set, ram_offset);

@@ -71,6 +71,8 @@ u64 space_shares(struct space *s, u64 lin, bool *known);
 /* s is told by page_dropped when an entry changes that this walk has used. */
 void space_watch(struct space *s, const struct walk_regs *regs, const struct walk_result *r,
                  u64 lin);
+/* Does user code of one of the spaces that are kept reach that place of RAM at lin? */
+bool spaces_reach(const struct spaces *set, u64 lin, u64 ram_offset);
 /* physmem's hooks: a RAM page was marked; a traced page is about to be written. */
 void spaces_protect(struct spaces *set, u64 ram_offset);
 void spaces_written(struct spaces *set, u64 ram_offset, unsigned size);

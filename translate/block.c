@@ -40,6 +40,12 @@ static u16 home_at(struct translator *t, u32 lin, u32 mode, u64 ram_offset)
     return *hint = (u16)t->home_count++;
 }
 
+void tblock_set_home(struct translator *t, u16 home, u32 lin)
+{
+    t->home[home].lin_page = lin >> PAGE_SHIFT;
+    *home_hint(t, t->home[home]) = home;
+}
+
 /* Where offsets of code in the cache are counted from that a record has. */
 static u32 *near_of(const struct translator *t, const struct tblock *b)
 {
@@ -105,6 +111,12 @@ struct tblocks tblocks_near(const struct translator *t, u64 ram_offset, unsigned
     unsigned from = ram_offset & ~PAGE_MASK, last = (from + size - 1) >> PART_SHIFT;
     from -= from < BYTES_MAX ? from : (unsigned)BYTES_MAX;
     return (struct tblocks){ram_offset >> PAGE_SHIFT, from >> PART_SHIFT, last, 0};
+}
+
+struct tblocks tblocks_beside(u32 lin, u64 ram_offset)
+{
+    const unsigned part = (lin & ~PAGE_MASK) >> PART_SHIFT;
+    return (struct tblocks){ram_offset >> PAGE_SHIFT, part, part, 0};
 }
 
 struct tblock *tblocks_take(const struct translator *t, struct tblocks *i)

@@ -109,6 +109,8 @@ static struct tblock *find_block(struct translator *t, unsigned mode)
         tblock_drop(t, b);
         b = NULL;
     }
+    if (!b)
+        b = tblock_rebase(t, lin, mode, place);
     if (!b && (heat_expected(t, lin, place) || interp_runs(cpu) >= t->threshold))
         b = translate_at(t, lin, mode, place);
     if (!b) {

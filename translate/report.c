@@ -107,6 +107,7 @@ static void report_windows(const struct translator *t, FILE *out)
         {c.evictions, "windows taken from another space, or emptied for lack of room"},
         {t->direct_refusals, "accesses that a window could not serve"},
         {t->adapted, "blocks made anew with checks because of them"},
+        {t->rebased, "blocks taken along to another linear address"},
         {t->softened, "blocks that read rewritten parts of their code as they run"},
     };
     for (unsigned n = 0; n < ARRAY_LEN(line); n++)

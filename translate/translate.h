@@ -111,7 +111,7 @@ struct tcallout {
     u32 pc;           /* that, as an offset in the code cache; 0: none */
     u32 block;        /* number of its block */
     u32 resume;       /* offset in the code cache where to go on */
-    u32 ip;           /* instruction pointer */
+    s32 guest;        /* bytes of the instruction behind the block's first */
     u8 flags;         /* CALLOUT_* */
     u8 which;         /* which of the block's instructions */
     s8 ahead;         /* ESP less what its host register holds there, */
@@ -196,6 +196,14 @@ struct bare {
     u64 since; /* virtual time when it changed */
 };
 
+/* Whether a space needed blocks of a page where they were, when rebase.c looked last. */
+struct left {
+    u64 switches; /* of spaces until then */
+    u32 lin_page; /* linear page that they were for, */
+    u32 page;     /* RAM page, by number */
+    bool used;    /* that is what was seen */
+};
+
 struct translator {
     struct cpu *cpu;        /* whose code it is */
     u8 *rw;                 /* code cache, writable view */
@@ -252,6 +260,8 @@ struct translator {
     u8 heat_tries;       /* counts blocks of hot pages */
     u64 rewritten_pages; /* by low bits of the page's number: some are read at run time */
     u64 parts_pages;     /* by low bits of the page's number: it may have blocks of several parts */
+    struct left left;    /* rebase.c */
+    u64 rebased;         /* blocks that were taken along to another linear address */
     struct direct *direct;   /* direct windows */
     u64 direct_refusals;     /* accesses that they could not serve */
     u64 adapted;             /* blocks made anew with checks because of them */
@@ -392,6 +402,8 @@ bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset);
 /* Where blocks are looked for by the place of their bytes: puts one in, takes it out. */
 void tblock_insert(struct translator *t, struct tblock *b);
 void tblock_remove(struct translator *t, const struct tblock *b);
+/* The page of a home, of which none is where indirect branches or links find it, is at lin now. */
+void tblock_set_home(struct translator *t, u16 home, u32 lin);
 /* The blocks that may have some of the bytes [ram_offset, +size) of a page, one after the other,
  * then NULL. Those that were taken may be dropped meanwhile. */
 struct tblocks {
@@ -401,6 +413,8 @@ struct tblocks {
     u32 next;      /* number of the next of a list, or 0 */
 };
 struct tblocks tblocks_near(const struct translator *t, u64 ram_offset, unsigned size);
+/* The same for those that begin near lin, which is at ram_offset. */
+struct tblocks tblocks_beside(u32 lin, u64 ram_offset);
 struct tblock *tblocks_take(const struct translator *t, struct tblocks *i);
 void tblock_written(struct translator *t, u64 ram_offset, unsigned size);
 void tblock_drop_all(
@@ -474,6 +488,10 @@ struct start {
 };
 bool follow_branch(void *opaque, const struct scan *scan, struct scan_point *at);
 unsigned follow_room(const struct translator *t, u32 lin, u64 place);
+
+/* rebase.c: a block of code at `place` for another linear address, which no address space has any
+ * more, made one for lin; NULL: there is none. User code of that mode is about to run there. */
+struct tblock *tblock_rebase(struct translator *t, u32 lin, u32 mode, u64 place);
 
 /* heat.c: pages whose code is rewritten: blocks there were dropped that had run (1 + runs) times;
  * is a block that has not run yet likely to become hot? */

@@ -52,13 +52,18 @@ static void callout_find(struct translator *t, struct tcallout *c, u64 pc)
         .pc = (u32)(pc - (u64)(uintptr_t)t->rx),
         .block = tblock_number(t, b),
         .resume = tblock_start(t, b) + next.host,
-        .ip = ip,
+        .guest = at.guest,
         .flags = callout_flags(t, b, &s.insn[0]),
         .which = (u8)n,
         .ahead = (s8)stack_ahead(t, b, (unsigned)n),
         .resume_ahead = (s8)stack_ahead(t, b, (unsigned)n + 1),
         .insn = s.insn[0].insn,
     };
+}
+
+static u32 callout_ip(const struct translator *t, const struct tblock *b, const struct tcallout *c)
+{
+    return tblock_ip(t, b) + (u32)c->guest;
 }
 
 static const struct tcallout *callout_at(struct translator *t, u64 pc)
@@ -110,7 +115,7 @@ static u64 interpret(struct translator *t, const struct tblock *b, const struct 
 {
     struct cpu *cpu = t->cpu;
     t->stops[STOP_CROSSING]++;
-    cpu->rip = c->ip;
+    cpu->rip = callout_ip(t, b, c);
     if (t->counting)
         count_suspend(t, b, 0);
     interp_one_block(cpu, t->counting ? t->count_end : UINT64_MAX);
@@ -129,26 +134,25 @@ u64 translate_callout(struct cpu *cpu, u64 pc)
     cpu->stack_from = cpu->stack_base;
     if (t->verify && c->which >= t->verify->stop) {
         count_suspend(t, b, c->which);
-        cpu->rip = c->ip;
+        cpu->rip = callout_ip(t, b, c);
         return t->leave;
     }
     cpu->xmm_wanted = 0;
     if (c->flags & CALLOUT_INTERPRET)
         return interpret(t, b, c);
-    u64 expected = (u32)(c->ip + c->insn.len);
+    u64 expected = callout_ip(t, b, c) + c->insn.len;
     cpu->rip = expected;
     cpu->cur = &c->insn;
     if (t->counting)
         count_suspend(t, b, c->which);
-    const s32 offset = (s32)(c->ip - tblock_ip(t, b));
     u64 missed = 0;
     if (cpu->window_fault)
-        missed = direct_missed(t, b, offset, tblock_insn(t, b, c->which).string);
+        missed = direct_missed(t, b, c->guest, tblock_insn(t, b, c->which).string);
     c->insn.exec(cpu, &c->insn);
     cpu->cur = NULL;
     if (t->counting)
         count_done(t);
     if (missed)
-        direct_fill(t, b, offset, missed);
+        direct_fill(t, b, c->guest, missed);
     return next_code(t, b, c, expected);
 }
