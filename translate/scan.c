@@ -81,7 +81,7 @@ static u8 judge_stack(const struct insn *i, insn_exec *exec, unsigned mode)
         return VERDICT_PUSH_SREG;
     if (exec == exec_pop && i->op[0].kind == OPND_REG)
         return VERDICT_POP;
-    if (exec == exec_pop && i->base != RSP)
+    if (exec == exec_pop && (i->base != RSP || !(mode & MODE_STACK16)))
         return VERDICT_POP_MEM;
     if ((exec == exec_pusha || exec == exec_popa) && stack_is_whole(mode))
         return exec == exec_pusha ? VERDICT_PUSHA : VERDICT_POPA;

@@ -118,17 +118,22 @@ void gen_pop_sreg(struct generator *g, unsigned n)
     gen_set_real(g, i->op[0].reg);
 }
 
-/* The scan refuses addresses by ESP, which would have to be the new one. */
+/* An address by ESP is by the new one: the operand's displacement has the difference, as ESP moves
+ * last. Where it has 16 bits and would have to move at once, the scan refuses such addresses. */
 void gen_pop_mem(struct generator *g, unsigned n)
 {
     const struct insn *i = &g->s->insn[n].insn;
+    const bool whole = !(g->s->mode & MODE_STACK16);
     unsigned size = i->opsize;
     emit_load(g->e, size, SCRATCH_INDEX, lower_stack(g, n, HOST_OF_ESP, 0, size, false));
     emit_store32(g->e, SPILL_MEM, SCRATCH_INDEX);
+    if (whole)
+        gen_move_stack(g, (s32)size);
     struct host_mem m = lower_operand(g, n, size, true);
     emit_load32(g->e, SCRATCH_INDEX, SPILL_MEM);
     emit_store(g->e, size, m, SCRATCH_INDEX);
-    gen_move_stack(g, (s32)size);
+    if (!whole)
+        gen_move_stack(g, (s32)size);
 }
 
 /* Place of a register in the frame of PUSHA and POPA, whose lowest one is m. */

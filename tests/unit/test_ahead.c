@@ -83,6 +83,19 @@ END_TEST
 
 /* push eax; push ecx; mov edx, [NOWHERE]; pop ebx; mov esi, [NOWHERE + 4]; push edx; pop edi;
  * pop ebp; hlt */
+/* push 1; push 2; push eax; push ecx; push edx; pop dword [esp]; pop dword [esp + 4]; pop ebx; hlt:
+ * ESP is the one behind the pop. */
+START_TEST(pops_to_addresses_by_esp)
+{
+    cpu->regs[RBX] = 0;
+    RUN_CODE(0x6a, 1, 0x6a, 2, 0x50, 0x51, 0x52, 0x8f, 0x04, 0x24, 0x8f, 0x44, 0x24, 4, 0x5b, HLT);
+    ck_assert_uint_eq(mem32(ESP - 16), 0xd); /* [esp], instead of ecx */
+    ck_assert_uint_eq(cpu->regs[RBX], 0xa);
+    ck_assert_uint_eq(mem32(ESP - 8), 0xd); /* [esp + 4], instead of 2 */
+    ck_assert_uint_eq(cpu->regs[RSP], ESP - 8);
+}
+END_TEST
+
 START_TEST(callouts_in_between_go_on)
 {
     RUN_CODE(0x50, 0x51, 0x8b, 0x15, LE32(NOWHERE), 0x5b, 0x8b, 0x35, LE32(NOWHERE + 4), 0x52, 0x5f,
@@ -167,6 +180,7 @@ static void add_tests(Suite *s, const char *name, void (*setup)(void))
     tcase_add_test(t, pushes_and_pops_pair_up);
     tcase_add_test(t, frames);
     tcase_add_test(t, addresses_by_esp_in_between);
+    tcase_add_test(t, pops_to_addresses_by_esp);
     tcase_add_test(t, callouts_in_between_go_on);
     tcase_add_test(t, faults_in_between_see_esp);
     tcase_add_test(t, long_runs);
