@@ -185,6 +185,8 @@ static void page_note(struct translator *t, u64 page, unsigned from, unsigned en
     code_page_remove(code, CODE_TRANSLATED, from, end - from);
     for (const struct tblock *b; (b = tblocks_take(t, &i));) {
         unsigned first, last;
+        if (!tblock_may_touch(t, b, from, end))
+            continue;
         tblock_extent(t, b, &first, &last);
         if (first < end && from < last)
             tblock_note_bytes(t, b);

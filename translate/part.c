@@ -124,6 +124,13 @@ int tblock_guest_at(const struct translator *t, const struct tblock *b, u64 ram_
     return -1;
 }
 
+bool tblock_may_touch(const struct translator *t, const struct tblock *b, unsigned from,
+                      unsigned end)
+{
+    const unsigned most = (unsigned)b->count * INSN_MAX_LEN;
+    return !b->count || tblock_parts(t, b) > 1 || (b->at < end && from < b->at + most);
+}
+
 void tblock_extent(const struct translator *t, const struct tblock *b, unsigned *first,
                    unsigned *end)
 {

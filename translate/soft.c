@@ -195,15 +195,16 @@ bool tblock_hit(const struct translator *t, const struct tblock *b, u64 ram_offs
 {
     const u64 end = ram_offset + size;
     unsigned before = 0, hard;
-    if (end <= tblock_place(t, b) && tblock_parts(t, b) == 1)
+    const unsigned from = ram_offset & ~PAGE_MASK;
+    if (!tblock_may_touch(t, b, from, from + size))
         return false;
     for (unsigned n = 0; n < tblock_parts(t, b); n++) {
         const struct tpart part = tblock_part(t, b, n);
         const u64 place = tblock_place(t, b) + (u64)(s64)part.offset;
         if (ram_offset < place + part.size && place < end) {
-            unsigned from = ram_offset > place ? (unsigned)(ram_offset - place) : 0;
+            unsigned at = ram_offset > place ? (unsigned)(ram_offset - place) : 0;
             unsigned to = end - place < part.size ? (unsigned)(end - place) : part.size;
-            hard_part(t, b, before + from, before + to, &hard);
+            hard_part(t, b, before + at, before + to, &hard);
             if (hard < before + to)
                 return true;
         }

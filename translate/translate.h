@@ -381,6 +381,9 @@ int tblock_insn_at(const struct translator *t, const struct tblock *b, u64 offse
  * come before [ram_offset, +size), or -1 if that is not in a part; from where to where in the page
  * they all are. */
 unsigned tparts_of(const struct scan *s, struct tpart *part);
+/* May it have code in bytes [from, end) of its page? Tells without a look at each instruction. */
+bool tblock_may_touch(const struct translator *t, const struct tblock *b, unsigned from,
+                      unsigned end);
 /* Writes what there is of `more` and so many parts; returns its end. */
 u8 *tmore_put(u8 *at, const struct tmore *more, const struct tpart *part);
 unsigned tblock_parts(const struct translator *t, const struct tblock *b);
