@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cpu/control.h"
+#include "cpu/fpu.h"
 #include "cpu/interp.h"
 #include "cpu/segment.h"
 #include "tests/fuzz/fuzz.h"
@@ -551,6 +552,8 @@ static bool states_differ(const struct cpu *a, const struct cpu *b)
     bad |= differs("halted", a->halted, b->halted);
     bad |= differs("shutdown", a->shutdown, b->shutdown);
     bad |= differs("inhibit", a->inhibit, b->inhibit);
+    bad |= differs("x87", load_le64(a->fpu.image) << 24, load_le64(b->fpu.image) << 24);
+    bad |= differs("st", 0, memcmp(a->fpu.image + 32, b->fpu.image + 32, 128) != 0);
     for (unsigned n = 0; n < 8; n++)
         bad |= differs(names[n], a->regs[n], b->regs[n]);
     for (unsigned n = 0; n < 6; n++)
@@ -609,6 +612,7 @@ static void run_both(struct guest guest[2], u64 length, bool interrupt, bool nmi
         for (unsigned again = 0; again < 3 && cpu->icount < until && !endless; again++)
             interp_run(cpu, until - cpu->icount);
         interpreting = NULL;
+        fpu_save_live(cpu); /* the host has one for both */
         alarm(HANG);
     }
 }
