@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/exec.h"
 #include "translate/generate.h"
+#include "translate/stub.h"
 
 struct host_mem guest_ea(const struct generator *g, const struct insn *i)
 {

@@ -2,8 +2,11 @@
  * instructions may be in between, and how far ESP is ahead of its host register then. What leaves
  * translated code in between corrects it. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/ahead.h"
+
 #include "cpu/exec.h"
-#include "translate/translate.h"
+#include "translate/block.h"
+#include "translate/crossing.h"
 
 static bool names_esp(const struct insn *i)
 {

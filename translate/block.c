@@ -1,9 +1,17 @@
 /* Records of translated blocks: look-up, and invalidation by the bytes they were made from. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/block.h"
+
 #include <assert.h>
 #include <string.h>
 
+#include "translate/crossing.h"
+#include "translate/link.h"
+#include "translate/returns.h"
+#include "translate/soft.h"
+#include "translate/targets.h"
 #include "translate/translate.h"
+#include "translate/vmm.h"
 
 /* Blocks that begin in the same part of a RAM page are in one list, whatever leads to them. */
 enum { PART_SHIFT = 8 /* of the bytes of a part */ };

@@ -1,8 +1,12 @@
 /* Near branches of translated code. */
 /* SPDX-License-Identifier: MIT */
-#include "translate/generate.h"
-
 #include <assert.h>
+
+#include "translate/block.h"
+#include "translate/count.h"
+#include "translate/generate.h"
+#include "translate/stub.h"
+#include "translate/targets.h"
 
 /* Linear address of an instruction pointer. */
 static u32 lin_of(const struct generator *g, u32 ip)

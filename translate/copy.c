@@ -2,8 +2,8 @@
  * operand replaced. */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/decode.h"
+#include "translate/generate.h"
 #include "translate/regs.h"
-#include "translate/translate.h"
 
 /* A guest instruction taken apart by its bytes. */
 struct parts {

@@ -1,6 +1,9 @@
 /* Instruction counting in translated code, for runs that end after a given number of instructions
  * or keep time by them. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/count.h"
+
+#include "translate/block.h"
 #include "translate/generate.h"
 
 enum { SIGN_BIT = 63 };

@@ -1,11 +1,13 @@
 /* Blocks of one instruction that goes on in the next page. What they were made from lies in two RAM
  * pages: a second record, without code, stands for the part behind. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/crossing.h"
+
 #include <string.h>
 
 #include "cpu/breakpoint.h"
 #include "cpu/decode.h"
-#include "translate/translate.h"
+#include "translate/block.h"
 
 static struct tblock *part_behind(struct translator *t, const struct tblock *b)
 {

@@ -1,14 +1,17 @@
 /* Direct windows: which address spaces get one for user code, that of supervisor code, faults in
  * them, blocks that they do not suit. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/direct.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "cpu/breakpoint.h"
 #include "cpu/mem.h"
 #include "mmu/window.h"
+#include "translate/block.h"
 #include "translate/host.h"
-#include "translate/translate.h"
+#include "translate/soft.h"
 
 /* FAULT_* are kept in cpu->window_fault beside the linear address. */
 #define FAULT_ANY   BIT64(32)

@@ -14,10 +14,23 @@
 #include "cpu/interp.h"
 #include "cpu/mem.h"
 #include "mmu/window.h"
+#include "translate/block.h"
+#include "translate/count.h"
+#include "translate/crossing.h"
+#include "translate/direct.h"
+#include "translate/follow.h"
 #include "translate/host.h"
+#include "translate/link.h"
 #include "translate/lockstep.h"
 #include "translate/observe.h"
+#include "translate/rebase.h"
 #include "translate/regs.h"
+#include "translate/returns.h"
+#include "translate/signal.h"
+#include "translate/soft.h"
+#include "translate/stub.h"
+#include "translate/targets.h"
+#include "translate/vmm.h"
 
 enum {
     HOT_RUNS = 20,        /* interpreted runs before a block is translated */

@@ -4,7 +4,11 @@
 #include <assert.h>
 
 #include "cpu/decode.h"
+#include "translate/block.h"
+#include "translate/crossing.h"
 #include "translate/generate.h"
+#include "translate/link.h"
+#include "translate/stub.h"
 
 /* A byte of the list: half of it the distance from the exit before or from the start of the block,
  * or FAR, if two bytes before it have that; and whether the exit leads behind its instruction. It

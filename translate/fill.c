@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/mem.h"
 #include "translate/generate.h"
+#include "translate/stub.h"
 
 enum { FILL_WRITE = BIT(8), FILL_QUICK = BIT(9), FILL_HOST = BIT(10), XMM_REGS = 8 };
 

@@ -1,8 +1,10 @@
 /* Which way a block goes on behind its branches: the one that is taken more often. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/follow.h"
+
 #include "cpu/breakpoint.h"
 #include "cpu/interp.h"
-#include "translate/translate.h"
+#include "translate/block.h"
 
 enum { FOLLOW_PART = 4 /* what ran this part as often as the block becomes part of it */ };
 

@@ -8,7 +8,13 @@
 
 #include "cpu/decode.h"
 #include "cpu/exec.h"
+#include "translate/ahead.h"
+#include "translate/block.h"
+#include "translate/count.h"
+#include "translate/direct.h"
 #include "translate/inline.h"
+#include "translate/link.h"
+#include "translate/stub.h"
 
 void cold_add(struct generator *g, u8 *place, u32 target)
 {

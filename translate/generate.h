@@ -3,7 +3,10 @@
 #ifndef TRANSLATE_GENERATE_H
 #define TRANSLATE_GENERATE_H
 
+#include "translate/block.h"
+#include "translate/link.h"
 #include "translate/regs.h"
+#include "translate/soft.h"
 #include "translate/translate.h"
 
 enum {
@@ -203,5 +206,9 @@ void gen_call_ind(struct generator *g, unsigned n);
 void gen_ret(struct generator *g, unsigned n);
 /* A jmp to an instruction pointer, by a direct exit of the block. */
 void gen_jump_to(struct generator *g, u32 ip);
+
+/* The same instruction on host registers; code is its guest bytes. False if it must be a
+ * callout. */
+bool copy_insn(struct emit *e, const struct scanned *s, const u8 *code, struct host_mem *m);
 
 #endif

@@ -4,7 +4,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
 
+#include "translate/block.h"
 #include "translate/generate.h"
+#include "translate/link.h"
 
 /* Its parts that change: the negated jump id's high half, the target's linear address, the jump to
  * its code; and behind the code what guard_rest has, or where the next free one is. */

@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/interp.h"
 #include "cpu/mem.h"
+#include "translate/soft.h"
 #include "translate/translate.h"
 
 enum {

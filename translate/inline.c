@@ -7,6 +7,8 @@
 #include <assert.h>
 
 #include "cpu/exec.h"
+#include "translate/block.h"
+#include "translate/stub.h"
 
 /* Bits of EFLAGS that POPF may change, but inline only to what they are. */
 #define POPF_SAME                                                                                  \

@@ -2,11 +2,13 @@
  * does: they go through a guard that compares it, or, once the id has been the same for a while,
  * straight on (bare), until it changes. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/link.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "translate/translate.h"
+#include "translate/block.h"
 
 /* Virtual time without another id before exits become bare; and after which the next id is so much
  * of an exception that bare exits are linked anew one by one, instead of by guards for all. */

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include "translate/block.h"
+#include "translate/observe.h"
+
 /* A part of struct cpu that must agree. */
 struct part {
     const char *name; /* for people */

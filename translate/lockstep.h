@@ -3,6 +3,7 @@
 #ifndef TRANSLATE_LOCKSTEP_H
 #define TRANSLATE_LOCKSTEP_H
 
+#include "translate/block.h"
 #include "translate/translate.h"
 #include "translate/verify.h"
 

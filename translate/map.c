@@ -1,6 +1,6 @@
 /* The map of a block, from host code to guest instructions: half a byte for most of them. */
 /* SPDX-License-Identifier: MIT */
-#include "translate/translate.h"
+#include "translate/block.h"
 
 /* Nibbles, the low one of a byte first. Most instructions are one of 15 pairs of lengths, or, by
  * a second nibble behind MORE, of another 15, or by a third one behind two MORE. After three come

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cpu/segment.h"
-#include "translate/translate.h"
+#include "translate/block.h"
 
 /* One segment's, where they are in a mode. */
 static inline u32 reach_at(unsigned reach, unsigned seg)

@@ -4,7 +4,12 @@
 
 #include <ucontext.h>
 
-#include "translate/translate.h"
+#include "translate/block.h"
+#include "translate/crossing.h"
+#include "translate/direct.h"
+#include "translate/link.h"
+#include "translate/stub.h"
+#include "translate/vmm.h"
 
 static const char *const verdicts[] = {
 #define VERDICT(name, word, generator) [VERDICT_##name] = word,

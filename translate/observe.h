@@ -31,6 +31,9 @@ struct observed {
     u32 linked[OBSERVED_EXITS];       /* blocks to which they jump; 0: not linked */
 };
 
+struct translator;
+struct tblock;
+
 struct observer {
     struct observer *next;                                      /* of the same translator */
     void (*translated)(void *opaque, const struct observed *b); /* may be NULL */
@@ -58,5 +61,14 @@ enum translate_place {
 /* In a signal handler; context: its ucontext_t. *lin is the guest instruction's address, where one
  * is known. */
 enum translate_place translate_interrupted(const struct cpu *cpu, const void *context, u32 *lin);
+
+/* Tells the observer, whose `translated` is set; fills in *o and its insn, of which
+ * there are SCAN_MAX_INSNS + 1. */
+void observe_translated(const struct translator *t, const struct tblock *b);
+void observe_runs(const struct translator *t, u32 lin);
+/* translate_callout for those whose observers hear of it. */
+u64 observe_callout(struct cpu *cpu, u64 pc);
+void observe_block(const struct translator *t, const struct tblock *b, struct observed_insn *insn,
+                   struct observed *o);
 
 #endif

@@ -1,7 +1,7 @@
 /* Parts of a block's guest code: where a block goes on at the target of a jump, the next part
  * begins. All are in the block's page. */
 /* SPDX-License-Identifier: MIT */
-#include "translate/translate.h"
+#include "translate/block.h"
 
 unsigned tparts_of(const struct scan *s, struct tpart *part)
 {

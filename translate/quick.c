@@ -4,6 +4,7 @@
 #include "cpu/control.h"
 #include "cpu/exec.h"
 #include "cpu/segment.h"
+#include "translate/stub.h"
 #include "translate/translate.h"
 
 bool quick_run(struct translator *t, unsigned what, u32 selector)

@@ -3,12 +3,17 @@
  * them for a program that is gone serves the next one, once the instruction pointers in its code
  * are made right. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/rebase.h"
+
 #include <string.h>
 
 #include "cpu/decode.h"
 #include "mmu/space.h"
+#include "translate/block.h"
+#include "translate/follow.h"
+#include "translate/link.h"
 #include "translate/observe.h"
-#include "translate/translate.h"
+#include "translate/targets.h"
 
 /* Where host code has instruction pointers of the block: what its calls push, and, negated, where
  * they return to. */

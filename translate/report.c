@@ -1,8 +1,12 @@
 /* What the translator has done, in figures. */
 /* SPDX-License-Identifier: MIT */
 #include "mmu/window.h"
+#include "translate/block.h"
+#include "translate/direct.h"
 #include "translate/engine.h"
-#include "translate/translate.h"
+#include "translate/link.h"
+#include "translate/targets.h"
+#include "translate/vmm.h"
 
 typedef unsigned long long ull;
 

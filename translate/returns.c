@@ -2,6 +2,8 @@
  * returns are host returns, which land behind the call or, when the stack is empty, in a stub. A
  * landing compares where the guest really returns to. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/returns.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

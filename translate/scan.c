@@ -6,6 +6,7 @@
 #include "cpu/decode.h"
 #include "cpu/exec.h"
 #include "cpu/interp.h"
+#include "translate/block.h"
 #include "translate/inline.h"
 
 const struct operand *scan_mem_operand(const struct insn *i)

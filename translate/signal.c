@@ -1,13 +1,22 @@
 /* Host signals in translated code: faults of native instructions become callouts, and a kick stops
  * the code, which never polls, at its next branch. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/signal.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <ucontext.h>
 
 #include "cpu/decode.h"
 #include "cpu/interp.h"
-#include "translate/translate.h"
+#include "translate/block.h"
+#include "translate/crossing.h"
+#include "translate/direct.h"
+#include "translate/link.h"
+#include "translate/returns.h"
+#include "translate/string.h"
+#include "translate/stub.h"
+#include "translate/targets.h"
 
 enum { ALTERNATE_BYTES = 64 << 10 };
 

@@ -1,10 +1,13 @@
 /* Immediates and displacements that the guest keeps rewriting: translated code reads them where
  * they are, when it runs, and a write to nothing else drops nothing (SDM vol. 3, 8.1.3). */
 /* SPDX-License-Identifier: MIT */
+#include "translate/soft.h"
+
 #include "cpu/decode.h"
 #include "cpu/exec.h"
 #include "cpu/interp.h"
 #include "cpu/patch.h"
+#include "translate/block.h"
 #include "translate/generate.h"
 
 enum {

@@ -1,6 +1,7 @@
 /* Stack instructions of translated code, for both widths of the stack pointer (SDM vol. 1, 6.2). */
 /* SPDX-License-Identifier: MIT */
 #include "cpu/exec.h"
+#include "translate/ahead.h"
 #include "translate/generate.h"
 
 /* SP or ESP from a host register plus `by`; the bits above SP stay. */

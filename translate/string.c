@@ -2,6 +2,8 @@
  * they are; single ones as loads and stores. DF is part of the mode, and of the host's flags only
  * where it is repeated backward. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/string.h"
+
 #include "cpu/exec.h"
 #include "translate/generate.h"
 

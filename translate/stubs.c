@@ -1,8 +1,12 @@
 /* The common stubs: entering and leaving translated code, callouts, exits, the branch look-up.
  * Emitted once at the start of the cache, because they know the layout of struct cpu. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/observe.h"
 #include "translate/regs.h"
+#include "translate/stub.h"
+#include "translate/targets.h"
 #include "translate/translate.h"
+#include "translate/vmm.h"
 
 enum { XMM_REGS = 8 };
 

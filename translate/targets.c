@@ -3,11 +3,15 @@
  * have a window have maps as well: by all of the linear address, for one jump id each, so that
  * nothing has to be compared. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/targets.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "translate/translate.h"
+#include "translate/block.h"
+#include "translate/link.h"
+#include "translate/returns.h"
 
 enum { MAPS = 8, MISSES_MOST = 1 << 14 };
 #define MAP_ENTRIES BIT64(32)

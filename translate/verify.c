@@ -10,9 +10,10 @@
 #include "cpu/decode.h"
 #include "cpu/fpu.h"
 #include "cpu/interp.h"
+#include "translate/block.h"
+#include "translate/crossing.h"
 #include "translate/engine.h"
 #include "translate/lockstep.h"
-#include "translate/translate.h"
 
 enum { ESCAPE_DEVICE = 3 }; /* beside enum escape: an instruction has reached a device */
 

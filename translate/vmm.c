@@ -1,11 +1,18 @@
 /* The software VMM: what translated code calls for sensitive instructions, misses and everything
  * rare. The work is done by the interpreter's functions. */
 /* SPDX-License-Identifier: MIT */
+#include "translate/vmm.h"
+
 #include <assert.h>
 
 #include "cpu/decode.h"
 #include "cpu/exec.h"
 #include "cpu/interp.h"
+#include "translate/ahead.h"
+#include "translate/block.h"
+#include "translate/count.h"
+#include "translate/crossing.h"
+#include "translate/direct.h"
 #include "translate/lockstep.h"
 
 /* Loads, stores and the like that were not copied leave segments, modes and the FPU alone. */

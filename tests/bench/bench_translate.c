@@ -12,6 +12,7 @@
 #include "cpu/segment.h"
 #include "frontend/elf_file.h"
 #include "frontend/loader.h"
+#include "translate/block.h"
 #include "translate/engine.h"
 #include "translate/translate.h"
 

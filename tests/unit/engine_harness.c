@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+#include "translate/block.h"
 #include "translate/translate.h"
 
 enum { LIMIT = 1000000 };

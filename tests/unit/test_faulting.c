@@ -6,6 +6,7 @@
 #include "cpu/control.h"
 #include "tests/unit/engine_harness.h"
 #include "tests/unit/suite.h"
+#include "translate/direct.h"
 #include "translate/translate.h"
 
 enum { ROUNDS = 100, FEW = 8 };

@@ -6,6 +6,7 @@
 #include "cpu/control.h"
 #include "tests/unit/engine_harness.h"
 #include "tests/unit/suite.h"
+#include "translate/block.h"
 #include "translate/observe.h"
 #include "translate/translate.h"
 

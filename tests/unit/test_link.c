@@ -6,6 +6,8 @@
 
 #include "tests/unit/engine_harness.h"
 #include "tests/unit/suite.h"
+#include "translate/block.h"
+#include "translate/link.h"
 #include "translate/translate.h"
 
 enum { CALLS = 40, HUB = 0x60000, NEAR = H_CODE + 0x400, MS = 1000000 };

@@ -7,7 +7,7 @@
 #include "tests/unit/engine_harness.h"
 #include "tests/unit/suite.h"
 #include "translate/observe.h"
-#include "translate/translate.h"
+#include "translate/block.h"
 
 enum { ENTRIES = 256, INDEX = 0x12, NOT_SMALL = 0xc0000000 };
 

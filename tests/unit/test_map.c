@@ -5,6 +5,7 @@
 
 #include "cpu/base.h"
 #include "tests/unit/suite.h"
+#include "translate/block.h"
 #include "translate/scan.h"
 #include "translate/translate.h"
 

@@ -9,6 +9,7 @@
 #include "tests/unit/engine_harness.h"
 #include "tests/unit/suite.h"
 #include "translate/translate.h"
+#include "translate/vmm.h"
 
 enum { FUNCTION = 0x60000, OTHER = 0x70000, PTE = 0x101000, MANY = 12 };
 

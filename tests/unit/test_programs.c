@@ -5,7 +5,7 @@
 
 #include "tests/unit/engine_harness.h"
 #include "tests/unit/suite.h"
-#include "translate/translate.h"
+#include "translate/block.h"
 
 enum { ROUNDS = 100, INLINE_CHECK = 40 /* bytes that one takes at least */ };
 

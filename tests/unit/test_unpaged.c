@@ -7,6 +7,7 @@
 #include "mmu/window.h"
 #include "tests/unit/engine_harness.h"
 #include "tests/unit/suite.h"
+#include "translate/direct.h"
 #include "translate/translate.h"
 
 enum { BIT_20 = 1 << 20, AREA = 4 << 20 };

@@ -1,0 +1,21 @@
+/* Stacks of return addresses. */
+/* SPDX-License-Identifier: MIT */
+#ifndef TRANSLATE_RETURNS_H
+#define TRANSLATE_RETURNS_H
+
+#include "cpu/base.h"
+
+struct translator;
+struct returns;
+
+/* The stack of return addresses that goes with the current jump id. */
+bool returns_new(struct translator *t, struct error *err);
+void returns_free(struct returns *r);
+void returns_select(struct translator *t);
+void returns_forget(struct translator *t); /* all code is about to go */
+/* Its stack pointer when it is empty. */
+u64 returns_base(const struct translator *t);
+/* Is the host address in the guard zone of a stack? */
+bool returns_overflow(const struct translator *t, u64 host);
+
+#endif

@@ -1,0 +1,36 @@
+/* Where indirect branches find the code for their targets. */
+/* SPDX-License-Identifier: MIT */
+#ifndef TRANSLATE_TARGETS_H
+#define TRANSLATE_TARGETS_H
+
+#include "cpu/base.h"
+
+struct translator;
+struct tblock;
+
+/* Inline cache of branch targets, by low 16 bits of the linear address. */
+struct tjump {
+    u64 tag;  /* -(jump_id + linear address) */
+    u64 code; /* host address */
+};
+enum { JUMP_ENTRIES = 65536 };
+
+/* What an indirect branch by a map takes. */
+enum { MAPPED_BYTES = 25 };
+
+/* The jump table; what of it goes with the current space, privilege and this mode; the
+ * code at lin or 0; code to be found there; a block that is to be found no more. */
+void targets_new(struct translator *t);
+void targets_select(struct translator *t, unsigned mode);
+u64 target_find(const struct translator *t, u32 lin);
+void target_add(struct translator *t, u32 lin, struct tblock *b);
+void targets_drop(struct translator *t, struct tblock *b);
+void targets_free(struct translator *t);
+/* Indirect branches of code in this mode use a map; where it has nothing they come to the first
+ * byte of the cache, and then this puts what was found at lin, 0: nothing. */
+bool targets_mapped(const struct translator *t, unsigned mode);
+void targets_missed(struct translator *t, u32 lin, u64 code);
+/* No indirect branch finds anything until the next targets_select. */
+void targets_hide(struct translator *t);
+
+#endif
