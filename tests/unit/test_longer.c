@@ -6,8 +6,8 @@
 #include "cpu/control.h"
 #include "tests/unit/engine_harness.h"
 #include "tests/unit/suite.h"
-#include "translate/observe.h"
 #include "translate/block.h"
+#include "translate/observe.h"
 
 enum { ENTRIES = 256, INDEX = 0x12, NOT_SMALL = 0xc0000000 };
 
