@@ -58,8 +58,8 @@ static inline u64 flags_to_ax(u64 f)
         *f = ax;                                                                                   \
         return a;                                                                                  \
     }
-/* host_OPbits(&flags, a, b): b is a count or an index that the instruction takes in a register of
- * the operand's size; all flags are taken from *f. */
+/* host_OPbits(&flags, a, b): b is in a register of the operand's size, also where it is a count or
+ * an index; all flags are taken from *f (AMD's IMUL leaves four of them as they are). */
 #define HOST_KEEPING(op, bits, suffix)                                                             \
     static inline u##bits host_##op##bits(u64 *f, u##bits a, u##bits b)                            \
     {                                                                                              \
@@ -82,7 +82,6 @@ HOST_SIZES(HOST_BINARY, sub)
 HOST_SIZES(HOST_BINARY, xor)
 HOST_SIZES(HOST_BINARY, cmp)
 HOST_SIZES(HOST_BINARY, test)
-HOST_WIDE(HOST_BINARY, imul)
 HOST_SIZES(HOST_CARRY, adc)
 HOST_SIZES(HOST_CARRY, sbb)
 HOST_SIZES(HOST_UNARY, inc)
@@ -95,6 +94,7 @@ HOST_SIZES(HOST_SHIFT, rcr)
 HOST_SIZES(HOST_SHIFT, shl)
 HOST_SIZES(HOST_SHIFT, shr)
 HOST_SIZES(HOST_SHIFT, sar)
+HOST_WIDE(HOST_KEEPING, imul)
 HOST_WIDE(HOST_KEEPING, bt)
 HOST_WIDE(HOST_KEEPING, bts)
 HOST_WIDE(HOST_KEEPING, btr)
