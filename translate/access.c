@@ -247,12 +247,18 @@ static struct host_mem far_operand(struct generator *g, const struct scanned *s)
     return (struct host_mem){REG_BASE, SCRATCH_HOST, 0, disp};
 }
 
+enum { NEAR_ESP = 1 << 16 /* beside the size of guard zones, that is nothing */ };
+
 struct host_mem lower_operand(struct generator *g, unsigned n, unsigned size, bool write)
 {
     const struct insn *i = &g->s->insn[n].insn;
     bool flat = mode_reach(g->s->mode, i->seg) == REACH_FLAT && !(i->seg == SEG_CS && write);
-    if (g->windowed && i->addrsize == 4 && flat && !g->disp_from)
-        return direct_operand(g, &g->s->insn[n]);
+    if (g->windowed && i->addrsize == 4 && flat && !g->disp_from) {
+        const struct host_mem m = direct_operand(g, &g->s->insn[n]);
+        g->esp_used |= m.base == HOST_OF_ESP && m.index == HOST_NONE && !m.scale &&
+                       m.disp < NEAR_ESP && m.disp > -NEAR_ESP;
+        return m;
+    }
     if (g->windowed && i->addrsize == 4 && !g->disp_from && is_far(g, i))
         return far_operand(g, &g->s->insn[n]);
     lower_offset(g, i);
@@ -270,6 +276,7 @@ struct host_mem lower_stack(struct generator *g, unsigned n, unsigned reg, s32 d
 {
     unsigned width = mode_stack_width(g->s->mode);
     disp += reg == HOST_OF_ESP ? g->ahead : 0;
+    g->esp_used |= stack_direct(g) && reg == HOST_OF_ESP;
     if (stack_direct(g) && reg == HOST_OF_ESP)
         return (struct host_mem){(u8)reg, HOST_NONE, 0, disp};
     if (stack_direct(g))

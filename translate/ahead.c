@@ -23,9 +23,40 @@ bool stack_copies_esp(const struct insn *i)
            i->op[1].kind == OPND_REG && i->op[1].reg == RSP && i->opsize == 4 && i->op[1].size == 4;
 }
 
+bool stack_moves(const struct scanned *s, u32 mode, s32 *by)
+{
+    const struct insn *i = &s->insn;
+    const struct operand *o = i->op;
+    if (s->verdict != VERDICT_COPY || !(mode & MODE_WINDOW) || mode & MODE_STACK16 ||
+        o->kind != OPND_REG || o->reg != RSP || o->size != 4)
+        return false;
+    if (i->exec == exec_lea) {
+        *by = (s32)i->disp;
+        return i->base == RSP && i->index == REG_ZERO && i->addrsize == 4 && i->modrm >> 6 == 1;
+    }
+    *by = i->exec == exec_sub ? -(s32)i->imm : (s32)i->imm;
+    return i->opcode == 0x83 && (i->exec == exec_add || i->exec == exec_sub);
+}
+
+bool stack_flags_die(const struct scan *s, unsigned n)
+{
+    static insn_exec *const all[] = {exec_add, exec_sub, exec_cmp, exec_and,
+                                     exec_or,  exec_xor, exec_test};
+    const struct insn *i = &s->insn[n].insn;
+    bool writes = false;
+    if (n >= s->count || s->insn[n].verdict != VERDICT_COPY || scan_mem_operand(i) ||
+        (i->op[0].off | i->op[1].off) & 1)
+        return false;
+    for (unsigned k = 0; k < ARRAY_LEN(all); k++)
+        writes |= i->exec == all[k];
+    return writes;
+}
+
 enum stack_use stack_use(const struct scanned *s, u32 mode, s32 *by)
 {
     const struct insn *i = &s->insn;
+    if (stack_moves(s, mode, by))
+        return STACK_AHEAD;
     *by = 0;
     if (mode & MODE_STACK16 || (names_esp(i) && !stack_copies_esp(i)))
         return STACK_WANTED;

@@ -18,6 +18,10 @@ enum stack_use {
 enum stack_use stack_use(const struct scanned *s, u32 mode, s32 *by);
 /* Is it a MOV from ESP to another register of 32 bits? */
 bool stack_copies_esp(const struct insn *i);
+/* Does it move ESP, in a window's code, by a byte that it has: ADD, SUB or LEA? */
+bool stack_moves(const struct scanned *s, u32 mode, s32 *by);
+/* Does instruction n write all arithmetic flags, and neither read one nor leave the code? */
+bool stack_flags_die(const struct scan *s, unsigned n);
 /* Is it so far that it must not wait on? */
 static inline bool stack_far(s32 ahead)
 {

@@ -81,6 +81,11 @@ static void gen_copy(struct generator *g, unsigned n)
     const struct operand *o = scan_mem_operand(&s->insn);
     struct host_mem m;
     u8 *start = g->e->at;
+    s32 by;
+    if (stack_moves(s, g->s->mode, &by)) {
+        gen_moves_stack(g, n, by);
+        return;
+    }
     if (g->imm_from) {
         gen_soft(g, n);
         return;
@@ -117,6 +122,7 @@ static void gen_insn(struct generator *g, unsigned n)
     soft_begin(g, n);
     g->now = n;
     g->windowed = direct_serves(g->t, g->b, g->s->insn[n].offset);
+    gen_settle_before(g, n);
     generators[g->s->insn[n].verdict](g, n);
     gen_settle_behind(g, n);
     gen_stack_base(g, n);
@@ -238,7 +244,7 @@ static void begin_block(struct generator *g, u8 *start)
     if (g->t->to_lookup >= start) /* its block is no more */
         g->t->to_lookup = NULL;
     g->ahead = 0;
-    g->fs_known = g->fpu = false;
+    g->fs_known = g->fpu = g->esp_used = g->esp_moved = g->esp_summed = false;
 }
 
 /* All of it at `start`; false: the code is too long. */

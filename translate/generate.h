@@ -53,6 +53,9 @@ struct generator {
     bool fs_known;                        /* FS was found to be open, not null */
     u32 bound[16];                        /* the most that a general register can hold */
     s32 ahead;                            /* ESP less what its host register holds */
+    bool esp_used;                        /* an access has shown that this is in the window */
+    bool esp_moved;                       /* `ahead` has what no access has followed */
+    bool esp_summed;                      /* SCRATCH_TEST is ESP, without the window's base */
     u64 place;                            /* of the block in the memfd */
     /* host addresses of the immediate and the displacement of the current instruction if its code
      * is to read them, else 0 */
@@ -129,8 +132,12 @@ bool stack_direct(const struct generator *g); /* it needs no scratch register fo
 void gen_move_stack(struct generator *g, s32 by);
 void gen_settle_stack(struct generator *g);
 void gen_settle_behind(struct generator *g, unsigned n);
+/* Before instruction n, if that and the next one are for the host to take as one. */
+void gen_settle_before(struct generator *g, unsigned n);
 /* Behind an instruction that may have written ESP as any other register: adds the base again. */
 void gen_stack_base(struct generator *g, unsigned n);
+/* Instruction n, which moves ESP (stack_moves), by so much. */
+void gen_moves_stack(struct generator *g, unsigned n, s32 by);
 /* Is it a LEA of ESP by another register, which can add the base as well? */
 bool stack_lea(const struct generator *g, const struct insn *i);
 void gen_push(struct generator *g, unsigned n);

@@ -7,6 +7,7 @@
 #include "cpu/exec.h"
 #include "cpu/interp.h"
 #include "cpu/patch.h"
+#include "translate/ahead.h"
 #include "translate/block.h"
 #include "translate/generate.h"
 
@@ -70,7 +71,9 @@ static struct insn_fields soft_fields(const struct generator *g, const struct sc
     struct insn_fields f = insn_fields(&s->insn);
     if (!is_soft(g, s, f.disp))
         f.disp.size = 0;
-    if ((s->verdict != VERDICT_COPY && s->verdict != VERDICT_PUSH) || !is_soft(g, s, f.imm))
+    s32 by;
+    if ((s->verdict != VERDICT_COPY && s->verdict != VERDICT_PUSH) || !is_soft(g, s, f.imm) ||
+        stack_moves(s, g->s->mode, &by))
         f.imm.size = 0;
     return f;
 }

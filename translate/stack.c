@@ -44,18 +44,53 @@ void gen_stack_base(struct generator *g, unsigned n)
     const struct insn *i = &g->s->insn[n].insn;
     const bool first = is_esp(&i->op[0]);
     const bool second = is_esp(&i->op[1]) && (i->exec == exec_xchg || i->exec == exec_xadd);
-    if (likely(!first && !second) || !(g->s->mode & MODE_WINDOW) || stack_lea(g, i))
+    s32 by;
+    if (likely(!first && !second) || !(g->s->mode & MODE_WINDOW) || stack_lea(g, i) ||
+        stack_moves(&g->s->insn[n], g->s->mode, &by))
         return;
     if (!first || !always_writes(i->exec))
         emit_mov32(g->e, HOST_OF_ESP, HOST_OF_ESP);
     emit_lea64(g->e, HOST_OF_ESP, (struct host_mem){REG_BASE, HOST_OF_ESP, 0, 0});
 }
 
+/* Code that moves ESP again and again and never uses it must not leave the window's guard zones:
+ * then the sum is wrapped. An access through the window in the same block does as well. */
 void gen_settle_stack(struct generator *g)
 {
-    if (g->ahead)
+    const struct host_mem sum = {HOST_OF_ESP, HOST_NONE, 0, g->ahead};
+    if (g->ahead && g->esp_moved && !g->esp_used) {
+        if (!g->esp_summed)
+            emit_lea32(g->e, SCRATCH_TEST, sum);
+        emit_lea64(g->e, HOST_OF_ESP, (struct host_mem){REG_BASE, SCRATCH_TEST, 0, 0});
+    } else if (g->ahead) {
         gen_stack_from(g, HOST_OF_ESP, g->ahead);
+    }
     g->ahead = 0;
+    g->esp_moved = false;
+}
+
+/* The flags are those of a sum beside the host register, which need not wait for it. */
+void gen_moves_stack(struct generator *g, unsigned n, s32 by)
+{
+    const struct insn *i = &g->s->insn[n].insn;
+    const struct host_mem esp = {HOST_OF_ESP, HOST_NONE, 0, g->ahead};
+    if (i->exec != exec_lea && !stack_flags_die(g->s, n + 1)) {
+        if (g->ahead)
+            emit_lea32(g->e, SCRATCH_TEST, esp);
+        else
+            emit_mov32(g->e, SCRATCH_TEST, HOST_OF_ESP);
+        emit_bytes(g->e, (const u8[]){0x83, i->exec == exec_sub ? 0xe9 : 0xc1, (u8)i->imm}, 3);
+        g->esp_summed = true;
+    }
+    g->esp_moved = true;
+    gen_move_stack(g, by);
+}
+
+void gen_settle_before(struct generator *g, unsigned n)
+{
+    if (g->ahead && n + 1 < g->s->count && g->s->insn[n + 1].verdict == VERDICT_JCC &&
+        stack_flags_die(g->s, n))
+        gen_settle_stack(g);
 }
 
 void gen_move_stack(struct generator *g, s32 by)
@@ -70,11 +105,11 @@ void gen_settle_behind(struct generator *g, unsigned n)
     const struct scan *s = g->s;
     const bool last = n + 1 == s->count;
     s32 by;
-    if (!g->ahead)
-        return;
-    if (last || stack_use(&s->insn[n], s->mode, &by) != STACK_AHEAD ||
-        stack_use(&s->insn[n + 1], s->mode, &by) == STACK_WANTED || stack_far(g->ahead))
+    if (g->ahead &&
+        (last || stack_use(&s->insn[n], s->mode, &by) != STACK_AHEAD ||
+         stack_use(&s->insn[n + 1], s->mode, &by) == STACK_WANTED || stack_far(g->ahead)))
         gen_settle_stack(g);
+    g->esp_summed = false;
 }
 
 void gen_push(struct generator *g, unsigned n)

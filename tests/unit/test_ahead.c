@@ -173,6 +173,82 @@ START_TEST(a_displacement_that_changes)
 }
 END_TEST
 
+/* push eax; sub esp, 8; mov [esp + 4], ecx; lea esp, [esp + 4]; mov esi, esp; add esp, 4; pop ebx;
+ * hlt */
+START_TEST(moves_of_esp_in_between)
+{
+    RUN_CODE(0x50, 0x83, 0xec, 8, 0x89, 0x4c, 0x24, 4, 0x8d, 0x64, 0x24, 4, 0x89, 0xe6, 0x83, 0xc4,
+             4, 0x5b, HLT);
+    ck_assert_uint_eq(mem32(ESP - 8), 0xc);
+    ck_assert_uint_eq(cpu->regs[RSI], ESP - 8);
+    ck_assert_uint_eq(cpu->regs[RBX], 0xa);
+    ck_assert_uint_eq(cpu->regs[RSP], ESP);
+}
+END_TEST
+
+/* push eax; mov ebp, esp; mov esp, 4; sub esp, 8; setb bl; mov esi, esp; sub esp, 8; cmp eax, eax;
+ * sete dl; add esp, 16; setb cl; mov edi, esp; lea esp, [ebp - 4]; add esp, -128; lahf;
+ * sub esp, -128; pop ebp; hlt */
+START_TEST(moves_of_esp_make_flags)
+{
+    RUN_CODE(0x50, 0x89, 0xe5, 0xbc, LE32(4), 0x83, 0xec, 8, 0x0f, 0x92, 0xc3, 0x89, 0xe6, 0x83,
+             0xec, 8, 0x39, 0xc0, 0x0f, 0x94, 0xc2, 0x83, 0xc4, 16, 0x0f, 0x92, 0xc1, 0x89, 0xe7,
+             0x8d, 0x65, 0xfc, 0x83, 0xc4, 0x80, 0x9f, 0x83, 0xec, 0x80, 0x5d, HLT);
+    ck_assert_uint_eq(cpu->regs[RBX] & 0xff, 1);
+    ck_assert_uint_eq(cpu->regs[RSI], -4u);
+    ck_assert_uint_eq(cpu->regs[RDX] & 0xff, 1);
+    ck_assert_uint_eq(cpu->regs[RCX] & 0xff, 1);
+    ck_assert_uint_eq(cpu->regs[RDI], 4);
+    ck_assert_uint_eq(cpu->regs[RAX] >> 8 & FLAG_CF, ESP - 8 >= 128);
+    ck_assert_uint_eq(cpu->regs[RAX] >> 8 & FLAG_ZF, 0);
+    ck_assert_uint_eq(cpu->regs[RSP], ESP - 4);
+}
+END_TEST
+
+/* push eax; sub esp, 4; div byte [H_DATA], which is 0; handler 0 halts */
+START_TEST(faults_behind_moves_of_esp)
+{
+    cpu->rip = H_HANDLER + 16 * VEC_DE;
+    code_put((const u8[]){HLT}, 1);
+    mem32_set(H_DATA, 0);
+    RUN_CODE(0x50, 0x83, 0xec, 4, 0xf6, 0x35, LE32(H_DATA), 0x5b, HLT);
+    ck_assert_uint_eq(cpu->regs[RSP], ESP - 8 - 12);
+    ck_assert_uint_eq(stack_at(0, 4), H_CODE + 4);
+    ck_assert_uint_eq(stack_at(4, 4), 0xa);
+}
+END_TEST
+
+/* mov ecx, 3 << 22; l: 8 times sub esp, -128; dec ecx; jnz l; push eax; pop ebx; hlt: three times
+ * through all addresses. */
+START_TEST(esp_goes_round)
+{
+    enum { TIMES = 8, LOOP = 5, END = LOOP + 3 * TIMES };
+    u8 code[END + 6] = {0xb9, LE32(3 << 22)};
+    for (unsigned n = 0; n < TIMES; n++)
+        memcpy(code + LOOP + 3 * n, (const u8[]){0x83, 0xec, 0x80}, 3);
+    memcpy(code + END, (const u8[]){0x49, 0x75, (u8)(LOOP - (END + 3)), 0x50, 0x5b, HLT}, 6);
+    run(code, sizeof code);
+    ck_assert_uint_eq(cpu->regs[RBX], 0xa);
+    ck_assert_uint_eq(cpu->regs[RSP], ESP);
+}
+END_TEST
+
+/* push eax; add esp, n; push ecx; hlt: n is rewritten again and again. */
+START_TEST(a_move_of_esp_that_changes)
+{
+    const u8 code[] = {0x50, 0x83, 0xc4, 0, 0x51, HLT};
+    put_at(H_CODE, code, sizeof code);
+    for (u32 n = 0; n < 20; n++) {
+        phys_write(cpu->mem, H_CODE + 3, n, 1);
+        cpu->regs[RCX] = 0xc + n;
+        cpu->regs[RSP] = ESP;
+        run_from(H_CODE);
+        ck_assert_uint_eq(cpu->regs[RSP], ESP - 8 + n);
+        ck_assert_uint_eq(mem32(ESP - 8 + n), 0xc + n);
+    }
+}
+END_TEST
+
 static void add_tests(Suite *s, const char *name, void (*setup)(void))
 {
     TCase *t = tcase_create(name);
@@ -186,6 +262,11 @@ static void add_tests(Suite *s, const char *name, void (*setup)(void))
     tcase_add_test(t, long_runs);
     tcase_add_test(t, calls_and_returns);
     tcase_add_test(t, a_displacement_that_changes);
+    tcase_add_test(t, moves_of_esp_in_between);
+    tcase_add_test(t, moves_of_esp_make_flags);
+    tcase_add_test(t, faults_behind_moves_of_esp);
+    tcase_add_test(t, esp_goes_round);
+    tcase_add_test(t, a_move_of_esp_that_changes);
     suite_add_tcase(s, t);
 }
 
