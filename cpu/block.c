@@ -509,6 +509,12 @@ static void block_tell(struct cpu *cpu, struct block *draft, u64 lin, const u8 *
         draft->bytes -= draft->insn[--draft->count].len;
 }
 
+/* Are its last bytes a device's, or nobody's, who do not tell when they change? */
+static bool tail_is_no_memory(struct cpu *cpu, const struct block *draft)
+{
+    return draft->page2 != NO_ADDRESS && !physmem_page(cpu->mem, draft->page2).host;
+}
+
 /* Builds the block at lin; room: bytes up to the CS limit. */
 static struct block *block_build(struct block_cache *c, u64 lin, u64 room)
 {
@@ -531,7 +537,8 @@ static struct block *block_build(struct block_cache *c, u64 lin, u64 room)
         block_tell(cpu, &draft, lin, host);
     draft.plain = block_ends_plainly(&draft);
     bool limited = !block_ended(&draft) && room < PAGE_SIZE - offset;
-    if (!host || limited || draft.insn[0].exec == exec_beyond_limit)
+    if (!host || limited || draft.insn[0].exec == exec_beyond_limit ||
+        tail_is_no_memory(cpu, &draft))
         return block_use_once(c, &draft);
     return block_keep(c, &draft);
 }

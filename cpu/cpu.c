@@ -19,14 +19,21 @@ enum { TSC_HZ = 1000000000 };
 
 void cpu_forget(struct cpu *cpu)
 {
-    space_flush(cpu->space);
+    spaces_flush_tlbs(cpu->spaces);
     if (cpu->engine.remapped)
         cpu->engine.remapped(cpu);
 }
 
-static void on_remap(void *opaque)
+static void on_remap(void *opaque, const struct physmem_change *change)
 {
-    cpu_forget(opaque);
+    struct cpu *cpu = opaque;
+    if (change->all) {
+        cpu_forget(cpu);
+        return;
+    }
+    spaces_flush_tlbs(cpu->spaces);
+    if (cpu->engine.ram_moved && change->size)
+        cpu->engine.ram_moved(cpu, change->ram_offset, change->size);
 }
 
 static void on_mark(void *opaque, u64 ram_offset)

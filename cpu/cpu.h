@@ -183,6 +183,8 @@ struct engine_ops {
     void (*flushed)(struct cpu *cpu);                   /* the space was flushed or switched */
     void (*protected)(struct cpu *cpu, u64 ram_offset); /* a RAM page was marked */
     void (*remapped)(struct cpu *cpu);                  /* physical map changed: drop all blocks */
+    /* RAM without code is not where it was in the physical map */
+    void (*ram_moved)(struct cpu *cpu, u64 ram_offset, u64 size);
 };
 
 /* Sees what instructions do to memory, for whoever wants to undo it: set in cpu->tap. */

@@ -17,6 +17,9 @@ enum apic_mode {
     APIC_EXTINT = 7
 };
 
+/* What its timer divides. */
+enum { LAPIC_BUS_HZ = 1000000000 };
+
 /* One interrupt message. */
 struct apic_message {
     u8 vector;    /* for fixed, lowest priority and start-up */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/lapic.h"
+
 #define MAGIC 0x564d5868u
 
 /* Commands, in CX. */
@@ -94,7 +96,7 @@ bool vmport_call(struct vmport *p, struct vmport_regs *r)
     case GETHZ:
         r->eax = (u32)p->tsc_hz;
         r->ebx = (u32)(p->tsc_hz >> 32);
-        r->ecx = 0;
+        r->ecx = LAPIC_BUS_HZ;
         break;
     case ABSPOINTER_STATUS: r->eax = p->enabled ? p->count : STATUS_ERROR; break;
     case ABSPOINTER_DATA: pointer_data(p, r); break;

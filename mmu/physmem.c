@@ -50,8 +50,8 @@ struct physmem {
     physmem_entry_tap *tap;  /* is told when A and D are set, or NULL */
     void *tap_opaque;        /* its argument */
     struct log *log;         /* oddities */
-    void (*remap)(void *);   /* told of changes of the map */
-    void *remap_opaque;      /* its argument */
+    void (*remap)(void *, const struct physmem_change *); /* told of changes of the map */
+    void *remap_opaque;                                   /* its argument */
     void (*marked_write)(void *opaque, u64 ram_offset, unsigned size, u8 marks); /* write hook */
     void *marked_write_opaque;                                                   /* its argument */
     void (*mark)(void *opaque, u64 ram_offset); /* told that a mark was set */
@@ -148,11 +148,40 @@ static void map_prepare(struct physmem *pm)
 }
 
 /* The same, and the CPU is told. */
-static void map_changed(struct physmem *pm)
+static void map_changed_by(struct physmem *pm, const struct physmem_change *change)
 {
     map_prepare(pm);
     if (pm->remap)
-        pm->remap(pm->remap_opaque);
+        pm->remap(pm->remap_opaque, change);
+}
+
+static void map_changed(struct physmem *pm)
+{
+    map_changed_by(pm, &(struct physmem_change){.all = true});
+}
+
+static bool holds_code(const struct physmem *pm, u64 ram_offset, u64 size)
+{
+    for (u64 n = ram_offset >> PAGE_SHIFT; n < (ram_offset + size) >> PAGE_SHIFT; n++) {
+        if (pm->marks[n] & PAGE_ANY_CODE)
+            return true;
+    }
+    return false;
+}
+
+/* What is stale when the range comes or goes: nobody keeps code of a device, nor of addresses at
+ * which nothing is. Systems move the ranges of PCI functions to see how large they are. */
+static struct physmem_change change_by(const struct physmem *pm, const struct range *r)
+{
+    struct physmem_change c = {0};
+    const u64 last = r->base + (r->size - 1);
+    if (r->kind == PHYS_RAM) {
+        c.ram_offset = (u64)(r->host - pm->ram);
+        c.size = r->size;
+    }
+    c.all = r->kind == PHYS_ROM || r->base < pm->low || r->base < MIB ||
+            (last >= GIB4 && r->base < GIB4 + pm->high) || holds_code(pm, c.ram_offset, c.size);
+    return c;
 }
 
 static bool range_add(struct physmem *pm, struct range r, const char *name, struct error *err)
@@ -169,7 +198,8 @@ static bool range_add(struct physmem *pm, struct range r, const char *name, stru
     r.name = xstrdup(name);
     pm->range[n] = r;
     pm->count++;
-    map_changed(pm);
+    const struct physmem_change change = change_by(pm, &r);
+    map_changed_by(pm, &change);
     return true;
 }
 
@@ -207,16 +237,19 @@ bool physmem_map_mmio(struct physmem *pm, u64 base, u64 size, const struct mmio_
 void physmem_unmap(struct physmem *pm, u64 base, u64 size)
 {
     unsigned kept = 0, before = pm->count;
+    struct physmem_change change = {0};
     for (unsigned n = 0; n < before; n++) {
         struct range *r = &pm->range[n];
-        if (size && r->base >= base && r->base + (r->size - 1) <= base + (size - 1))
+        if (size && r->base >= base && r->base + (r->size - 1) <= base + (size - 1)) {
+            change = n == kept ? change_by(pm, r) : (struct physmem_change){.all = true};
             free(r->name);
-        else
+        } else {
             pm->range[kept++] = *r;
+        }
     }
     pm->count = kept;
     if (kept != before)
-        map_changed(pm);
+        map_changed_by(pm, &change);
 }
 
 void physmem_shadow(struct physmem *pm, u64 base, u64 size, bool read_ram, bool write_ram)
@@ -239,8 +272,7 @@ void physmem_set_a20(struct physmem *pm, bool enabled)
     if (mask == pm->a20_mask)
         return;
     pm->a20_mask = mask;
-    if (pm->remap)
-        pm->remap(pm->remap_opaque);
+    map_changed(pm);
 }
 
 bool physmem_a20(const struct physmem *pm)
@@ -377,7 +409,8 @@ int physmem_fd(const struct physmem *pm)
 
 /* Marks and hooks */
 
-void physmem_on_remap(struct physmem *pm, void (*fn)(void *opaque), void *opaque)
+void physmem_on_remap(struct physmem *pm,
+                      void (*fn)(void *opaque, const struct physmem_change *change), void *opaque)
 {
     pm->remap = fn;
     pm->remap_opaque = opaque;

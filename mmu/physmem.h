@@ -66,8 +66,15 @@ bool physmem_a20(const struct physmem *pm);
 /* The address that reaches the bus when the CPU puts out pa. */
 u64 physmem_cpu_address(const struct physmem *pm, u64 pa);
 
-/* Called after any change of the map (ranges, shadow, A20): every cached translation is stale. */
-void physmem_on_remap(struct physmem *pm, void (*fn)(void *opaque), void *opaque);
+/* What a change of the map leaves stale, beside TLBs. */
+struct physmem_change {
+    bool all;       /* code and all else; if not, a range outside of main RAM came or went: */
+    u64 ram_offset; /* its RAM, which holds no code: place in the memfd, */
+    u64 size;       /* bytes; 0 if it is a device's */
+};
+/* Called after any change of the map (ranges, shadow, A20). */
+void physmem_on_remap(struct physmem *pm,
+                      void (*fn)(void *opaque, const struct physmem_change *change), void *opaque);
 /* Called before a write to [ram_offset, +size) of a page that has PAGE_CODE or PAGE_TRACED. */
 void physmem_on_marked_write(struct physmem *pm,
                              void (*fn)(void *opaque, u64 ram_offset, unsigned size, u8 marks),

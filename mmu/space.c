@@ -479,6 +479,12 @@ void spaces_flush(struct spaces *set)
         set->hooks.code_changed(set->hooks.opaque);
 }
 
+void spaces_flush_tlbs(struct spaces *set)
+{
+    for (unsigned n = 0; n < SPACE_MAX && set->space[n]; n++)
+        space_flush(set->space[n]);
+}
+
 void space_watch(struct space *s, const struct walk_regs *regs, const struct walk_result *r,
                  u64 lin)
 {

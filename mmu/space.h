@@ -68,6 +68,8 @@ void spaces_flush(struct spaces *set);
  * page_dropped comes for one of them before that changes. 0: no, or too hard to tell. *known: it
  * was so the last time, and has not changed since. */
 u64 space_shares(struct space *s, u64 lin, bool *known);
+/* Drops the TLBs of all: what is at physical addresses has changed. */
+void spaces_flush_tlbs(struct spaces *set);
 /* s is told by page_dropped when an entry changes that this walk has used. */
 void space_watch(struct space *s, const struct walk_regs *regs, const struct walk_result *r,
                  u64 lin);

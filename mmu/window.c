@@ -455,6 +455,16 @@ void windows_drop(struct windows *ws)
         window_drop(&ws->window[n]);
 }
 
+bool windows_map(const struct windows *ws, u64 ram_offset, u64 size)
+{
+    const u64 end = (ram_offset + size) >> PAGE_SHIFT;
+    for (u64 n = ram_offset >> PAGE_SHIFT; n < end && n < ws->ram_count; n++) {
+        if (ws->ram[n].place)
+            return true;
+    }
+    return false;
+}
+
 /* A place where the RAM page is mapped for writing, or 0. */
 static u32 writable_place(const struct windows *ws, u64 ram_page)
 {

@@ -51,6 +51,8 @@ unsigned window_settle(struct window *w, window_peek *peek, void *opaque);
 void window_age(struct window *w);
 /* The same in all windows. */
 void windows_drop(struct windows *ws);
+/* Does one of them map something of this RAM? */
+bool windows_map(const struct windows *ws, u64 ram_offset, u64 size);
 /* The RAM page at ram_offset was marked: nobody may write it directly any more. */
 void windows_protect(struct windows *ws, u64 ram_offset);
 

@@ -370,6 +370,12 @@ void direct_remapped(struct translator *t)
         windows_drop(t->direct->windows);
 }
 
+void direct_ram_moved(struct translator *t, u64 ram_offset, u64 size)
+{
+    if (t->direct && windows_map(t->direct->windows, ram_offset, size))
+        windows_drop(t->direct->windows);
+}
+
 bool direct_fault(struct translator *t, u64 host, bool write)
 {
     struct cpu *cpu = t->cpu;

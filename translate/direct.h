@@ -30,6 +30,7 @@ void direct_group_dropped(struct translator *t, unsigned group);
 /* A RAM page was marked; the physical map changed. */
 void direct_protected(struct translator *t, u64 ram_offset);
 void direct_remapped(struct translator *t);
+void direct_ram_moved(struct translator *t, u64 ram_offset, u64 size);
 /* A SIGSEGV at a host address: is it an access through the window? Notes it for direct_fill. */
 bool direct_fault(struct translator *t, u64 host, bool write);
 /* Before the interpreter does the access that direct_fault has noted, of the instruction at this

@@ -243,6 +243,11 @@ static void on_remapped(struct cpu *cpu)
     translate_forget_targets(cpu->translator);
 }
 
+static void on_ram_moved(struct cpu *cpu, u64 ram_offset, u64 size)
+{
+    direct_ram_moved(cpu->translator, ram_offset, size);
+}
+
 static void set_mode(struct translator *t)
 {
     translate_set_mode(t, translate_mode(t));
@@ -349,6 +354,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
                                       .flushed = on_flushed,
                                       .protected = on_protected,
                                       .remapped = on_remapped,
+                                      .ram_moved = on_ram_moved,
                                       .run = translate_run};
     struct space_hooks hooks = {.opaque = t,
                                 .page_dropped = on_page_dropped,

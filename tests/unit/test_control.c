@@ -286,6 +286,28 @@ START_TEST(translations_survive_cr3)
 }
 END_TEST
 
+/* What was mapped for a root is gone when the machine's memory map changes behind another one. */
+START_TEST(other_spaces_see_a_new_map)
+{
+    struct error err;
+    u64 offset;
+    ck_assert_ptr_nonnull(physmem_add_ram(pm, 0x1000, "vga", &offset, &err));
+    ck_assert(physmem_map_ram(pm, 0xfd000000, 0x1000, offset, "vga", &err));
+    phys_write(pm, 0xfd000000, 0x5a, 1);
+    phys_write(pm, 0x2000 + 0x40 * 4, 0xfd000001, 4);
+    phys_write(pm, 0x1000, 0x2001, 4);
+    phys_write(pm, 0x3000, 0x2001, 4);
+    ck_assert_int_eq(load_cr(3, 0x1000), DONE);
+    ck_assert_int_eq(load_cr(0, CR0_PE | CR0_PG), DONE);
+    ck_assert_uint_eq(lin_read8(cpu, 0x40000), 0x5a);
+    ck_assert_int_eq(load_cr(3, 0x3000), DONE);
+    physmem_unmap(pm, 0xfd000000, 0x1000);
+    ck_assert_int_eq(load_cr(3, 0x1000), DONE);
+    ck_assert_ptr_null(lin_host(cpu, 0x40000, 1, ACCESS_READ));
+    ck_assert_uint_eq(lin_read8(cpu, 0x40000), 0xff);
+}
+END_TEST
+
 START_TEST(machine_status_word)
 {
     cpu->cr0 |= CR0_TS | CR0_WP;
@@ -548,6 +570,7 @@ int main(void)
     tcase_add_test(t, cr4);
     tcase_add_test(t, pdptes);
     tcase_add_test(t, translations_survive_cr3);
+    tcase_add_test(t, other_spaces_see_a_new_map);
     tcase_add_test(t, machine_status_word);
     tcase_add_test(t, debug_registers);
     tcase_add_test(t, general_detect);

@@ -44,11 +44,13 @@ static struct error err;
 static struct log quiet;
 static struct probe probe;
 static unsigned remaps;
+static struct physmem_change last_change;
 
-static void count_remap(void *opaque)
+static void count_remap(void *opaque, const struct physmem_change *change)
 {
     (void)opaque;
     remaps++;
+    last_change = *change;
 }
 
 static void setup(void)
@@ -202,6 +204,38 @@ START_TEST(shadow_over_mmio)
     probe.count = 0;
     phys_write(pm, 0xa8000, 0x1111, 2);
     ck_assert_uint_eq(probe.count, 1);
+}
+END_TEST
+
+/* Blocks of code outlive what cannot have held any. */
+START_TEST(change_of_what_holds_code)
+{
+    static const u8 rom[0x1000];
+    u64 offset;
+    ck_assert_ptr_nonnull(physmem_add_ram(pm, 2 * PAGE_SIZE, "vga", &offset, &err));
+    ck_assert(physmem_map_mmio(pm, 0xfebf0000, 0x1000, &probe_ops, &probe, "probe", &err));
+    ck_assert(!last_change.all && !last_change.size);
+    physmem_unmap(pm, 0xfebf0000, 0x1000);
+    ck_assert(!last_change.all && !last_change.size);
+    ck_assert(physmem_map_ram(pm, 0xfd000000, 2 * PAGE_SIZE, offset, "vga", &err));
+    ck_assert(!last_change.all);
+    ck_assert_uint_eq(last_change.ram_offset, offset);
+    ck_assert_uint_eq(last_change.size, 2 * PAGE_SIZE);
+    physmem_mark(pm, offset + PAGE_SIZE, PAGE_TRANSLATED);
+    physmem_unmap(pm, 0xfd000000, 2 * PAGE_SIZE);
+    ck_assert(last_change.all);
+    physmem_unmark(pm, offset + PAGE_SIZE, PAGE_TRANSLATED);
+    ck_assert(physmem_map_rom(pm, 0xfeb00000, rom, sizeof rom, "rom", &err) && last_change.all);
+    ck_assert(physmem_map_mmio(pm, 0xfebf0000, 0x1000, &probe_ops, &probe, "probe", &err));
+    ck_assert(!last_change.all);
+    physmem_unmap(pm, 0xfeb00000, 0x100000); /* more than one */
+    ck_assert(last_change.all);
+    ck_assert(physmem_map_mmio(pm, 0x200000, 16, &probe_ops, &probe, "probe", &err));
+    ck_assert(last_change.all); /* it covers RAM */
+    ck_assert(physmem_map_mmio(pm, GIB4 + MIB, 16, &probe_ops, &probe, "probe", &err));
+    ck_assert(last_change.all);
+    ck_assert(physmem_map_mmio(pm, GIB4 + 2 * MIB, 16, &probe_ops, &probe, "probe", &err));
+    ck_assert(!last_change.all); /* behind it */
 }
 END_TEST
 
@@ -387,6 +421,7 @@ int main(void)
     tcase_add_test(t, rom_and_shadow);
     tcase_add_test(t, shadow_over_mmio);
     tcase_add_test(t, a20);
+    tcase_add_test(t, change_of_what_holds_code);
     tcase_add_test(t, extra_ram);
     tcase_add_test(t, marks_and_hooks);
     tcase_add_test(t, memory_comes_when_it_is_looked_at);

@@ -52,6 +52,7 @@ START_TEST(calls)
     ck_assert_uint_eq(r.ebx, MAGIC);
     r = call(45, UINT32_MAX);
     ck_assert_uint_eq(r.eax, 0x23456789);
+    ck_assert_uint_eq(r.ecx, 1000000000); /* the local APIC's bus clock */
     ck_assert_uint_eq(r.ebx, 1);
     ck_assert_uint_eq(call(20, 0).eax, 16);
     ck_assert_uint_eq(call(999, 0).eax, UINT32_MAX);
