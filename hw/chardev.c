@@ -161,10 +161,25 @@ static bool make_room(struct chardev *c)
     return !c->stalled;
 }
 
+/* What chardev_write_soon has left. */
+static void write_rest(struct chardev *c)
+{
+    if (!c->soon)
+        return;
+    c->soon = false;
+    if (c->blocking) {
+        write_blocking(c, c->output, c->output_count);
+        c->output_count = 0;
+    } else {
+        flush(c);
+    }
+}
+
 void chardev_write(struct chardev *c, const u8 *data, size_t n)
 {
     if (!c || c->out_fd < 0)
         return;
+    write_rest(c);
     if (c->blocking) {
         write_blocking(c, data, n);
         return;
@@ -179,6 +194,19 @@ void chardev_write(struct chardev *c, const u8 *data, size_t n)
         n -= take;
     }
     flush(c);
+}
+
+void chardev_write_soon(struct chardev *c, const u8 *data, size_t n)
+{
+    if (!c || c->out_fd < 0 || c->output_count + n > CHARDEV_SOON) {
+        chardev_write(c, data, n);
+        return;
+    }
+    if (!c->output)
+        c->output = xmalloc(CHARDEV_OUTPUT);
+    memcpy(c->output + c->output_count, data, n);
+    c->output_count += n;
+    c->soon = true;
 }
 
 void chardev_accept_input(struct chardev *c)
@@ -197,6 +225,7 @@ void chardev_accept_input(struct chardev *c)
 
 int chardev_poll(struct chardev *c, short *events)
 {
+    write_rest(c);
     bool reads = c->in_fd >= 0 && (c->input_count < CHARDEV_INPUT || c->drop_input);
     bool writes = c->output_count && c->out_fd >= 0;
     *events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0));
@@ -259,6 +288,7 @@ void chardev_close(struct chardev *c)
 {
     if (!c)
         return;
+    write_rest(c);
     flush(c);
     if (c->ops->close)
         c->ops->close(c);

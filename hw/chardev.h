@@ -48,6 +48,9 @@ void chardev_accept_input(struct chardev *c);
 /* Output. Never fails; what a socket, pty or FIFO does not take within a second is lost. c may be
  * NULL. */
 void chardev_write(struct chardev *c, const u8 *data, size_t n);
+/* The same for a device that writes byte by byte: some of them go at once, the rest when the
+ * machine loop asks chardev_poll, which the device sees to by a deadline. */
+void chardev_write_soon(struct chardev *c, const u8 *data, size_t n);
 
 /* For the machine loop: the descriptor to poll now, with the poll(2) events to wait for in *events,
  * or -1. Ask each time: it depends on what is buffered in both directions. */

@@ -15,7 +15,7 @@ struct chardev_ops {
     void (*close)(struct chardev *c);  /* releases what the fields below do not show */
 };
 
-enum { CHARDEV_INPUT = 4096, CHARDEV_OUTPUT = 65536 };
+enum { CHARDEV_INPUT = 4096, CHARDEV_OUTPUT = 65536, CHARDEV_SOON = 64 };
 
 struct chardev {
     const struct chardev_ops *ops;          /* its kind */
@@ -32,6 +32,7 @@ struct chardev {
     bool escaped;    /* terminal: the last byte was Ctrl-A */
     bool stalled;    /* out_fd took nothing for a second: drop at once until it does */
     bool started;    /* the machine has started */
+    bool soon;       /* output holds bytes that were not offered to out_fd yet */
     char *path;      /* file to remove at the end: a server's socket, a file of a failed start */
     u8 input[CHARDEV_INPUT]; /* read but not yet taken by the device */
     size_t input_count;      /* bytes in input */

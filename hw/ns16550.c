@@ -1,4 +1,4 @@
-/* National PC16550D UART (datasheet TL/C/8652). Bytes leave at once, whatever the baud rate; the
+/* National PC16550D UART (datasheet TL/C/8652). Bytes leave soon, whatever the baud rate; the
  * interrupts for "transmitter empty" and "receiver timeout" come by virtual time. */
 /* SPDX-License-Identifier: MIT */
 #include "hw/ns16550.h"
@@ -249,8 +249,9 @@ static void write_thr(struct ns16550 *u, u8 value)
     if (u->mcr & MCR_LOOP)
         rx_push(u, value);
     else
-        chardev_write(u->chr, &value, 1);
-    timer_set(&u->thre, clock_now(u->clock) + THRE_DELAY_NS);
+        chardev_write_soon(u->chr, &value, 1);
+    if (!timer_is_set(&u->thre)) /* the first byte of a run: the machine loop is asked for once */
+        timer_set(&u->thre, clock_now(u->clock) + THRE_DELAY_NS);
 }
 
 static void write_ier(struct ns16550 *u, u8 value)

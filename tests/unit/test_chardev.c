@@ -147,6 +147,41 @@ START_TEST(file_output)
 }
 END_TEST
 
+/* Bytes of a device that writes one by one: in their order, at the latest with the loop's turn. */
+START_TEST(bytes_go_soon)
+{
+    char spec[128], text[256] = {0};
+    short events;
+    start();
+    struct chardev *c = chardev_open(spec_of(spec, "file:", "soon"), &err);
+    ck_assert_ptr_nonnull(c);
+    chardev_started(c);
+    FILE *f = fopen(spec + 5, "r");
+    chardev_write_soon(c, (const u8 *)"a", 1);
+    chardev_write_soon(c, (const u8 *)"b", 1);
+    ck_assert_int_eq(read(fileno(f), text, sizeof text), 0);
+    chardev_poll(c, &events);
+    ck_assert_int_eq(read(fileno(f), text, sizeof text), 2);
+    chardev_write_soon(c, (const u8 *)"c", 1);
+    chardev_write(c, (const u8 *)"d", 1);
+    ck_assert_int_eq(read(fileno(f), text + 2, sizeof text - 2), 2);
+    for (unsigned n = 0; n < 100; n++)
+        chardev_write_soon(c, (const u8 *)"e", 1);
+    ck_assert_int_gt(read(fileno(f), text + 4, sizeof text - 4), 0);
+    chardev_write_soon(c, (const u8 *)"f", 1);
+    chardev_close(c);
+    rewind(f);
+    ck_assert_uint_eq(fread(text, 1, sizeof text, f), 105);
+    ck_assert_int_eq(strspn(text + 4, "e"), 100);
+    text[4] = 0;
+    ck_assert_str_eq(text, "abcd");
+    fclose(f);
+    unlink(spec + 5);
+    chardev_write_soon(NULL, (const u8 *)"x", 1);
+    finish();
+}
+END_TEST
+
 /* Nobody reads: the guest goes on, and what fits in the buffers arrives later. */
 START_TEST(fifo_without_reader)
 {
@@ -390,9 +425,9 @@ END_TEST
 int main(void)
 {
     static const TTest **const tests[] = {
-        &bad_specifications, &nothing,       &file_output,        &fifo_without_reader,
-        &socket_server,      &socket_client, &socket_left_behind, &pseudo_terminal,
-        &terminal,           &debug_port,    &debug_exit,
+        &bad_specifications,  &nothing,       &file_output,   &bytes_go_soon,
+        &fifo_without_reader, &socket_server, &socket_client, &socket_left_behind,
+        &pseudo_terminal,     &terminal,      &debug_port,    &debug_exit,
     };
     return rig_main("chardev", tests, ARRAY_LEN(tests));
 }
