@@ -523,13 +523,21 @@ static void list(struct window *w, u32 lin_page)
     w->listed[w->count++] = lin_page;
 }
 
+/* Will the host make one area of such pages and the one before them? */
+static bool joins(const struct window *w, u32 first, const struct window_page *page)
+{
+    const u32 before = first ? w->page[first - 1] : 0, ram_page = page->ram_offset >> PAGE_SHIFT;
+    return before & ENTRY_PAGE && ram_page_of(before) + 1 == ram_page && !is_mapped(w, first) &&
+           !(before & ENTRY_LOST) && !(before & ENTRY_WRITABLE) == !page->writable;
+}
+
 /* Maps pages [from, to) of a group, which lie in a row in the memfd and have equal rights. */
 static bool map_run(struct window *w, u32 first, const struct window_page *page, unsigned count)
 {
     int rights = PROT_READ | (page->writable ? PROT_WRITE : 0);
     int flags = MAP_SHARED | MAP_FIXED | (count <= WINDOW_RUN ? MAP_POPULATE : 0);
     void *at = w->base + ((u64)first << PAGE_SHIFT);
-    w->operations++;
+    w->operations += !joins(w, first, page);
     if (mmap(at, (size_t)count << PAGE_SHIFT, rights, flags, physmem_fd(w->set->pm),
              (off_t)page->ram_offset) == MAP_FAILED)
         return false;
@@ -595,9 +603,9 @@ bool window_fill(struct window *w, u32 lin, bool write, unsigned count, window_p
     return write ? (have & ENTRY_WRITABLE) != 0 : have != 0;
 }
 
-bool window_worth(u16 *filled, u64 spent, u64 cycles)
+bool window_worth(u16 *filled, u64 spent, u64 cycles, bool room)
 {
-    if (spent > cycles / WINDOW_FILL_PART)
+    if (!room && spent > cycles / WINDOW_FILL_PART)
         ++*filled;
     else if (*filled)
         --*filled;

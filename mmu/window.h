@@ -57,9 +57,10 @@ bool windows_map(const struct windows *ws, u64 ram_offset, u64 size);
 void windows_protect(struct windows *ws, u64 ram_offset);
 
 /* Of the cycles since the last call, so many went into filling a window: is it still worth it? It
- * is not once most calls, and some more than the others, have seen too large a part. */
+ * is not once most calls, and some more than the others, have seen too large a part. room: nothing
+ * was taken from a window lately; then its pages are new, and each costs that once. */
 enum { WINDOW_FILL_PART = 4, WINDOW_FILLED_MAX = 25 };
-bool window_worth(u16 *filled, u64 spent, u64 cycles);
+bool window_worth(u16 *filled, u64 spent, u64 cycles, bool room);
 
 /* What it cost so far. */
 struct window_counts {

@@ -27,8 +27,9 @@ enum {
     SLOW_MAX = 12,     /* accesses of a block that the window may not serve before one of its
                           instructions does without */
     LOOK_NS = 2000000, /* of virtual time between two looks who runs */
-    REFUSED = 2048,    /* instructions remembered for that */
-    REGION_MAX = 32,   /* pages dropped in a region of the supervisor before it is left alone, */
+    ROOM_NS = 1000000000, /* of virtual time without an eviction: there is room for all windows */
+    REFUSED = 2048,       /* instructions remembered for that */
+    REGION_MAX = 32,      /* pages dropped in a region of the supervisor before it is left alone, */
     REGION_NS = 200000000, /* for some virtual time */
     FAULTING = 64,         /* instructions of programs whose page faults are counted, */
     FAULTS_MAX = 32,       /* how many of one are enough, */
@@ -63,6 +64,8 @@ struct direct {
     u64 looked;              /* virtual time when it was last looked who runs, */
     u64 looked_tsc;          /* and the host's TSC, */
     u64 fill_cycles;         /* and how much of that fills of windows had taken */
+    u64 evictions;           /* windows_counts, when it was last looked at, */
+    u64 evicted;             /* and virtual time when that was another number than before */
     u64 refused[REFUSED];    /* by hash: linear address and place of an instruction, or 0 */
     u64 refused_pages;       /* by low bits of the number of the RAM page: some of them are there */
     u8 slow[256];            /* by low bits of a block's number: accesses it could not serve */
@@ -195,14 +198,19 @@ static void lose(struct direct *d, struct cpu *cpu, const struct space *s)
         cpu->window[1] = NULL;
 }
 
-/* Has the space been found too often with much of its time gone into filling its window? Its pages
- * are too many, and scattered over RAM. */
-static bool fills_too_much(struct direct *d, struct merit *m)
+/* Has the space been found too often with much of its time gone into filling its window, when there
+ * was no room for all? Its pages are too many, and scattered over RAM. */
+static bool fills_too_much(struct direct *d, struct merit *m, u64 now)
 {
-    const u64 tsc = __builtin_ia32_rdtsc(), cycles = windows_counts(d->windows).fill_cycles;
-    const bool worth = window_worth(&m->filled, cycles - d->fill_cycles, tsc - d->looked_tsc);
+    const struct window_counts counts = windows_counts(d->windows);
+    const u64 tsc = __builtin_ia32_rdtsc(), spent = counts.fill_cycles - d->fill_cycles;
+    if (counts.evictions != d->evictions)
+        d->evicted = now;
+    const bool room = now - d->evicted > ROOM_NS;
+    const bool worth = window_worth(&m->filled, spent, tsc - d->looked_tsc, room);
     d->looked_tsc = tsc;
-    d->fill_cycles = cycles;
+    d->fill_cycles = counts.fill_cycles;
+    d->evictions = counts.evictions;
     return !worth;
 }
 
@@ -271,7 +279,7 @@ static void consider_user(struct translator *t)
     d->looked = now;
     forget_faults(t, now);
     struct merit *m = merit_of(d, cpu->space);
-    const bool crowded = fills_too_much(d, m) || m->churn > CHURN_MAX;
+    const bool crowded = fills_too_much(d, m, now) || m->churn > CHURN_MAX;
     if (cpu->window[1] && crowded && !d->always) {
         lose(d, cpu, cpu->space);
     } else if (cpu->window[1]) {

@@ -314,12 +314,34 @@ START_TEST(worth_what_filling_costs)
 {
     u16 filled = 0;
     for (unsigned n = 0; n < 10 * WINDOW_FILLED_MAX; n++)
-        ck_assert(window_worth(&filled, 300 - n % 2 * 100, 1000)); /* every other time too much */
+        ck_assert(
+            window_worth(&filled, 300 - n % 2 * 100, 1000, false)); /* every other time too much */
     for (unsigned n = 1; n < WINDOW_FILLED_MAX; n++)
-        ck_assert(window_worth(&filled, 251, 1000));
-    ck_assert(window_worth(&filled, 250, 1000));
-    ck_assert(window_worth(&filled, 251, 1000));
-    ck_assert(!window_worth(&filled, 251, 1000));
+        ck_assert(window_worth(&filled, 251, 1000, false));
+    ck_assert(window_worth(&filled, 250, 1000, false));
+    ck_assert(window_worth(&filled, 251, 1000, false));
+    ck_assert(!window_worth(&filled, 251, 1000, false));
+}
+END_TEST
+
+/* A program that touches its memory for the first time keeps its window. */
+START_TEST(new_pages_are_worth_it)
+{
+    u16 filled = WINDOW_FILLED_MAX - 1;
+    for (unsigned n = 0; n < 10 * WINDOW_FILLED_MAX; n++)
+        ck_assert(window_worth(&filled, 900, 1000, true));
+    ck_assert_uint_eq(filled, 0);
+}
+END_TEST
+
+/* Pages that lie in a row in RAM as well, mapped one by one, are one area of the host's. */
+START_TEST(rows_cost_no_budget)
+{
+    struct layout l = {0};
+    for (u32 n = 0; n < 40000; n++)
+        ck_assert(window_fill(w, LIN + n * PAGE_SIZE, true, 1, peek, &l));
+    ck_assert_uint_eq(windows_counts(ws).evictions, 0);
+    ck_assert(writable(LIN));
 }
 END_TEST
 
@@ -345,6 +367,8 @@ int main(void)
     tcase_add_test(c, windows_are_taken_in_turn);
     tcase_add_test(c, budget_holds);
     tcase_add_test(c, worth_what_filling_costs);
+    tcase_add_test(c, new_pages_are_worth_it);
+    tcase_add_test(c, rows_cost_no_budget);
     tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     return suite_run(s);
