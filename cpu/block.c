@@ -102,14 +102,17 @@ static unsigned bytes_before(const struct block *b)
     return b->bytes < room ? b->bytes : room;
 }
 
-/* Notes which bytes of the page are the block's. */
-static void note_bytes(const struct block *b, struct code_page *code, u64 ram_offset)
+/* Notes which bytes of the page are the block's, if it has a map of its own. */
+static void note_bytes(struct block_cache *c, const struct block *b, u64 ram_offset)
 {
+    struct code_page *code = physmem_own_code(c->cpu->mem, ram_offset);
     unsigned before = bytes_before(b);
+    if (!code)
+        return;
     if (!((b->ram_offset ^ ram_offset) & PAGE_MASK))
-        code_page_add(code, CODE_DECODED, b->ram_offset & ~PAGE_MASK, before);
+        code_page_add(code, b->ram_offset & ~PAGE_MASK, before);
     if (!((b->ram_offset2 ^ ram_offset) & PAGE_MASK))
-        code_page_add(code, CODE_DECODED, 0, b->bytes - before);
+        code_page_add(code, 0, b->bytes - before);
 }
 
 static void page_add(struct block_cache *c, struct block *b, unsigned which, u64 ram_offset)
@@ -118,7 +121,7 @@ static void page_add(struct block_cache *c, struct block *b, unsigned which, u64
     b->page_next[which] = *head;
     *head = b;
     physmem_mark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
-    note_bytes(b, physmem_code(c->cpu->mem, ram_offset), ram_offset);
+    note_bytes(c, b, ram_offset);
 }
 
 /* Which of a block's two list links belongs to the RAM page of ram_offset. */
@@ -134,10 +137,8 @@ static void page_remove(struct block_cache *c, struct block *b, u64 ram_offset)
         at = &(*at)->page_next[link_in(*at, ram_offset)];
     if (*at)
         *at = b->page_next[link_in(b, ram_offset)];
-    if (*head)
-        return;
-    code_page_clear(physmem_code(c->cpu->mem, ram_offset), CODE_DECODED);
-    physmem_unmark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
+    if (!*head)
+        physmem_unmark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
 }
 
 /* It is to be found no more, leads nowhere, and ends behind its current instruction if it runs. */
@@ -200,54 +201,37 @@ static void note_runs(struct block_cache *c, const struct block *b, u64 ram_offs
         *rewritten_slot(c, b->ram_offset) = (struct rewritten){b->ram_offset, b->runs};
 }
 
-/* Bytes of a page. */
-struct part {
-    unsigned from, end; /* the first, one past the last */
-};
-
-/* Makes it take in the block's bytes in that page. */
-static void part_widen(struct part *p, const struct block *b, u64 ram_offset)
+/* Makes *gone take in the block's bytes in that page. */
+static void span_widen(struct code_span *gone, const struct block *b, u64 ram_offset)
 {
     unsigned from = 0, end = b->bytes - bytes_before(b);
     if (!link_in(b, ram_offset)) {
         from = b->ram_offset & ~PAGE_MASK;
         end = from + bytes_before(b);
     }
-    p->from = from < p->from ? from : p->from;
-    p->end = end > p->end ? end : p->end;
+    code_span_widen(gone, from, end);
 }
 
-/* Notes again what of that part of a page is code, as some blocks are gone. */
-static void page_note(struct block_cache *c, u64 ram_offset, struct part p)
+void block_note(struct block_cache *c, u64 ram_offset, struct code_span s)
 {
     const u64 page = ram_offset & PAGE_MASK;
-    struct code_page *code = physmem_code(c->cpu->mem, ram_offset);
-    if (!code)
-        return;
-    code_page_remove(code, CODE_DECODED, p.from, p.end - p.from);
     for (struct block *b = *page_of(c, ram_offset); b; b = b->page_next[link_in(b, ram_offset)])
-        if (block_overlaps(b, page + p.from, p.end - p.from))
-            note_bytes(b, code, ram_offset);
+        if (block_overlaps(b, page + s.from, s.end - s.from))
+            note_bytes(c, b, ram_offset);
 }
 
-u32 block_written(struct block_cache *c, u64 ram_offset, unsigned size)
+u32 block_written(struct block_cache *c, u64 ram_offset, unsigned size, struct code_span *gone)
 {
-    const struct code_page *code = physmem_code(c->cpu->mem, ram_offset);
-    const unsigned at = ram_offset & ~PAGE_MASK;
-    struct part p = {at, at + size};
     u32 runs = 0;
-    if (!code || !code_page_has(code, CODE_DECODED, at, size))
-        return 0;
     for (struct block *b = *page_of(c, ram_offset), *next; b; b = next) {
         next = b->page_next[link_in(b, ram_offset)];
         if (!block_overlaps(b, ram_offset, size))
             continue;
-        part_widen(&p, b, ram_offset);
+        span_widen(gone, b, ram_offset);
         runs = b->runs >= runs ? b->runs + 1 : runs;
         note_runs(c, b, ram_offset, size);
         block_drop(c, b);
     }
-    page_note(c, ram_offset, p);
     return runs;
 }
 
@@ -257,7 +241,7 @@ static void page_clear(struct block_cache *c, u64 ram_offset)
     if (ram_offset == NO_ADDRESS || !*page_of(c, ram_offset))
         return;
     *page_of(c, ram_offset) = NULL;
-    code_page_clear(physmem_code(c->cpu->mem, ram_offset), CODE_DECODED);
+    physmem_code_forget(c->cpu->mem, ram_offset);
     physmem_unmark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
 }
 

@@ -50,10 +50,13 @@ static inline bool block_is_at(const struct block *n, const struct cpu *cpu, u64
            cpu->rip + n->bytes - 1 <= cpu->seg[SEG_CS].limit;
 }
 
-/* Drops the blocks that overlap [ram_offset, +size). The instructions of a dropped block that runs
- * now are replaced so that the next one restarts from memory. Returns 0 if there were none, else 1
+/* Drops the blocks that overlap [ram_offset, +size), and widens *gone by them. The instructions of
+ * a dropped block that runs now are replaced so that the next one restarts from memory. Returns 0
+ * if there were none, else 1
  * + the highest count of runs. */
-u32 block_written(struct block_cache *c, u64 ram_offset, unsigned size);
+u32 block_written(struct block_cache *c, u64 ram_offset, unsigned size, struct code_span *gone);
+/* Notes which of these bytes are code in the page's own map. */
+void block_note(struct block_cache *c, u64 ram_offset, struct code_span s);
 void block_drop_all(struct block_cache *c);
 /* Drops the block that runs now: it ends behind its current instruction. */
 void block_abandon(struct block_cache *c, const struct block *b);

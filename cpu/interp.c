@@ -15,14 +15,24 @@ struct interp {
     struct block_cache *blocks; /* decoded code */
 };
 
-u32 interp_written(struct cpu *cpu, u64 ram_offset, unsigned size)
+u32 interp_written(struct cpu *cpu, u64 ram_offset, unsigned size, struct code_span *gone)
 {
-    return block_written(cpu->interp->blocks, ram_offset, size);
+    return block_written(cpu->interp->blocks, ram_offset, size, gone);
+}
+
+void interp_note(struct cpu *cpu, u64 ram_offset, struct code_span s)
+{
+    block_note(cpu->interp->blocks, ram_offset, s);
 }
 
 void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size)
 {
-    interp_written(cpu, ram_offset, size);
+    struct code_span gone;
+    if (!physmem_code_hit(cpu->mem, ram_offset, size, &gone))
+        return;
+    interp_written(cpu, ram_offset, size, &gone);
+    if (physmem_code_gone(cpu->mem, ram_offset, size, &gone))
+        interp_note(cpu, ram_offset, gone);
 }
 
 void interp_remapped(struct cpu *cpu)

@@ -26,8 +26,10 @@ void interp_one_block(struct cpu *cpu, u64 until); /* or less, when icount reach
  * fewer than `runs` times. */
 void interp_cold(struct cpu *cpu, u64 until, unsigned runs);
 void interp_code_written(struct cpu *cpu, u64 ram_offset, unsigned size);
-/* The same; 0 if no block was dropped, else 1 + the highest count of runs of those. */
-u32 interp_written(struct cpu *cpu, u64 ram_offset, unsigned size);
+/* Parts of that: drops blocks, and widens *gone by them; 0 if there were none, else 1 + the highest
+ * count of runs of those; notes bytes that are code in the page's own map. */
+u32 interp_written(struct cpu *cpu, u64 ram_offset, unsigned size, struct code_span *gone);
+void interp_note(struct cpu *cpu, u64 ram_offset, struct code_span s);
 void interp_remapped(struct cpu *cpu);
 void interp_leave(struct cpu *cpu);
 

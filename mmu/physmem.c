@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MIB = 1 << 20, SHADOW_PAGES = MIB / PAGE_SIZE, MAX_RANGES = 256 };
+enum { MIB = 1 << 20, SHADOW_PAGES = MIB / PAGE_SIZE, MAX_RANGES = 256, CHANGING = 64 };
 #define GIB4       (4ull << 30)
 #define LOW_MAX    0xe0000000ull /* 3.5 GiB: the PCI hole begins here at the latest */
 #define HIGH_MAX   (60ull << 30) /* MAXPHYADDR is 36 */
@@ -44,12 +44,19 @@ struct physmem {
     u64 plain;               /* [1 MiB, plain) is RAM that no range covers */
     u8 *marks;               /* enum page_mark of each page of the memfd */
     struct code_page **code; /* those of pages that hold code, by page of the memfd, or NULL */
-    u64 a20_mask;            /* ANDed to the CPU's addresses */
-    int fd;                  /* the memfd */
-    unsigned count;          /* ranges in use */
-    physmem_entry_tap *tap;  /* is told when A and D are set, or NULL */
-    void *tap_opaque;        /* its argument */
-    struct log *log;         /* oddities */
+    /* those of pages that were written less often since: every byte is code; [how often] */
+    struct code_page any[CODE_PAGE_WRITES];
+    u64 own_code;      /* pages that have another one */
+    u64 own_code_most; /* the most of these at one time */
+    /* by low bits of its number: a page that had one until its last code went, and that is likely
+     * to be written again if it gets other code; all ones: none */
+    u64 changing[CHANGING];
+    u64 a20_mask;           /* ANDed to the CPU's addresses */
+    int fd;                 /* the memfd */
+    unsigned count;         /* ranges in use */
+    physmem_entry_tap *tap; /* is told when A and D are set, or NULL */
+    void *tap_opaque;       /* its argument */
+    struct log *log;        /* oddities */
     void (*remap)(void *, const struct physmem_change *); /* told of changes of the map */
     void *remap_opaque;                                   /* its argument */
     void (*marked_write)(void *opaque, u64 ram_offset, unsigned size, u8 marks); /* write hook */
@@ -347,6 +354,9 @@ struct physmem *physmem_new(u64 low, u64 high, struct log *log, struct error *er
     pm->reserved = low + high + EXTRA_ROOM;
     pm->marks = xcalloc(pm->reserved >> PAGE_SHIFT, 1);
     pm->code = xcalloc(pm->reserved >> PAGE_SHIFT, sizeof *pm->code);
+    for (unsigned n = 0; n < CODE_PAGE_WRITES; n++)
+        code_page_add(&pm->any[n], 0, PAGE_SIZE);
+    memset(pm->changing, 0xff, sizeof pm->changing);
     pm->fd = memfd_create("guest-ram", MFD_CLOEXEC);
     void *at =
         mmap(NULL, pm->reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -364,6 +374,13 @@ struct physmem *physmem_new(u64 low, u64 high, struct log *log, struct error *er
     return pm;
 }
 
+static void code_free(struct physmem *pm, u64 ram_offset)
+{
+    struct code_page *own = physmem_own_code(pm, ram_offset);
+    pm->own_code -= own != NULL;
+    free(own);
+}
+
 void physmem_free(struct physmem *pm)
 {
     if (!pm)
@@ -376,7 +393,7 @@ void physmem_free(struct physmem *pm)
     for (unsigned n = 0; n < pm->count; n++)
         free(pm->range[n].name);
     for (u64 n = 0; n < pm->size >> PAGE_SHIFT; n++)
-        free(pm->code[n]);
+        code_free(pm, n << PAGE_SHIFT);
     free(pm->code);
     free(pm->marks);
     free(pm);
@@ -430,6 +447,18 @@ void physmem_on_mark(struct physmem *pm, void (*fn)(void *opaque, u64 ram_offset
     pm->mark_opaque = opaque;
 }
 
+static u64 *changing_of(struct physmem *pm, u64 ram_offset)
+{
+    return &pm->changing[(ram_offset >> PAGE_SHIFT) % CHANGING];
+}
+
+static struct code_page *code_new(struct physmem *pm)
+{
+    pm->own_code++;
+    pm->own_code_most = pm->own_code > pm->own_code_most ? pm->own_code : pm->own_code_most;
+    return xcalloc(1, sizeof(struct code_page));
+}
+
 void physmem_mark(struct physmem *pm, u64 ram_offset, u8 marks)
 {
     assert(ram_offset < pm->size);
@@ -438,9 +467,18 @@ void physmem_mark(struct physmem *pm, u64 ram_offset, u8 marks)
     bool fresh = *m == 0 || (!(*m & ~PAGE_ANY_CODE) && (marks & ~PAGE_ANY_CODE));
     *m |= marks;
     if ((marks & PAGE_ANY_CODE) && !*code)
-        *code = xcalloc(1, sizeof **code);
+        *code = *changing_of(pm, ram_offset) == ram_offset >> PAGE_SHIFT ? code_new(pm) : pm->any;
     if (fresh && marks && pm->mark)
         pm->mark(pm->mark_opaque, ram_offset & PAGE_MASK);
+}
+
+/* Gives a page another map, or none. */
+static void code_set(struct physmem *pm, u64 ram_offset, struct code_page *code)
+{
+    if (pm->mark)
+        pm->mark(pm->mark_opaque, ram_offset & PAGE_MASK);
+    code_free(pm, ram_offset);
+    pm->code[ram_offset >> PAGE_SHIFT] = code;
 }
 
 void physmem_unmark(struct physmem *pm, u64 ram_offset, u8 marks)
@@ -451,13 +489,60 @@ void physmem_unmark(struct physmem *pm, u64 ram_offset, u8 marks)
     *m &= (u8)~marks;
     if (!*code || (*m & PAGE_ANY_CODE))
         return;
-    if (pm->mark)
-        pm->mark(pm->mark_opaque, ram_offset & PAGE_MASK);
-    free(*code);
-    *code = NULL;
+    if (physmem_own_code(pm, ram_offset))
+        *changing_of(pm, ram_offset) = ram_offset >> PAGE_SHIFT;
+    code_set(pm, ram_offset, NULL);
 }
 
-struct code_page *physmem_code(const struct physmem *pm, u64 ram_offset)
+struct code_page *physmem_own_code(const struct physmem *pm, u64 ram_offset)
+{
+    struct code_page *code = pm->code[ram_offset >> PAGE_SHIFT];
+    return code >= pm->any && code < pm->any + CODE_PAGE_WRITES ? NULL : code;
+}
+
+bool physmem_code_hit(const struct physmem *pm, u64 ram_offset, unsigned size,
+                      struct code_span *gone)
+{
+    const struct code_page *code = physmem_code(pm, ram_offset);
+    const unsigned from = ram_offset & ~PAGE_MASK;
+    *gone = (struct code_span){from, from + size};
+    return code && !code_page_free(code, from, size);
+}
+
+bool physmem_code_gone(struct physmem *pm, u64 ram_offset, unsigned size, struct code_span *gone)
+{
+    struct code_page **code = &pm->code[ram_offset >> PAGE_SHIFT];
+    if (!*code || size == PAGE_SIZE)
+        return false;
+    if (!physmem_own_code(pm, ram_offset)) {
+        if (*code + 1 < pm->any + CODE_PAGE_WRITES) {
+            ++*code;
+            return false;
+        }
+        code_set(pm, ram_offset, code_new(pm));
+        *gone = (struct code_span){0, PAGE_SIZE};
+    }
+    code_page_remove(physmem_own_code(pm, ram_offset), gone->from, gone->end - gone->from);
+    return true;
+}
+
+void physmem_code_forget(struct physmem *pm, u64 ram_offset)
+{
+    if (physmem_own_code(pm, ram_offset))
+        code_set(pm, ram_offset, pm->any);
+}
+
+u64 physmem_code_bytes(const struct physmem *pm)
+{
+    return pm->own_code * sizeof(struct code_page);
+}
+
+u64 physmem_code_most(const struct physmem *pm)
+{
+    return pm->own_code_most * sizeof(struct code_page);
+}
+
+const struct code_page *physmem_code(const struct physmem *pm, u64 ram_offset)
 {
     assert(ram_offset < pm->size);
     return pm->code[ram_offset >> PAGE_SHIFT];

@@ -82,7 +82,7 @@ void physmem_on_marked_write(struct physmem *pm,
 /* Who answers at an address: a device, ROM, RAM, or nobody. */
 enum phys_kind physmem_kind(const struct physmem *pm, u64 pa);
 /* Called after a mark was set on a page that had none, or none but those of code, and when its
- * struct code_page is about to go: cached write permission for it must go. */
+ * struct code_page is about to be another one or none: cached write permission for it must go. */
 void physmem_on_mark(struct physmem *pm, void (*fn)(void *opaque, u64 ram_offset), void *opaque);
 
 /* What one page is, for the TLB. pa is after A20 (physmem_cpu_address). A page that an MMIO range
@@ -95,12 +95,26 @@ struct phys_page {
 };
 struct phys_page physmem_page(const struct physmem *pm, u64 pa);
 
-/* Marks, by place in the memfd. A page with PAGE_CODE or PAGE_TRANSLATED has a struct code_page. */
+/* Marks, by place in the memfd. A page with PAGE_CODE or PAGE_TRANSLATED has a struct code_page:
+ * one for all in which every byte is code, until it was written CODE_PAGE_WRITES times. */
 void physmem_mark(struct physmem *pm, u64 ram_offset, u8 marks);
 void physmem_unmark(struct physmem *pm, u64 ram_offset, u8 marks);
 u8 physmem_marks(const struct physmem *pm, u64 ram_offset);
-/* Which bytes of the page are code, or NULL. */
-struct code_page *physmem_code(const struct physmem *pm, u64 ram_offset);
+/* Which bytes of the page are code, or NULL; the same if it is the page's own. Bytes that are code
+ * no more may still be in it. */
+const struct code_page *physmem_code(const struct physmem *pm, u64 ram_offset);
+struct code_page *physmem_own_code(const struct physmem *pm, u64 ram_offset);
+/* May some of [ram_offset, +size) be code? Then *gone is these bytes. Those who keep code drop what
+ * has some of them, and widen *gone by what they drop. */
+bool physmem_code_hit(const struct physmem *pm, u64 ram_offset, unsigned size,
+                      struct code_span *gone);
+/* Behind that: false if there is no map to be made right, else bytes *gone of the page's own one,
+ * which may be new, and then they are all of it, are to be noted again. */
+bool physmem_code_gone(struct physmem *pm, u64 ram_offset, unsigned size, struct code_span *gone);
+/* Much of it is code no more: the page has no map of its own until it is written again. */
+void physmem_code_forget(struct physmem *pm, u64 ram_offset);
+u64 physmem_code_bytes(const struct physmem *pm);          /* of all maps */
+u64 physmem_code_most(const struct physmem *pm);           /* the most that these have been */
 u8 *physmem_ram(const struct physmem *pm, u64 ram_offset); /* host address */
 
 /* RAM that is brought when it is first looked at, page by page or more at once. Below 1 MiB, and

@@ -51,14 +51,14 @@ enum { TLB_WORDS = TLB_ENTRIES / 64 };
 struct tlb {
     /* by low bits of the linear page number; the alignment is what translated code relies on */
     _Alignas(64) struct tlb_entry entry[TLB_ENTRIES];
-    u64 pa[TLB_ENTRIES];                 /* physical address of the page (after A20), where used */
-    u32 ram_page[TLB_ENTRIES];           /* ram_offset >> 12 of what it writes directly, or ~0 */
-    struct code_page *code[TLB_ENTRIES]; /* that of the page, where TLB_CODE is */
-    u64 used[TLB_WORDS];                 /* entries with a valid tag: all that a flush visits */
-    u64 global[TLB_WORDS];               /* of these, those that survive a CR3 load */
-    u64 large[TLB_WORDS];                /* 4 MiB regions (lin >> 22) with parts of large pages:
-                                            there INVLPG must search */
-    bool huge;                           /* there are parts of pages of 1 GiB */
+    u64 pa[TLB_ENTRIES];       /* physical address of the page (after A20), where used */
+    u32 ram_page[TLB_ENTRIES]; /* ram_offset >> 12 of what it writes directly, or ~0 */
+    const struct code_page *code[TLB_ENTRIES]; /* that of the page, where TLB_CODE is */
+    u64 used[TLB_WORDS];   /* entries with a valid tag: all that a flush visits */
+    u64 global[TLB_WORDS]; /* of these, those that survive a CR3 load */
+    u64 large[TLB_WORDS];  /* 4 MiB regions (lin >> 22) with parts of large pages:
+                              there INVLPG must search */
+    bool huge;             /* there are parts of pages of 1 GiB */
 };
 
 /* Which tables a space stands for. */

@@ -164,10 +164,8 @@ void tblock_remove(struct translator *t, const struct tblock *b)
             n = t->block[n].next;
         t->block[n].next = b->next;
     }
-    if (tblocks_take(t, &page))
-        return;
-    code_page_clear(physmem_code(t->cpu->mem, tblock_place(t, b)), CODE_TRANSLATED);
-    physmem_unmark(t->cpu->mem, tblock_page(t, b) << PAGE_SHIFT, PAGE_TRANSLATED);
+    if (!tblocks_take(t, &page))
+        physmem_unmark(t->cpu->mem, tblock_page(t, b) << PAGE_SHIFT, PAGE_TRANSLATED);
 }
 
 void tblock_drop(struct translator *t, struct tblock *b)
@@ -182,51 +180,42 @@ void tblock_drop(struct translator *t, struct tblock *b)
     b->dropped = true;
 }
 
-/* Notes again which of bytes [from, end) of a page are code, as some blocks are gone. */
-static void page_note(struct translator *t, u64 page, unsigned from, unsigned end)
+void tblock_note(struct translator *t, u64 ram_offset, struct code_span s)
 {
-    const u64 place = page << PAGE_SHIFT | from;
-    struct code_page *code = physmem_code(t->cpu->mem, place);
-    struct tblocks i = tblocks_near(t, place, end - from);
-    if (!code)
-        return;
-    code_page_remove(code, CODE_TRANSLATED, from, end - from);
+    struct tblocks i = tblocks_near(t, (ram_offset & PAGE_MASK) + s.from, s.end - s.from);
     for (const struct tblock *b; (b = tblocks_take(t, &i));) {
         unsigned first, last;
-        if (!tblock_may_touch(t, b, from, end))
+        if (!tblock_may_touch(t, b, s.from, s.end))
             continue;
         tblock_extent(t, b, &first, &last);
-        if (first < end && from < last)
+        if (first < s.end && s.from < last)
             tblock_note_bytes(t, b);
     }
 }
 
-void tblock_written(struct translator *t, u64 ram_offset, unsigned size)
+void tblock_written(struct translator *t, u64 ram_offset, unsigned size, struct code_span *gone)
 {
-    const struct code_page *code = physmem_code(t->cpu->mem, ram_offset);
-    unsigned from = ram_offset & ~PAGE_MASK, end = from + size;
-    if (!code || !code_page_has(code, CODE_TRANSLATED, from, size))
-        return;
     struct tblocks i = tblocks_near(t, ram_offset, size);
     for (struct tblock *b; (b = tblocks_take(t, &i));) {
         unsigned first, last;
         if (b->dropped || !tblock_hit(t, b, ram_offset, size))
             continue;
         tblock_extent(t, b, &first, &last);
-        from = first < from ? first : from;
-        end = last > end ? last : end;
+        code_span_widen(gone, first, last < PAGE_SIZE ? last : PAGE_SIZE);
         soft_written(t, b, ram_offset, size);
         tblock_drop(t, b->count ? b : b - 1);
     }
-    page_note(t, ram_offset >> PAGE_SHIFT, from, end < PAGE_SIZE ? end : PAGE_SIZE);
 }
 
 /* Everything, though blocks may be running: their memory is kept until tblock_reset. */
 void tblock_drop_all(struct translator *t)
 {
     for (u32 n = 1; n < t->block_count; n++) {
-        if (!t->block[n].dropped)
-            tblock_drop(t, &t->block[n]);
+        struct tblock *b = &t->block[n];
+        if (b->dropped)
+            continue;
+        tblock_drop(t, b);
+        physmem_code_forget(t->cpu->mem, tblock_place(t, b));
     }
     t->reset_wanted = true;
 }

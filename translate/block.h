@@ -210,7 +210,10 @@ struct tblocks tblocks_near(const struct translator *t, u64 ram_offset, unsigned
 /* The same for those that begin near lin, which is at ram_offset. */
 struct tblocks tblocks_beside(u32 lin, u64 ram_offset);
 struct tblock *tblocks_take(const struct translator *t, struct tblocks *i);
-void tblock_written(struct translator *t, u64 ram_offset, unsigned size);
+/* Drops those that were made from some of [ram_offset, +size), and widens *gone by them; notes
+ * which of these bytes are code in the page's own map. */
+void tblock_written(struct translator *t, u64 ram_offset, unsigned size, struct code_span *gone);
+void tblock_note(struct translator *t, u64 ram_offset, struct code_span s);
 void tblock_drop_all(
     struct translator *t); /* drops everything; blocks may run on to their next callout */
 void tblock_reset(struct translator *t); /* drops everything; no block may run */

@@ -230,9 +230,17 @@ static void translate_run(struct cpu *cpu, u64 until)
 
 static void on_code_written(struct cpu *cpu, u64 ram_offset, unsigned size)
 {
-    heat_note(cpu->translator, ram_offset, interp_written(cpu, ram_offset, size));
-    if (!cpu->translator->verify || !cpu->translator->verify->first_pass)
-        tblock_written(cpu->translator, ram_offset, size);
+    struct translator *t = cpu->translator;
+    struct code_span gone;
+    if (!physmem_code_hit(cpu->mem, ram_offset, size, &gone))
+        return;
+    heat_note(t, ram_offset, interp_written(cpu, ram_offset, size, &gone));
+    if (!t->verify || !t->verify->first_pass)
+        tblock_written(t, ram_offset, size, &gone);
+    if (!physmem_code_gone(cpu->mem, ram_offset, size, &gone))
+        return;
+    interp_note(cpu, ram_offset, gone);
+    tblock_note(t, ram_offset, gone);
 }
 
 static void on_remapped(struct cpu *cpu)

@@ -120,7 +120,7 @@ void beside_code_emit(struct emit *e, unsigned size)
 {
     enum { BYTES = (PAGE_SIZE - 1) & ~7, BITS = 7 };
     const s32 code = (s32)offsetof(struct tlb, code) - TLB_SHIFT;
-    const s32 map = (s32)offsetof(struct code_page, any);
+    const s32 map = (s32)offsetof(struct code_page, code);
     /* the map from the first byte that has some of these bits, from the first one on */
     emit_load64(e, SCRATCH_HOST,
                 (struct host_mem){REG_TLB, SCRATCH_INDEX, TLB_POINTER_SCALE, code});
@@ -199,6 +199,14 @@ static void emit_check(struct translator *t, unsigned size, bool write)
     emit_miss(t, size | (write ? FILL_WRITE : 0) | FILL_HOST);
 }
 
+/* What is called all the time takes the host less where it does not cross such a boundary. */
+static void align_stub(struct emit *e)
+{
+    enum { BOUNDARY = 32 };
+    while (emit_pc(e) % BOUNDARY)
+        emit_u8(e, 0xcc);
+}
+
 void fill_emit(struct translator *t)
 {
     struct emit *e = &t->emit;
@@ -206,8 +214,10 @@ void fill_emit(struct translator *t)
     for (unsigned n = 0; n < 2 * FILL_SIZES; n++) {
         const bool write = n % 2;
         const unsigned size = fill_size[n / 2];
+        align_stub(e);
         t->fill.check[write][n / 2] = emit_pc(e);
         emit_check(t, size, write);
+        align_stub(e);
         t->fill.code[write][n / 2] = emit_pc(e);
         if (write)
             emit_beside_code(t, size, false);

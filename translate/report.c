@@ -5,15 +5,21 @@
 #include "translate/direct.h"
 #include "translate/engine.h"
 #include "translate/link.h"
+#include "translate/row.h"
 #include "translate/targets.h"
 #include "translate/vmm.h"
 
 typedef unsigned long long ull;
 
-/* Bytes of tables whose size does not hang on what was translated. */
-static u64 table_bytes(const struct translator *t)
+struct row {
+    u64 bytes;        /* how many */
+    const char *what; /* what they are for */
+};
+
+/* Bytes of the cache for blocks and what is between them. */
+static u64 cache_bytes(const struct translator *t)
 {
-    return sizeof *t + 2 * JUMP_ENTRIES * sizeof *t->jump + CALLOUTS * sizeof *t->callouts;
+    return (u64)(t->emit.at - t->rw) - t->stubs_end;
 }
 
 /* Where the bytes of all blocks since the cache was emptied are. */
@@ -47,30 +53,65 @@ static struct block_sizes block_sizes(const struct translator *t)
     return s;
 }
 
+/* Writes so many rows; returns their sum. */
+static u64 report_rows(const struct row *row, unsigned count, FILE *out)
+{
+    u64 sum = 0;
+    for (unsigned n = 0; n < count; n++) {
+        fprintf(out, "%12llu  bytes %s\n", (ull)row[n].bytes, row[n].what);
+        sum += row[n].bytes;
+    }
+    return sum;
+}
+
+/* What grows with the guest's code. */
+static u64 report_growing(const struct translator *t, const struct block_sizes *s, FILE *out)
+{
+    const struct row row[] = {
+        {s->direct, "for instructions that use a window"},
+        {s->checked, "for instructions that check their accesses"},
+        {s->starts, "for what blocks begin with"},
+        {s->cold, "for exits behind the instructions"},
+        {s->maps, "for maps from host to guest code"},
+        {t->guard_bytes, "for guards of exits"},
+        {cache_bytes(t) - s->direct - s->checked - s->starts - s->cold - s->maps - t->guard_bytes,
+         "for what few blocks have, and between blocks"},
+        {links_bytes(t), "for records of exits that are linked"},
+        {translate_records(t) - links_bytes(t), "for records of blocks"},
+        {targets_bytes(t), "for maps of programs' branch targets"},
+        {physmem_code_most(t->cpu->mem), "for maps of pages with code, at most at one time"},
+    };
+    return report_rows(row, ARRAY_LEN(row), out);
+}
+
+/* What does not. */
+static u64 report_fixed(const struct translator *t, FILE *out)
+{
+    const struct row row[] = {
+        {t->stubs_end, "for common stubs"},
+        {2 * JUMP_ENTRIES * sizeof *t->jump, "for the table of branch targets"},
+        {CALLOUTS * sizeof *t->callouts, "for callouts that were found"},
+        {TROWS * sizeof *t->rows, "for what is asked of instructions"},
+        {sizeof *t + CODE_PAGE_WRITES * sizeof(struct code_page), "for modes, hints and the rest"},
+    };
+    return report_rows(row, ARRAY_LEN(row), out);
+}
+
+static void report_sum(u64 bytes, const char *what, u64 guest, FILE *out)
+{
+    const u64 ratio = bytes * 100 / (guest ? guest : 1);
+    fprintf(out, "%12llu  bytes %s, %llu.%02llu times the guest code\n", (ull)bytes, what,
+            (ull)(ratio / 100), (ull)(ratio % 100));
+}
+
 static void report_sizes(const struct translator *t, FILE *out)
 {
     const struct block_sizes s = block_sizes(t);
-    const struct {
-        u64 bytes;
-        const char *what;
-    } line[] = {
-        {s.direct, "for instructions that use a window"},
-        {s.checked, "for instructions that check their accesses"},
-        {s.starts, "for what blocks begin with"},
-        {s.cold, "for exits behind the instructions"},
-        {s.maps, "for maps from host to guest code"},
-        {t->guard_bytes, "for guards of exits"},
-        {links_bytes(t), "for records of exits that are linked"},
-        {translate_records(t) - links_bytes(t), "for records of blocks"},
-    };
-    u64 sum = 0;
-    for (unsigned n = 0; n < ARRAY_LEN(line); n++)
-        sum += line[n].bytes;
-    fprintf(out, "%12llu  bytes of guest code in these blocks; they take %llu:\n", (ull)s.guest,
-            (ull)sum);
-    for (unsigned n = 0; n < ARRAY_LEN(line); n++)
-        fprintf(out, "%12llu  bytes %s\n", (ull)line[n].bytes, line[n].what);
-    fprintf(out, "%12llu  bytes of tables of a fixed size\n", (ull)table_bytes(t));
+    fprintf(out, "%12llu  bytes of guest code in these blocks; for it:\n", (ull)s.guest);
+    const u64 growing = report_growing(t, &s, out);
+    report_sum(growing, "of all that", s.guest, out);
+    const u64 all = growing + report_fixed(t, out);
+    report_sum(all, "with these, of a fixed size", s.guest, out);
 }
 
 static void report_spaces(const struct cpu *cpu, FILE *out)

@@ -184,15 +184,17 @@ static unsigned hard_part(const struct translator *t, const struct tblock *b, un
 
 void tblock_note_bytes(const struct translator *t, const struct tblock *b)
 {
-    struct code_page *code = physmem_code(t->cpu->mem, tblock_place(t, b));
+    struct code_page *code = physmem_own_code(t->cpu->mem, tblock_place(t, b));
     unsigned at = 0, hard;
+    if (!code)
+        return;
     for (unsigned n = 0; n < tblock_parts(t, b); n++) {
         const struct tpart part = tblock_part(t, b, n);
         const unsigned first = b->at + (u32)part.offset, room = PAGE_SIZE - first;
         const unsigned before = at, end = at + (part.size < room ? part.size : room);
         while (at < end) {
             at = hard_part(t, b, at, end, &hard);
-            code_page_add(code, CODE_TRANSLATED, first + (hard - before), at - hard);
+            code_page_add(code, first + (hard - before), at - hard);
         }
     }
 }

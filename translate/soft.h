@@ -25,7 +25,7 @@ struct rewritten {
  * is an immediate or a displacement. */
 void soft_written(struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size);
 /* Does such a write touch what the block's code was made from? Which bytes of its page these are,
- * for the page's struct code_page. */
+ * for the page's own struct code_page, if it has one. */
 bool tblock_hit(const struct translator *t, const struct tblock *b, u64 ram_offset, unsigned size);
 void tblock_note_bytes(const struct translator *t, const struct tblock *b);
 

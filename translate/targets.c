@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "translate/block.h"
 #include "translate/link.h"
@@ -151,6 +152,22 @@ void targets_new(struct translator *t)
     memset(t->jump, 0xff, 2 * JUMP_ENTRIES * sizeof *t->jump);
     t->cpu->jump_table = t->jump;
     maps_new(t);
+}
+
+u64 targets_bytes(const struct translator *t)
+{
+    enum { STEP = 1 << 16 }; /* host pages looked at at a time */
+    const long page = sysconf(_SC_PAGESIZE);
+    unsigned char there[STEP];
+    u64 pages = 0;
+    for (unsigned n = 1; t->maps && n < MAPS; n++) {
+        for (u64 at = 0; t->maps->id[n] && at < MAP_ENTRIES * sizeof(u32); at += (u64)page * STEP) {
+            mincore((u8 *)map_of(t->maps, n) + at, (size_t)page * STEP, there);
+            for (unsigned k = 0; k < STEP; k++)
+                pages += there[k] & 1;
+        }
+    }
+    return pages * (u64)page;
 }
 
 void targets_free(struct translator *t)

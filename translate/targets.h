@@ -26,6 +26,8 @@ u64 target_find(const struct translator *t, u32 lin);
 void target_add(struct translator *t, u32 lin, struct tblock *b);
 void targets_drop(struct translator *t, struct tblock *b);
 void targets_free(struct translator *t);
+/* Bytes of the host's memory that maps take. */
+u64 targets_bytes(const struct translator *t);
 /* Indirect branches of code in this mode use a map; where it has nothing they come to the first
  * byte of the cache, and then this puts what was found at lin, 0: nothing. */
 bool targets_mapped(const struct translator *t, unsigned mode);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What a booted Debian kernel costs the host beside the guest's RAM: under 64 MiB at default options
-# (the parts of shared pages that are the program's, from smaps).
+# (the parts of shared pages that are the program's, from smaps). And what the translator's code and
+# all that goes with it take beside the guest's code, of which few pages have a map.
 # SPDX-License-Identifier: MIT
 . "$(dirname "$0")/common"
 
@@ -9,7 +10,7 @@ initrd_file
 initrd=$file
 kernel_file 686
 guest_start -nographic -no-reboot -m 512 -kernel "$file" -initrd "$initrd" \
-    -append "console=ttyS0 panic=-1"
+    -append "console=ttyS0 panic=-1" -d translate -D "$work/figures"
 guest_wait 'prescient# ' 300
 awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /guest-ram/ }
      /^Pss:/ { if (ram) guest += $2; else rest += $2 }
@@ -21,3 +22,10 @@ echo "resident: $guest MiB of guest RAM, $rest MiB beside it"
 [ "$rest" -lt 64 ] || fail "$rest MiB beside the guest's RAM"
 guest_type 'poweroff -f\n'
 guest_end 60
+bytes() { awk -v what="$1" 'index($0, what) { print $1 }' "$work/figures"; }
+code=$(bytes "bytes of guest code in these blocks")
+all=$(bytes "bytes of all that")
+maps=$(bytes "for maps of pages with code")
+echo "for $code bytes of code: $all bytes, $maps of them for maps of pages with code"
+[ "$code" -gt 100000 ] && [ "$all" -lt $((code * 32 / 10)) ] || fail "$all bytes for $code"
+[ "$maps" -lt 150000 ] || fail "$maps bytes of maps of pages with code"

@@ -236,11 +236,14 @@ static void code_written(struct cpu *c, u64 ram_offset, unsigned size)
         cpu_restart(c);
 }
 
-/* [first, +size) of the page at place becomes code. */
-static void put_code(u64 place, enum code_owner owner, unsigned first, unsigned size)
+/* [first, +size) of the page at place becomes code, whose bytes are known. */
+static void put_code(u64 place, u8 mark, unsigned first, unsigned size)
 {
-    physmem_mark(pm, place, owner == CODE_DECODED ? PAGE_CODE : PAGE_TRANSLATED);
-    code_page_add(physmem_code(pm, place), owner, first, size);
+    struct code_span all;
+    physmem_mark(pm, place, mark);
+    while (!physmem_own_code(pm, place))
+        physmem_code_gone(pm, place, 1, &all);
+    code_page_add(physmem_own_code(pm, place), first, size);
 }
 
 START_TEST(writes_to_code)
@@ -248,14 +251,14 @@ START_TEST(writes_to_code)
     writes = (struct writes){.count = 0};
     cpu->engine.code_written = code_written;
     mem_write8(cpu, SEG_DS, DATA, 1); /* now direct */
-    put_code(DATA, CODE_DECODED, 5, 3);
+    put_code(DATA, PAGE_CODE, 5, 3);
     mem_write8(cpu, SEG_DS, DATA + 5, 2);
     mem_write32(cpu, SEG_DS, DATA + 6, 2);
     ck_assert_uint_eq(writes.count, 2);
     ck_assert_uint_eq(writes.offset, DATA + 6);
     ck_assert_uint_eq(writes.size, 4);
     ck_assert_uint_eq(mem_read8(cpu, SEG_DS, DATA + 5), 2);
-    put_code(DATA + PAGE_SIZE, CODE_TRANSLATED, PAGE_SIZE - 1, 1);
+    put_code(DATA + PAGE_SIZE, PAGE_TRANSLATED, PAGE_SIZE - 1, 1);
     writes.restart = true;
     phys_read(pm, DATA, 1);
     volatile int how = 0;
@@ -279,8 +282,8 @@ START_TEST(writes_beside_code)
     const u8 text[] = "0123456789";
     writes = (struct writes){.count = 0};
     cpu->engine.code_written = code_written;
-    put_code(DATA, CODE_DECODED, 100, 2);
-    put_code(DATA, CODE_TRANSLATED, 106, 1);
+    put_code(DATA, PAGE_CODE, 100, 2);
+    put_code(DATA, PAGE_TRANSLATED, 106, 1);
     mem_write8(cpu, SEG_DS, DATA + 99, 1); /* fills the TLB */
     writes.count = 0;
     mem_write32(cpu, SEG_DS, DATA + 96, 2);
@@ -316,7 +319,7 @@ START_TEST(strings_over_code)
         .opsize = 4, .addrsize = 4, .rep = REP_F3, .len = 2, .op = {{.size = 4}}};
     writes = (struct writes){.count = 0};
     cpu->engine.code_written = code_written;
-    put_code(DATA, CODE_DECODED, 100, 200);
+    put_code(DATA, PAGE_CODE, 100, 200);
     mem_write8(cpu, SEG_DS, DATA, 1); /* fills the TLB */
     writes.count = 0;
     cpu->regs[RAX] = 0x01020304;

@@ -340,6 +340,54 @@ START_TEST(marks_and_hooks)
 }
 END_TEST
 
+/* Until a page with code is written, all of it is taken for code. */
+START_TEST(own_maps_of_code)
+{
+    enum { PLACE = 0x200000 };
+    struct hook h = {0};
+    struct code_span gone;
+    physmem_on_mark(pm, on_mark, &h);
+    ck_assert(!physmem_code_hit(pm, PLACE, 4, &gone));
+    ck_assert(!physmem_code_gone(pm, PLACE, 4, &gone));
+    physmem_mark(pm, PLACE, PAGE_CODE);
+    ck_assert_ptr_null(physmem_own_code(pm, PLACE));
+    ck_assert(physmem_code_hit(pm, PLACE + 8, 4, &gone));
+    ck_assert(gone.from == 8 && gone.end == 12);
+    ck_assert(!physmem_code_gone(pm, PLACE, PAGE_SIZE, &gone)); /* nothing stays */
+    ck_assert_uint_eq(physmem_code_bytes(pm), 0);
+    ck_assert_uint_eq(h.marked, 1);
+    for (unsigned n = 1; n < CODE_PAGE_WRITES; n++)
+        ck_assert(!physmem_code_gone(pm, PLACE + 8, 4, &gone));
+    ck_assert_ptr_null(physmem_own_code(pm, PLACE));
+    ck_assert(!code_page_free(physmem_code(pm, PLACE), PAGE_SIZE - 1, 1));
+    ck_assert_uint_eq(h.marked, 1);
+    ck_assert(physmem_code_gone(pm, PLACE + 8, 4, &gone));
+    ck_assert(gone.from == 0 && gone.end == PAGE_SIZE);
+    ck_assert_uint_eq(h.marked, 2); /* cached pointers are told */
+    ck_assert_uint_eq(physmem_code_bytes(pm), sizeof(struct code_page));
+    struct code_page *code = physmem_own_code(pm, PLACE);
+    ck_assert(code == physmem_code(pm, PLACE) && code_page_free(code, 0, PAGE_SIZE));
+    code_page_add(code, 8, 8);
+    ck_assert(!physmem_code_hit(pm, PLACE + 4, 4, &gone));
+    ck_assert(physmem_code_hit(pm, PLACE + 4, 5, &gone));
+    gone.end = 12;
+    ck_assert(physmem_code_gone(pm, PLACE + 4, 5, &gone));
+    ck_assert(gone.from == 4 && gone.end == 12 && code == physmem_own_code(pm, PLACE));
+    ck_assert(code_page_free(code, 0, 12) && !code_page_free(code, 12, 4));
+    ck_assert_uint_eq(h.marked, 2);
+    physmem_code_forget(pm, PLACE);
+    ck_assert_ptr_null(physmem_own_code(pm, PLACE));
+    ck_assert_ptr_nonnull(physmem_code(pm, PLACE));
+    ck_assert_uint_eq(h.marked, 3);
+    physmem_unmark(pm, PLACE, PAGE_CODE);
+    ck_assert_ptr_null(physmem_code(pm, PLACE));
+    ck_assert_uint_eq(h.marked, 4);
+    physmem_code_forget(pm, PLACE);
+    ck_assert_uint_eq(h.marked, 4);
+    ck_assert_uint_eq(physmem_code_bytes(pm), 0);
+}
+END_TEST
+
 struct tree {
     char text[512]; /* names in the order given */
 };
@@ -424,6 +472,7 @@ int main(void)
     tcase_add_test(t, change_of_what_holds_code);
     tcase_add_test(t, extra_ram);
     tcase_add_test(t, marks_and_hooks);
+    tcase_add_test(t, own_maps_of_code);
     tcase_add_test(t, memory_comes_when_it_is_looked_at);
     tcase_add_test(t, walk_is_ascending);
     suite_add_tcase(s, t);
