@@ -15,8 +15,8 @@ static void reset_top(void)
     __asm__ volatile("fldenv %0" : : "m"(env));
 }
 
-/* When a store faults, TOS is 0 already, though the tags are as they were: seen on hosts, the SDM
- * does not tell. */
+/* When a store faults, TOS is 0 already, though the tags are as they were: seen on Intel's hosts,
+ * the SDM does not tell; on AMD's TOS stays. */
 void mmx_write_slow(struct cpu *cpu, const struct insn *i, u64 ea, unsigned size, unsigned reg)
 {
     reset_top();

@@ -333,6 +333,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     t->size = cache_size;
     t->threshold = tier == TRANSLATE_AUTO ? HOT_RUNS : 0;
     t->eager = tier == TRANSLATE_DIRECT;
+    t->keeps_flags = !host_undoes_comparisons();
     t->block_max = records_for(cache_size / BYTES_OF_BLOCK, TBLOCKS_MAX);
     cpu->translator = t;
     interp_limit(cpu, COLD_BYTES);

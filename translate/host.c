@@ -18,6 +18,12 @@ bool host_has_bmi2(void)
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2);
 }
 
+bool host_undoes_comparisons(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx;
+}
+
 bool host_has_fsgsbase(void)
 {
     return getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;

@@ -74,6 +74,16 @@ static bool repeating(const struct translator *t, const struct tblock *b, int n,
     return u.repeats && pc <= at && pc >= at - u.head;
 }
 
+/* A repeated comparison has faulted, and the host has changed the flags. */
+static void undo_comparisons(const struct translator *t, greg_t *regs, const struct tblock *b,
+                             unsigned n)
+{
+    struct string_use u;
+    if (tblock_insn(t, b, n).string && string_at(t, b, n, &u) == (u64)regs[REG_RIP] && u.repeats &&
+        u.compares)
+        regs[REG_EFL] = (regs[REG_EFL] & ~(greg_t)FLAGS_ARITH) | string_kept_flags(t->cpu);
+}
+
 /* Goes on with the callout of instruction n of block b. */
 static void to_callout(struct translator *t, greg_t *regs, const struct tblock *b, unsigned n)
 {
@@ -113,6 +123,8 @@ static void on_trap(int sig, siginfo_t *info, void *context)
     }
     if (sig == SIGSEGV)
         direct_fault(t, address, regs[REG_ERR] & 2);
+    if (sig == SIGSEGV && t->keeps_flags)
+        undo_comparisons(t, regs, b, (unsigned)n);
     to_callout(t, regs, b, (unsigned)n);
 }
 

@@ -72,6 +72,21 @@ static void gen_few(struct generator *g, struct string_use u, u8 *to_end[2])
     patch_short_jump(many, e->at);
 }
 
+/* To cpu->kept, for string_kept_flags. */
+static void gen_keep_flags(struct emit *e)
+{
+    emit_mov32(e, SCRATCH_INDEX, HOST_RAX);
+    emit_bytes(e, (const u8[]){0x9f, 0x0f, 0x90, 0xc0}, 4); /* lahf; seto al */
+    emit_store32(e, SPILL_MEM, HOST_RAX);
+    emit_mov32(e, HOST_RAX, SCRATCH_INDEX);
+}
+
+u32 string_kept_flags(const struct cpu *cpu)
+{
+    const u32 ax = (u16)cpu->kept, low = FLAGS_ARITH & 0xff;
+    return (ax >> 8 & low) | (ax & 1 ? FLAG_OF : 0);
+}
+
 /* ESI and EDI become host addresses; the base is a multiple of 4 GiB, so that their low halves stay
  * the guest's throughout. What follows the instruction has the length that string_use tells. */
 static void gen_direct(struct generator *g, const struct insn *i, struct string_use u)
@@ -82,6 +97,8 @@ static void gen_direct(struct generator *g, const struct insn *i, struct string_
     u8 *to_end[2];
     if (few)
         gen_few(g, u, to_end);
+    if (u.compares && g->t->keeps_flags)
+        gen_keep_flags(e);
     if (u.source)
         emit_lea64(e, HOST_RSI, (struct host_mem){REG_BASE, HOST_RSI, 0, 0});
     if (u.destination)

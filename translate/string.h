@@ -18,4 +18,7 @@ struct string_use {
 };
 struct string_use string_use(const struct insn *i, u32 mode /* its bits */);
 
+/* Arithmetic flags from before a repeated comparison through a window, where they are kept. */
+u32 string_kept_flags(const struct cpu *cpu);
+
 #endif

@@ -58,6 +58,7 @@ struct translator {
     struct fills fill;      /* common stubs: misses of the TLB */
     u64 load_xmm, load_xmm_end; /* common stub: XMM registers into the host */
     u64 leave;                  /* common stub: back to C; the guest's registers are saved */
+    bool keeps_flags;           /* before REP SCAS and CMPS, as the host does not when they fault */
     bool counting;              /* blocks count their instructions */
     u64 count_end;              /* while translated code runs: icount at which its budget is 0 */
     struct verify *verify;      /* blocks are checked against the interpreter, or NULL */

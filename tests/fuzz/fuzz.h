@@ -89,6 +89,42 @@ void fuzz_host_run(const struct fuzz_state *from, bool fpu, struct fuzz_outcome 
 bool fuzz_host_owns(u64 lin);
 extern const u8 fuzz_host_exit[7]; /* the far jump that ends a sequence */
 
+/* What a host may do otherwise than Intel's processors, on which the guest's is modelled
+ * (support_quirks.c). */
+enum fuzz_quirk {
+    QUIRK_BCD_FLAGS,
+    QUIRK_PUSH_SREG,
+    QUIRK_WRAP,
+    QUIRK_AC_MOVUPS,
+    QUIRK_BOUND,
+    QUIRK_CMPS_ORDER,
+    QUIRK_STRING_FLAGS,
+    QUIRK_MASKMOV,
+    QUIRK_MMX_STORE,
+    QUIRK_X87_STORE,
+    QUIRK_X87_HALVES,
+    QUIRK_MXCSR,
+    QUIRK_FIP,
+    FUZZ_QUIRKS
+};
+struct insn;
+struct fuzz_guest;
+void fuzz_quirks_measure(void); /* after fuzz_host_init */
+void fuzz_quirks_print(void);   /* those that this host has, and how often they were excused */
+bool fuzz_quirk(enum fuzz_quirk quirk);
+/* Must the instruction be a sequence's last, because what it leaves may differ? */
+bool fuzz_quirks_end(const struct insn *i, const struct fuzz_state *before, struct fuzz_guest *g);
+/* Does the host raise an exception instead of executing it, or execute it instead of raising one?
+ * It was the guest's last instruction. */
+bool fuzz_quirks_refuse(const struct insn *i, const struct fuzz_state *before, struct fuzz_guest *g,
+                        const struct fuzz_outcome *guest);
+/* A sequence has ended with that instruction: where the host's outcome, with memory, differs as it
+ * may, it is set to the guest's. */
+void fuzz_quirks_settle(const struct insn *i, const struct fuzz_state *before, struct fuzz_guest *g,
+                        const struct fuzz_outcome *guest, struct fuzz_outcome *host);
+/* The same for the x87 instruction pointer that the host has lost. */
+void fuzz_quirks_settle_fip(const struct fuzz_outcome *guest, struct fuzz_outcome *host);
+
 /* The interpreter's and the translator's (support_guest.c). */
 struct fuzz_guest;
 enum fuzz_engine {

@@ -23,6 +23,8 @@
 #define CONTEXT 0x7ffe0000
 #define LANDING 0x7ffe1000
 
+enum { FIP = 8, ENV_FIP = 3 }; /* in the FXSAVE image; in the words of the environment */
+
 /* Laid out at CONTEXT; the assembly below knows the offsets. */
 struct context {
     u8 fx[512];         /* 0: FPU state in and out */
@@ -33,7 +35,8 @@ struct context {
     u64 host_rsp;       /* 560: the stack to come back to */
     u64 back;           /* 568: where the landing goes on */
     u64 fpu;            /* 576: load and save FPU state */
-    u32 trapped_eflags; /* what a trap on the landing found, else 0 */
+    u32 trapped_eflags; /* 584: what a trap on the landing found, else 0 */
+    u32 env[7];         /* 588: of FNSTENV: FXSAVE leaves the pointers out on some hosts */
 };
 
 static struct context *const context = (struct context *)CONTEXT;
@@ -65,7 +68,7 @@ asm(".text\n"
     "   movl 528(%r8), %esp\n"
     "   ljmp *552(%r8)\n"
     "1:\n"
-    "   cmpl $0, 576(%r8)\n   je 3f\n   fxsave (%r8)\n   fninit\n   pushq $0x1f80\n"
+    "   cmpl $0, 576(%r8)\n   je 3f\n   fxsave (%r8)\n   fnstenv 588(%r8)\n   fninit\n   pushq $0x1f80\n"
     "   ldmxcsr (%rsp)\n   popq %rax\n3:\n"
     "   popq %r15\n   popq %r14\n   popq %r13\n   popq %r12\n   popq %rbp\n   popq %rbx\n"
     "   ret\n"
@@ -237,6 +240,8 @@ void fuzz_host_run(const struct fuzz_state *from, bool fpu, struct fuzz_outcome 
     out->vector = FUZZ_NO_VECTOR;
     memcpy(out->state.regs, context->regs, sizeof context->regs);
     out->state.eflags = context->trapped_eflags ? context->trapped_eflags : (u32)context->eflags;
-    if (fpu)
-        memcpy(out->state.fx, context->fx, sizeof context->fx);
+    if (!fpu)
+        return;
+    memcpy(out->state.fx, context->fx, sizeof context->fx);
+    store_le32(out->state.fx + FIP, context->env[ENV_FIP]);
 }

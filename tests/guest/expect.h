@@ -19,6 +19,7 @@
 #define CR2    0x103f10 /* of #PF */
 #define EIP    0x103f14 /* of the instruction that raised it */
 #define SAVED  0x103f18 /* flags, while an expectation is checked */
+#define KEPT   0x103f1c /* the flags that a REP SCAS that faults leaves as they were: hosts differ */
 
 #define CF 0x001
 #define PF 0x004

@@ -7,6 +7,7 @@
 #include "tests/unit/engine_harness.h"
 #include "tests/unit/suite.h"
 #include "translate/observe.h"
+#include "translate/translate.h"
 
 enum { BYTES = 0x3000, SOURCE = H_DATA + 0x1000, REPEATED = H_CODE + 1 };
 
@@ -119,6 +120,65 @@ START_TEST(comparisons_backward)
 }
 END_TEST
 
+/* repne scasb (and so on) into an absent page: the flags are those from before it, whatever those
+ * of the elements that were compared. */
+static void flags_stay(u8 prefix, u8 opcode, u32 flags)
+{
+    enum { REPEAT = H_CODE + 4 };
+    /* mov edx, [edi]; mov edx, [esi]: for the window; the instruction; hlt */
+    PUT_AT(H_CODE, 0x8b, 0x17, 0x8b, 0x16, prefix, opcode, HLT);
+    cpu->aflags = flags;
+    cpu->regs[RSP] = H_STACK0;
+    cpu->regs[RAX] = 0x45454545;
+    cpu->regs[RCX] = 100;
+    cpu->regs[RSI] = H_DATA;
+    cpu->regs[RDI] = H_DATA + PAGE_SIZE - 24;
+    run_from(H_CODE);
+    const u32 rounds = 24 / (opcode & 1 ? 4 : 1);
+    ck_assert_uint_eq(cpu->regs[RCX], 100 - rounds);
+    ck_assert_uint_eq(cpu->regs[RDI], H_DATA + PAGE_SIZE);
+    ck_assert_uint_eq(stack_at(1, 4), REPEAT);
+    ck_assert_uint_eq(stack_at(3, 4) & FLAGS_ARITH, flags);
+}
+
+static void all_flags_stay(void)
+{
+    static const u32 flags[] = {0, FLAGS_ARITH, FLAG_ZF | FLAG_PF, FLAG_OF | FLAG_AF, FLAG_CF};
+    PUT_AT(H_HANDLER + 16 * VEC_PF, HLT);
+    harness_paging();
+    page_set(H_STACK0 - PAGE_SIZE, 3); /* the supervisor's window has no pages of programs */
+    page_set(H_DATA, 3);
+    page_set(H_DATA + PAGE_SIZE, 0);
+    for (unsigned n = 0; n < 2 * ARRAY_LEN(flags); n++) {
+        u32 f = flags[n % ARRAY_LEN(flags)];
+        memset(physmem_ram(cpu->mem, H_DATA), 0x12, PAGE_SIZE - 32);
+        memset(physmem_ram(cpu->mem, H_DATA + PAGE_SIZE - 32), 0x87, 32);
+        flags_stay(0xf2, 0xae, f);
+        flags_stay(0xf2, 0xaf, f);
+        flags_stay(0xf2, 0xa6, f);
+        flags_stay(0xf2, 0xa7, f);
+        memset(physmem_ram(cpu->mem, H_DATA), 0x45, PAGE_SIZE);
+        flags_stay(0xf3, 0xae, f);
+        flags_stay(0xf3, 0xaf, f);
+        flags_stay(0xf3, 0xa6, f);
+        flags_stay(0xf3, 0xa7, f);
+    }
+}
+
+START_TEST(faults_undo_comparisons)
+{
+    all_flags_stay();
+}
+END_TEST
+
+/* As for hosts that do not undo them. */
+START_TEST(flags_can_be_kept)
+{
+    cpu->translator->keeps_flags = true;
+    all_flags_stay();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("string");
@@ -126,11 +186,14 @@ int main(void)
     tcase_add_checked_fixture(checked, setup_checked, engine_teardown);
     tcase_add_test(checked, moves_of_all_sizes);
     tcase_add_test(checked, comparisons_backward);
+    tcase_add_test(checked, faults_undo_comparisons);
     suite_add_tcase(suite, checked);
     tcase_add_checked_fixture(direct, setup_direct, engine_teardown);
     tcase_add_test(direct, moves_of_all_sizes);
     tcase_add_test(direct, windows_serve_both_directions);
     tcase_add_test(direct, comparisons_backward);
+    tcase_add_test(direct, faults_undo_comparisons);
+    tcase_add_test(direct, flags_can_be_kept);
     suite_add_tcase(suite, direct);
     return suite_run(suite);
 }
