@@ -32,7 +32,7 @@ static const struct {
     [QUIRK_BCD_FLAGS] = {"undefined flags of AAA, AAS, DAA, DAS", {0x37}, 1, .eax = 0x0b},
     /* push -1; pop eax; push ds; pop eax */
     [QUIRK_PUSH_SREG] = {"PUSH of a segment register writes 4 bytes",
-                         {0x6a, 0xff, 0x58, 0x1e, 0x58}, 5},
+                         {0x6a, 0xff, 0x58, 0x1e, 0x58}, .length = 5},
     /* lodsd */
     [QUIRK_WRAP] = {"#GP and #SS beyond 4 GiB", {0xad}, 1, .esi = 0xffffffff},
     /* movups xmm0, [esi] */
