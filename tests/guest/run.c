@@ -94,8 +94,7 @@ static int run_test(struct runner *r, enum side side)
         memcpy(region(r, side, FUZZ_CODE) + EXIT_AT, fuzz_host_exit, sizeof fuzz_host_exit);
     for (unsigned n = FUZZ_DATA; n <= FUZZ_STACK; n++)
         memset(region(r, side, n), 0, fuzz_regions[n].size);
-    store_le32(control + KEPT,
-               side == HOST && fuzz_quirk(QUIRK_STRING_FLAGS) ? 0 : FLAGS_ARITH);
+    store_le32(control + KEPT, side == HOST && fuzz_quirk(QUIRK_STRING_FLAGS) ? 0 : FLAGS_ARITH);
     store_le16(s.fx, 0x37f);
     store_le32(s.fx + 24, 0x1f80);
     for (unsigned n = 0; n < MAX_FAULTS; n++) {
