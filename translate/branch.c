@@ -5,8 +5,11 @@
 #include "translate/block.h"
 #include "translate/count.h"
 #include "translate/generate.h"
+#include "translate/returns.h"
 #include "translate/stub.h"
 #include "translate/targets.h"
+
+enum { LOOP = 0xe2, JMP_SHORT = 0xeb };
 
 /* Linear address of an instruction pointer. */
 static u32 lin_of(const struct generator *g, u32 ip)
@@ -63,6 +66,36 @@ static void gen_lookup(struct generator *g, bool call)
     assert(emit_pc(e) - tblock_code(g->t, b) - g->lookup == g->t->lookup_end - g->t->lookup);
 }
 
+/* Is what will be behind the block's instructions likely to be within reach of instruction n's
+ * code? Instructions take some 9 bytes for 4 of the guest's. */
+static bool reaches_exits(const struct generator *g, unsigned n)
+{
+    enum { PER_GUEST = 9, PER_BYTES = 4, REACH = INT8_MAX + CALL_BYTES };
+    const unsigned left = g->s->bytes - g->guest;
+    return n >= g->jcc_from && left * PER_GUEST / PER_BYTES + g->jcc_count * CALL_BYTES < REACH;
+}
+
+/* Where hosts are quick with it, by LOOP, as that does not jump when all is well: unless
+ * SCRATCH_TEST is one. It takes the jmp of a landing before, or the one behind the block's
+ * instructions. */
+static void gen_lookup_unless_one(struct generator *g, unsigned n)
+{
+    struct translator *t = g->t;
+    const ptrdiff_t by = t->to_lookup ? t->to_lookup - (g->e->at + 2) : INT8_MIN - 1;
+    if (by >= INT8_MIN) {
+        emit_bytes(g->e, (const u8[]){LOOP, (u8)by}, 2);
+        return;
+    }
+    if (reaches_exits(g, n)) {
+        emit_bytes(g->e, (const u8[]){LOOP, 0}, 2);
+        g->jcc[g->jcc_count++] = (struct short_jcc){g->e->at - 1, n, 0};
+        return;
+    }
+    emit_bytes(g->e, (const u8[]){LOOP, 2, JMP_SHORT, CALL_BYTES}, 4);
+    t->to_lookup = g->e->at;
+    emit_jmp(g->e, t->lookup);
+}
+
 /* Unless SCRATCH_TEST is zero, goes where SCRATCH_ADDR says. A landing goes there by the jmp of one
  * that is near, be it in another block: the code of those that are dropped stays, too. */
 static void gen_lookup_unless_zero(struct generator *g)
@@ -88,24 +121,18 @@ static void gen_lookup_unless_zero(struct generator *g)
 static void gen_landing(struct generator *g, unsigned n)
 {
     u32 next = scan_next_ip(g->s, n);
-    emit_lea32(g->e, SCRATCH_TEST,
-               (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, (s32) - (s32)lin_of(g, next)});
-    gen_lookup_unless_zero(g);
+    const s32 less = (s32)returns_constant(g->t, lin_of(g, next));
+    emit_lea32(g->e, SCRATCH_TEST, (struct host_mem){SCRATCH_ADDR, HOST_NONE, 0, less});
+    if (g->t->loops)
+        gen_lookup_unless_one(g, n);
+    else
+        gen_lookup_unless_zero(g);
     if (n + 1 == g->s->count) {
         gen_jump_to(g, next);
         return;
     }
     g->b->lands = true;
     gen_load_xmm(g); /* what was called may have left them in struct cpu */
-}
-
-/* Is its exit likely to be within reach? Instructions take some 9 bytes for 4 of the guest's. */
-static bool jcc_reaches(const struct generator *g, unsigned n)
-{
-    enum { PER_GUEST = 9, PER_BYTES = 4, REACH = INT8_MAX + CALL_BYTES };
-    const unsigned left = g->s->bytes - g->guest;
-    return n >= g->jcc_from && g->s->insn[n].stays &&
-           left * PER_GUEST / PER_BYTES + g->jcc_count * CALL_BYTES < REACH;
 }
 
 static void emit_short_jcc(struct generator *g, unsigned n, u8 condition, u32 ip)
@@ -117,12 +144,19 @@ static void emit_short_jcc(struct generator *g, unsigned n, u8 condition, u32 ip
 bool jcc_emit_exits(struct generator *g)
 {
     unsigned from = 0;
+    u8 *lookup = NULL;
     for (const struct short_jcc *j = g->jcc; j < g->jcc + g->jcc_count; j++) {
-        const ptrdiff_t by = g->e->at - (j->place + 1);
+        const bool lands = j->place[-1] == LOOP;
+        const ptrdiff_t by = (lands && lookup ? lookup : g->e->at) - (j->place + 1);
         from = by > INT8_MAX ? j->n + 1 : from;
         *j->place = (u8)by;
         g->now = j->n;
-        gen_jump_to(g, j->ip);
+        if (!lands) {
+            gen_jump_to(g, j->ip);
+        } else if (!lookup) {
+            g->t->to_lookup = lookup = g->e->at;
+            emit_jmp(g->e, g->t->lookup);
+        }
     }
     g->jcc_from = from;
     return !from;
@@ -140,7 +174,7 @@ void gen_jcc(struct generator *g, unsigned n)
         patch_here(g, stays);
         return;
     }
-    if (jcc_reaches(g, n)) {
+    if (g->s->insn[n].stays && reaches_exits(g, n)) {
         emit_short_jcc(g, n, leaves, to);
     } else {
         emit_jcc(g->e, leaves, emit_pc(g->e));

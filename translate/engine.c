@@ -314,6 +314,7 @@ static bool map_cache(struct translator *t, struct error *err)
     close(fd);
     if (t->rw == MAP_FAILED || t->rx == MAP_FAILED)
         return error_set(err, "no executable memory for translated code: %s", strerror(errno));
+    t->loops = host_has_fast_loop();
     t->emit = (struct emit){.at = t->rw, .end = t->rw + t->size, .delta = t->rx - t->rw};
     return true;
 }

@@ -24,6 +24,13 @@ bool host_undoes_comparisons(void)
     return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx;
 }
 
+bool host_has_fast_loop(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx &&
+           d == signature_AMD_edx;
+}
+
 bool host_has_fsgsbase(void)
 {
     return getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;

@@ -13,10 +13,11 @@
 #include "translate/follow.h"
 #include "translate/link.h"
 #include "translate/observe.h"
+#include "translate/returns.h"
 #include "translate/targets.h"
 
-/* Where host code has instruction pointers of the block: what its calls push, and, negated, where
- * they return to. */
+/* Where host code has instruction pointers of the block: what its calls push, and, in what
+ * landings compare, where they return to. */
 struct constants {
     u8 *pushed[SCAN_MAX_INSNS]; /* by calls */
     u8 *landed[SCAN_MAX_INSNS]; /* behind them */
@@ -71,7 +72,7 @@ static bool note_insn(const struct translator *t, const struct tblock *b, const 
     const u8 *end = start + tblock_point(t, b, (unsigned)at->n + 1).host;
     const u32 next = (u32)at->guest + at->length;
     c->pushed[c->count] = only_place(from, end, tblock_ip(t, b) + next);
-    c->landed[c->count] = only_place(from, end, -(tblock_lin(t, b) + next));
+    c->landed[c->count] = only_place(from, end, returns_constant(t, tblock_lin(t, b) + next));
     return c->pushed[c->count] && c->landed[c->count++];
 }
 

@@ -81,6 +81,11 @@ void returns_forget(struct translator *t)
     t->cpu->return_sp = r->pointer[r->now];
 }
 
+u32 returns_constant(const struct translator *t, u32 next)
+{
+    return (u32)t->loops - next;
+}
+
 u64 returns_base(const struct translator *t)
 {
     return stack_base(t->returns, t->returns->now);

@@ -63,6 +63,7 @@ struct translator {
     u64 count_end;              /* while translated code runs: icount at which its budget is 0 */
     struct verify *verify;      /* blocks are checked against the interpreter, or NULL */
     struct observer *observer;  /* logs and profiles, a list */
+    bool loops;                 /* landings compare by LOOP */
     bool tells_callouts;        /* one of them hears of callouts */
     bool unchained;             /* every block leaves to the dispatcher */
     bool reset_wanted;         /* every block was dropped: start anew before the next translation */
