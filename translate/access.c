@@ -203,6 +203,10 @@ static bool prefers_gs(const struct scanned *s, unsigned base)
            (s->access & SCAN_WRITE && (base != HOST_OF_ECX || s->access & SCAN_READ));
 }
 
+/* What is farther below zero is the address of a kernel's table, and the register its index: the sum
+ * of 32 bits would not be in the window. */
+enum { FRAME_MAX = 1 << 20 };
+
 /* Tier 2: one register and a displacement are added to the window's base as they are; what leaves
  * the 4 GiB ends in the guard zones. ESP's has been added. Other forms have to wrap first, which an
  * addressing form of 32 bits does in the same instruction. */
@@ -210,7 +214,7 @@ static struct host_mem direct_operand(const struct generator *g, const struct sc
 {
     const struct insn *i = &s->insn;
     struct host_mem ea = guest_ea(g, i);
-    bool near = ea.disp < 1 << 30 && ea.disp >= -(1 << 30);
+    bool near = ea.disp < 1 << 30 && ea.disp >= -FRAME_MAX;
     if (ea.base == HOST_NONE && ea.index != HOST_NONE && !ea.scale) {
         ea.base = ea.index;
         ea.index = HOST_NONE;

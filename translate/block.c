@@ -230,6 +230,8 @@ void tblock_reset(struct translator *t)
     links_reset(t);
     for (u32 n = 0; n < CALLOUTS; n++)
         t->callouts[n].pc = 0;
+    for (u32 n = 0; n < TTAKEN; n++)
+        t->taken[n].pc = 0;
     t->emit.at = t->rw + t->stubs_end;
     t->reset_wanted = false;
     returns_forget(t);

@@ -143,9 +143,10 @@ static u64 ip_of(const struct translator *t, u32 lin)
 /* Links the exit that was just taken, when its target has been translated. */
 static void follow_exit(struct translator *t, u64 pc)
 {
-    struct tblock *from;
-    const struct texit x = texit_at(t, pc, &from);
-    const u32 target = texit_target(t, from, &x);
+    const struct ttaken *taken = texit_taken(t, pc);
+    struct tblock *from = &t->block[taken->block];
+    const struct texit x = taken->x;
+    const u32 target = taken->target;
     t->stops[STOP_EXIT]++;
     t->cpu->rip = ip_of(t, target);
     const bool beyond = t->cpu->rip > t->cpu->seg[SEG_CS].limit; /* its fault comes first */
@@ -176,10 +177,8 @@ static u64 enter(struct translator *t, u64 code, u64 until)
 void translate_run_one(struct translator *t, struct tblock *b)
 {
     u64 pc = enter(t, tblock_code(t, b), UINT64_MAX);
-    if (pc) {
-        const struct texit x = texit_at(t, pc, &b);
-        t->cpu->rip = ip_of(t, texit_target(t, b, &x));
-    }
+    if (pc)
+        t->cpu->rip = ip_of(t, texit_taken(t, pc)->target);
     count_leave(t);
 }
 
@@ -351,6 +350,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     t->block_count = t->home_count = 1;
     links_new(t);
     t->callouts = xcalloc(CALLOUTS, sizeof *t->callouts);
+    t->taken = xcalloc(TTAKEN, sizeof *t->taken);
     targets_new(t);
     stubs_emit(t);
     t->code_near[0] = (u32)t->stubs_end;
@@ -417,6 +417,7 @@ void translate_free(struct cpu *cpu)
     free(t->home);
     links_free(t);
     free(t->callouts);
+    free(t->taken);
     targets_free(t);
     free(t);
     cpu->translator = NULL;

@@ -98,13 +98,11 @@ static u32 return_of(const struct texit *x)
     return x->stub ? x->stub + EXIT_STUB_BYTES : x->place + (u32)sizeof(u32);
 }
 
-struct texit texit_at(const struct translator *t, u64 pc, struct tblock **from)
+static struct texit texit_at(const struct translator *t, const struct tblock *from, u32 at)
 {
-    const u32 at = (u32)(pc - (u64)(uintptr_t)t->rx);
     struct texits all;
     unsigned n = 0;
-    *from = tblock_at_pc(t, pc - 1);
-    texits_of(t, *from, &all);
+    texits_of(t, from, &all);
     while (return_of(&all.exit[n]) != at) {
         n++;
         assert(n < all.count);
@@ -145,6 +143,19 @@ u32 texit_target(const struct translator *t, const struct tblock *b, const struc
     if (at.n < 0 || x->next) /* behind the last instruction, or the branch */
         return tblock_lin(t, b) + (u32)at.guest + at.length;
     return branch_target(t, b, at);
+}
+
+const struct ttaken *texit_taken(struct translator *t, u64 pc)
+{
+    const u32 at = (u32)(pc - (u64)(uintptr_t)t->rx);
+    struct ttaken *e = &t->taken[(at * 0x9e3779b1u >> 16) % TTAKEN];
+    if (e->pc == at && e->lin == tblock_lin(t, &t->block[e->block]))
+        return e;
+    const struct tblock *from = tblock_at_pc(t, pc - 1);
+    const struct texit x = texit_at(t, from, at);
+    *e = (struct ttaken){at, tblock_number(t, from), tblock_lin(t, from), texit_target(t, from, &x),
+                         x};
+    return e;
 }
 
 u32 texit_leads(const struct translator *t, u32 place)

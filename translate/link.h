@@ -18,6 +18,16 @@ struct texit {
 };
 enum { TEXITS_MOST = SCAN_MAX_INSNS + 1 /* of a block */ };
 
+/* One that was taken while it was not linked: what is cold behind it runs some times before. */
+struct ttaken {
+    u32 pc;         /* its return address, as an offset in the cache; 0: none */
+    u32 block;      /* number of its block, */
+    u32 lin;        /* that one's linear address then, */
+    u32 target;     /* where it leads from there */
+    struct texit x; /* itself */
+};
+enum { TTAKEN = 512 /* entries of their table */ };
+
 /* Those of a block, in the order of its code. */
 struct texits {
     struct texit exit[TEXITS_MOST]; /* the exits */
@@ -47,9 +57,9 @@ struct bare {
     u64 since; /* virtual time when it changed */
 };
 
-/* The exit that left with this return address, and which block's it is; that at a place;
- * all of a block. */
-struct texit texit_at(const struct translator *t, u64 pc, struct tblock **from);
+/* The exit that left with this return address, which block's it is, and where it leads; the exit at
+ * a place; all of a block. */
+const struct ttaken *texit_taken(struct translator *t, u64 pc);
 struct texit texit_of_place(const struct translator *t, u32 place);
 void texits_of(const struct translator *t, const struct tblock *b, struct texits *all);
 /* The linear address that an exit of block b is for. */

@@ -91,6 +91,7 @@ static u64 report_fixed(const struct translator *t, FILE *out)
         {t->stubs_end, "for common stubs"},
         {2 * JUMP_ENTRIES * sizeof *t->jump, "for the table of branch targets"},
         {CALLOUTS * sizeof *t->callouts, "for callouts that were found"},
+        {TTAKEN * sizeof *t->taken, "for exits that were taken"},
         {TROWS * sizeof *t->rows, "for what is asked of instructions"},
         {sizeof *t + CODE_PAGE_WRITES * sizeof(struct code_page), "for modes, hints and the rest"},
     };

@@ -86,6 +86,7 @@ struct translator {
     u32 guard_free;                  /* offset in the cache of the first free guard, or 0 */
     u32 guard_bytes;                 /* of the cache, for guards */
     struct tcallout *callouts;       /* those that were run, by hash */
+    struct ttaken *taken;            /* exits that were, by hash */
     u32 list[1 << TLIST_BITS];       /* by hash of page and part of it: the first block */
     u64 stops[STOP_COUNT];           /* counters */
     struct rewritten rewritten[256]; /* by hash of the place */

@@ -207,6 +207,32 @@ START_TEST(data_of_a_cpu)
 }
 END_TEST
 
+/* A table in the kernel's half, whose address is a displacement below zero, and its index in a
+ * register: the sum is in the window, not in its guard zone. */
+START_TEST(table_of_a_kernel)
+{
+    enum { KERNEL = 768 };
+    const u32 disp = 0xc0000000 + H_DATA;
+    /* mov edx, [eax + disp]; inc dword [eax + disp]; cmp ebx, [eax + disp]; sete bl; hlt */
+    u8 code[] = {0x8b, 0x90, 0,    0, 0, 0, 0xff, 0x80, 0,    0,    0,
+                 0,    0x3b, 0x98, 0, 0, 0, 0,    0x0f, 0x94, 0xc3, HLT};
+    const struct translator *t = cpu->translator;
+    for (unsigned n = 0; n < 3; n++)
+        store_le32(code + 6 * n + 2, disp);
+    harness_paging();
+    mem32_set((u32)cpu->cr3 + 4 * KERNEL, mem32((u32)cpu->cr3) & ~4u);
+    mem32_set(H_DATA + 8, 0x1000);
+    put_at(H_CODE, code, sizeof code);
+    cpu->regs[RAX] = 8;
+    cpu->regs[RBX] = 0x1001;
+    run_from(H_CODE);
+    ck_assert_uint_eq(cpu->regs[RDX], 0x1000);
+    ck_assert_uint_eq(cpu->regs[RBX], 0x1001);
+    ck_assert_uint_eq(mem32(H_DATA + 8), 0x1001);
+    ck_assert_uint_eq(t->direct_refusals, 0);
+}
+END_TEST
+
 /* Loads, stores and both by each base register but ESP, to and from a register, a high byte and an
  * immediate. */
 START_TEST(each_base_register)
@@ -266,6 +292,7 @@ int main(void)
     tcase_add_test(t, limits_hold);
     tcase_add_test(t, open_segments_wrap);
     tcase_add_test(t, data_of_a_cpu);
+    tcase_add_test(t, table_of_a_kernel);
     tcase_add_loop_test(t, each_base_register, RAX, RDI + 1);
     suite_add_tcase(s, t);
     return suite_run(s);
