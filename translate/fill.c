@@ -245,6 +245,8 @@ u64 translate_fill(struct cpu *cpu, u32 lin, u32 what)
         return !quick_run(t, what & ~FILL_QUICK, lin);
     enum access access = what & FILL_WRITE ? ACCESS_WRITE : ACCESS_READ;
     unsigned size = what & (FILL_WRITE - 1);
+    if (size == 16 && lin % 16)
+        return true; /* perhaps #GP, before the walk sets A */
     const u64 id = cpu->jump_id;
     const struct tlb_entry *e = mem_fill_quietly(cpu, lin, access);
     bool hits = e && (tlb_hits(e->tag[access], lin, size) ||
