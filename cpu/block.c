@@ -247,22 +247,6 @@ static void page_clear(struct block_cache *c, u64 ram_offset)
 
 /* Not one by one: nobody knows a block by another way than these tables, but for the running one.
  * The blocks tell which pages to clear: a guest has many more without any. */
-void block_drop_all(struct block_cache *c)
-{
-    if (c->cpu->block)
-        block_forget((struct block *)c->cpu->block);
-    if (c->empty)
-        return;
-    c->empty = true;
-    memset(c->hash, 0, sizeof c->hash);
-    for (size_t at = 0; at < c->used;) {
-        const struct block *b = (const struct block *)(c->arena + at);
-        page_clear(c, b->ram_offset);
-        page_clear(c, b->ram_offset2);
-        at += block_size(b->count);
-    }
-}
-
 static struct warm *warm_slot(struct block_cache *c, u64 ram_offset, u16 *tag)
 {
     const u64 h = ram_offset * 0x9e3779b97f4a7c15u;
@@ -270,23 +254,49 @@ static struct warm *warm_slot(struct block_cache *c, u64 ram_offset, u16 *tag)
     return &c->warm[h >> (64 - WARM_BITS)];
 }
 
-static void keep_runs(struct block_cache *c)
+/* How often it has run, for when it is decoded again. */
+static void keep_runs(struct block_cache *c, const struct block *b)
 {
-    for (size_t at = 0; at < c->used;) {
+    u16 tag;
+    struct warm *w = warm_slot(c, b->ram_offset, &tag);
+    const u32 runs = b->runs + DECODING_RUNS;
+    if (b->pa != NO_ADDRESS && b->ram_offset != NO_ADDRESS)
+        *w = (struct warm){tag, (u16)(runs < UINT16_MAX ? runs : UINT16_MAX)};
+}
+
+/* One walk of the arena, whose blocks are not in the host's caches any more: where the next one
+ * starts is in each, so all of what follows is asked for ahead. */
+static void forget_all(struct block_cache *c, bool keep)
+{
+    enum { AHEAD = 2048, LINE = 64 };
+    const bool none = c->empty;
+    if (!none)
+        memset(c->hash, 0, sizeof c->hash);
+    c->empty = true;
+    for (size_t at = 0, size; at < c->used && (keep || !none); at += size) {
         const struct block *b = (const struct block *)(c->arena + at);
-        u16 tag;
-        struct warm *w = warm_slot(c, b->ram_offset, &tag);
-        const u32 runs = b->runs + DECODING_RUNS;
-        if (b->pa != NO_ADDRESS && b->ram_offset != NO_ADDRESS)
-            *w = (struct warm){tag, (u16)(runs < UINT16_MAX ? runs : UINT16_MAX)};
-        at += block_size(b->count);
+        size = block_size(b->count);
+        for (size_t n = 0; n < size; n += LINE)
+            __builtin_prefetch(c->arena + at + AHEAD + n);
+        if (keep)
+            keep_runs(c, b);
+        if (none)
+            continue;
+        page_clear(c, b->ram_offset);
+        page_clear(c, b->ram_offset2);
     }
+    if (c->cpu->block)
+        block_forget((struct block *)c->cpu->block);
+}
+
+void block_drop_all(struct block_cache *c)
+{
+    forget_all(c, false);
 }
 
 void block_cache_reset(struct block_cache *c)
 {
-    keep_runs(c);
-    block_drop_all(c);
+    forget_all(c, true);
     c->cpu->block = NULL;
     c->used = 0;
 }
