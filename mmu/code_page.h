@@ -16,7 +16,7 @@ struct code_page {
 };
 
 /* How often a page with code is written before it has a map of its own. */
-enum { CODE_PAGE_WRITES = 16 };
+enum { CODE_PAGE_WRITES = 64 };
 
 /* Bytes of a page. */
 struct code_span {

@@ -10,7 +10,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MIB = 1 << 20, SHADOW_PAGES = MIB / PAGE_SIZE, MAX_RANGES = 256, CHANGING = 64 };
+enum {
+    MIB = 1 << 20,
+    SHADOW_PAGES = MIB / PAGE_SIZE,
+    MAX_RANGES = 256,
+    CHANGING = 64,
+    CODE_WRITES = 1024
+};
 #define GIB4       (4ull << 30)
 #define LOW_MAX    0xe0000000ull /* 3.5 GiB: the PCI hole begins here at the latest */
 #define HIGH_MAX   (60ull << 30) /* MAXPHYADDR is 36 */
@@ -36,18 +42,18 @@ struct low_page {
 };
 
 struct physmem {
-    u8 *ram;                 /* the physical view: the whole memfd, mapped once */
-    u64 reserved;            /* bytes of address space at ram */
-    u64 size;                /* bytes of the memfd */
-    u64 low;                 /* RAM at 0 */
-    u64 high;                /* RAM at 4 GiB */
-    u64 plain;               /* [1 MiB, plain) is RAM that no range covers */
-    u8 *marks;               /* enum page_mark of each page of the memfd */
-    struct code_page **code; /* those of pages that hold code, by page of the memfd, or NULL */
-    /* those of pages that were written less often since: every byte is code; [how often] */
-    struct code_page any[CODE_PAGE_WRITES];
-    u64 own_code;      /* pages that have another one */
-    u64 own_code_most; /* the most of these at one time */
+    u8 *ram;                     /* the physical view: the whole memfd, mapped once */
+    u64 reserved;                /* bytes of address space at ram */
+    u64 size;                    /* bytes of the memfd */
+    u64 low;                     /* RAM at 0 */
+    u64 high;                    /* RAM at 4 GiB */
+    u64 plain;                   /* [1 MiB, plain) is RAM that no range covers */
+    u8 *marks;                   /* enum page_mark of each page of the memfd */
+    struct code_page **code;     /* those of pages that hold code, by page of the memfd, or NULL */
+    struct code_page any;        /* that of pages that were written less often since: all is code */
+    u8 code_writes[CODE_WRITES]; /* how often meanwhile, by low bits of their numbers */
+    u64 own_code;                /* pages that have another one */
+    u64 own_code_most;           /* the most of these at one time */
     /* by low bits of its number: a page that had one until its last code went, and that is likely
      * to be written again if it gets other code; all ones: none */
     u64 changing[CHANGING];
@@ -354,8 +360,7 @@ struct physmem *physmem_new(u64 low, u64 high, struct log *log, struct error *er
     pm->reserved = low + high + EXTRA_ROOM;
     pm->marks = xcalloc(pm->reserved >> PAGE_SHIFT, 1);
     pm->code = xcalloc(pm->reserved >> PAGE_SHIFT, sizeof *pm->code);
-    for (unsigned n = 0; n < CODE_PAGE_WRITES; n++)
-        code_page_add(&pm->any[n], 0, PAGE_SIZE);
+    code_page_add(&pm->any, 0, PAGE_SIZE);
     memset(pm->changing, 0xff, sizeof pm->changing);
     pm->fd = memfd_create("guest-ram", MFD_CLOEXEC);
     void *at =
@@ -467,7 +472,7 @@ void physmem_mark(struct physmem *pm, u64 ram_offset, u8 marks)
     bool fresh = *m == 0 || (!(*m & ~PAGE_ANY_CODE) && (marks & ~PAGE_ANY_CODE));
     *m |= marks;
     if ((marks & PAGE_ANY_CODE) && !*code)
-        *code = *changing_of(pm, ram_offset) == ram_offset >> PAGE_SHIFT ? code_new(pm) : pm->any;
+        *code = *changing_of(pm, ram_offset) == ram_offset >> PAGE_SHIFT ? code_new(pm) : &pm->any;
     if (fresh && marks && pm->mark)
         pm->mark(pm->mark_opaque, ram_offset & PAGE_MASK);
 }
@@ -497,7 +502,7 @@ void physmem_unmark(struct physmem *pm, u64 ram_offset, u8 marks)
 struct code_page *physmem_own_code(const struct physmem *pm, u64 ram_offset)
 {
     struct code_page *code = pm->code[ram_offset >> PAGE_SHIFT];
-    return code >= pm->any && code < pm->any + CODE_PAGE_WRITES ? NULL : code;
+    return code == &pm->any ? NULL : code;
 }
 
 bool physmem_code_hit(const struct physmem *pm, u64 ram_offset, unsigned size,
@@ -511,14 +516,13 @@ bool physmem_code_hit(const struct physmem *pm, u64 ram_offset, unsigned size,
 
 bool physmem_code_gone(struct physmem *pm, u64 ram_offset, unsigned size, struct code_span *gone)
 {
-    struct code_page **code = &pm->code[ram_offset >> PAGE_SHIFT];
-    if (!*code || size == PAGE_SIZE)
+    u8 *writes = &pm->code_writes[(ram_offset >> PAGE_SHIFT) % CODE_WRITES];
+    if (!physmem_code(pm, ram_offset) || size == PAGE_SIZE)
         return false;
     if (!physmem_own_code(pm, ram_offset)) {
-        if (*code + 1 < pm->any + CODE_PAGE_WRITES) {
-            ++*code;
+        if (++*writes < CODE_PAGE_WRITES)
             return false;
-        }
+        *writes = 0;
         code_set(pm, ram_offset, code_new(pm));
         *gone = (struct code_span){0, PAGE_SIZE};
     }
@@ -529,17 +533,12 @@ bool physmem_code_gone(struct physmem *pm, u64 ram_offset, unsigned size, struct
 void physmem_code_forget(struct physmem *pm, u64 ram_offset)
 {
     if (physmem_own_code(pm, ram_offset))
-        code_set(pm, ram_offset, pm->any);
+        code_set(pm, ram_offset, &pm->any);
 }
 
-u64 physmem_code_bytes(const struct physmem *pm)
+u64 physmem_code_bytes(const struct physmem *pm, bool most)
 {
-    return pm->own_code * sizeof(struct code_page);
-}
-
-u64 physmem_code_most(const struct physmem *pm)
-{
-    return pm->own_code_most * sizeof(struct code_page);
+    return (most ? pm->own_code_most : pm->own_code) * sizeof(struct code_page);
 }
 
 const struct code_page *physmem_code(const struct physmem *pm, u64 ram_offset)

@@ -96,7 +96,7 @@ struct phys_page {
 struct phys_page physmem_page(const struct physmem *pm, u64 pa);
 
 /* Marks, by place in the memfd. A page with PAGE_CODE or PAGE_TRANSLATED has a struct code_page:
- * one for all in which every byte is code, until it was written CODE_PAGE_WRITES times. */
+ * one for all in which every byte is code, until it was written some CODE_PAGE_WRITES times. */
 void physmem_mark(struct physmem *pm, u64 ram_offset, u8 marks);
 void physmem_unmark(struct physmem *pm, u64 ram_offset, u8 marks);
 u8 physmem_marks(const struct physmem *pm, u64 ram_offset);
@@ -113,8 +113,8 @@ bool physmem_code_hit(const struct physmem *pm, u64 ram_offset, unsigned size,
 bool physmem_code_gone(struct physmem *pm, u64 ram_offset, unsigned size, struct code_span *gone);
 /* Much of it is code no more: the page has no map of its own until it is written again. */
 void physmem_code_forget(struct physmem *pm, u64 ram_offset);
-u64 physmem_code_bytes(const struct physmem *pm);          /* of all maps */
-u64 physmem_code_most(const struct physmem *pm);           /* the most that these have been */
+/* Of all pages' own maps, now or at most at one time. */
+u64 physmem_code_bytes(const struct physmem *pm, bool most);
 u8 *physmem_ram(const struct physmem *pm, u64 ram_offset); /* host address */
 
 /* RAM that is brought when it is first looked at, page by page or more at once. Below 1 MiB, and

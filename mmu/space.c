@@ -516,6 +516,14 @@ bool spaces_reach(const struct spaces *set, u64 lin, u64 ram_offset)
     return false;
 }
 
+bool spaces_have_code(const struct spaces *set, u32 code_id)
+{
+    unsigned n = 0;
+    while (n < SPACE_MAX && set->space[n] && set->space[n]->code_id[1] != code_id)
+        n++;
+    return n < SPACE_MAX && set->space[n];
+}
+
 void spaces_protect(struct spaces *set, u64 ram_offset)
 {
     struct ram_use *u = ram_use(set, ram_offset);

@@ -75,6 +75,8 @@ void space_watch(struct space *s, const struct walk_regs *regs, const struct wal
                  u64 lin);
 /* Does user code of one of the spaces that are kept reach that place of RAM at lin? */
 bool spaces_reach(const struct spaces *set, u64 lin, u64 ram_offset);
+/* Is one of the spaces known for user code by this id? */
+bool spaces_have_code(const struct spaces *set, u32 code_id);
 /* physmem's hooks: a RAM page was marked; a traced page is about to be written. */
 void spaces_protect(struct spaces *set, u64 ram_offset);
 void spaces_written(struct spaces *set, u64 ram_offset, unsigned size);

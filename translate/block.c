@@ -3,6 +3,7 @@
 #include "translate/block.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "translate/crossing.h"
@@ -14,17 +15,20 @@
 #include "translate/vmm.h"
 
 /* Blocks that begin in the same part of a RAM page are in one list, whatever leads to them. */
-enum { PART_SHIFT = 8 /* of the bytes of a part */ };
+enum {
+    PART_SHIFT = 8 /* of the bytes of a part */,
+    LIST_BLOCKS = 2 /* for which there is a list */
+};
 
 static unsigned part_of(const struct tblock *b)
 {
     return b->at >> PART_SHIFT;
 }
 
-static unsigned list_of(u64 page, unsigned part)
+static u32 *list_of(const struct translator *t, u64 page, unsigned part)
 {
     u64 key = page << (PAGE_SHIFT - PART_SHIFT) | part;
-    return (unsigned)(key * 0x9e3779b97f4a7c15u >> (64 - TLIST_BITS));
+    return &t->list[key * 0x9e3779b97f4a7c15u >> (64 - t->list_bits)];
 }
 
 static u16 *home_hint(struct translator *t, struct thome h)
@@ -88,8 +92,7 @@ static bool is_at(const struct translator *t, const struct tblock *b, u32 lin, u
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset)
 {
     const u64 page = ram_offset >> PAGE_SHIFT;
-    for (u32 n = t->list[list_of(page, (lin & ~PAGE_MASK) >> PART_SHIFT)]; n;
-         n = t->block[n].next) {
+    for (u32 n = *list_of(t, page, (lin & ~PAGE_MASK) >> PART_SHIFT); n; n = t->block[n].next) {
         struct tblock *b = &t->block[n];
         if (is_at(t, b, lin, page) && tblock_mode(t, b) == mode)
             return b;
@@ -100,7 +103,7 @@ struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offs
 bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset)
 {
     const u64 page = ram_offset >> PAGE_SHIFT;
-    u32 n = t->list[list_of(page, (lin & ~PAGE_MASK) >> PART_SHIFT)];
+    u32 n = *list_of(t, page, (lin & ~PAGE_MASK) >> PART_SHIFT);
     while (n && !is_at(t, &t->block[n], lin, page))
         n = t->block[n].next;
     return n != 0;
@@ -133,7 +136,7 @@ struct tblock *tblocks_take(const struct translator *t, struct tblocks *i)
         while (!i->next) {
             if (i->part > i->last)
                 return NULL;
-            i->next = t->list[list_of(i->page, i->part++)];
+            i->next = *list_of(t, i->page, i->part++);
         }
         struct tblock *b = &t->block[i->next];
         i->next = b->next;
@@ -142,11 +145,35 @@ struct tblock *tblocks_take(const struct translator *t, struct tblocks *i)
     }
 }
 
-void tblock_insert(struct translator *t, struct tblock *b)
+static void list_add(struct translator *t, struct tblock *b)
 {
-    u32 *list = &t->list[list_of(tblock_page(t, b), part_of(b))];
+    u32 *list = list_of(t, tblock_page(t, b), part_of(b));
     b->next = *list;
     *list = tblock_number(t, b);
+}
+
+/* As many lists, of all blocks but one that is not in there yet. */
+static void lists_make(struct translator *t, unsigned bits, const struct tblock *new)
+{
+    free(t->list);
+    t->list_bits = bits;
+    t->list = xcalloc((size_t)1 << bits, sizeof *t->list);
+    for (struct tblock *b = t->block + 1; b < t->block + t->block_count; b++) {
+        if (b != new && !b->dropped)
+            list_add(t, b);
+    }
+}
+
+void tblocks_make_lists(struct translator *t)
+{
+    lists_make(t, TLIST_BITS, NULL);
+}
+
+void tblock_insert(struct translator *t, struct tblock *b)
+{
+    if (t->block_count >> t->list_bits >= LIST_BLOCKS)
+        lists_make(t, t->list_bits + 1, b);
+    list_add(t, b);
     t->parts_pages |= tblock_parts(t, b) > 1 ? page_bit(tblock_page(t, b)) : 0;
     physmem_mark(t->cpu->mem, tblock_page(t, b) << PAGE_SHIFT, PAGE_TRANSLATED);
     tblock_note_bytes(t, b);
@@ -154,8 +181,7 @@ void tblock_insert(struct translator *t, struct tblock *b)
 
 void tblock_remove(struct translator *t, const struct tblock *b)
 {
-    u32 *list = &t->list[list_of(tblock_page(t, b), part_of(b))], number = tblock_number(t, b),
-        n = *list;
+    u32 *list = list_of(t, tblock_page(t, b), part_of(b)), number = tblock_number(t, b), n = *list;
     struct tblocks page = tblocks_near(t, tblock_page(t, b) << PAGE_SHIFT, PAGE_SIZE);
     if (n == number) {
         *list = b->next;
@@ -223,11 +249,11 @@ void tblock_drop_all(struct translator *t)
 void tblock_reset(struct translator *t)
 {
     tblock_drop_all(t);
+    links_reset(t);
     t->block_count = t->home_count = 1;
     memset(t->home_hint, 0, sizeof t->home_hint);
     t->code_near[0] = (u32)t->stubs_end;
     t->parts_pages = 0;
-    links_reset(t);
     for (u32 n = 0; n < CALLOUTS; n++)
         t->callouts[n].pc = 0;
     for (u32 n = 0; n < TTAKEN; n++)

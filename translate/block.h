@@ -193,7 +193,8 @@ struct tblock *tblock_new(struct translator *t, u32 lin, u32 mode, u64 ram_offse
 struct tblock *tblock_find(struct translator *t, u32 lin, u32 mode, u64 ram_offset);
 /* Is there a block of any mode? */
 bool tblock_any(const struct translator *t, u32 lin, u64 ram_offset);
-/* Where blocks are looked for by the place of their bytes: puts one in, takes it out. */
+/* Where blocks are looked for by the place of their bytes: makes it, puts one in, takes it out. */
+void tblocks_make_lists(struct translator *t);
 void tblock_insert(struct translator *t, struct tblock *b);
 void tblock_remove(struct translator *t, const struct tblock *b);
 /* The page of a home, of which none is where indirect branches or links find it, is at lin now. */

@@ -262,6 +262,7 @@ static void set_mode(struct translator *t)
 
 static void on_code_changed(void *opaque)
 {
+    targets_release(opaque);
     set_mode(opaque);
 }
 
@@ -278,6 +279,7 @@ static void on_page_dropped(void *opaque, struct space *s, u64 lin, u64 size)
 static void on_space_dropped(void *opaque, struct space *s)
 {
     direct_space_dropped(opaque, s);
+    targets_release(opaque);
 }
 
 static void on_group_dropped(void *opaque, unsigned group)
@@ -348,6 +350,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     t->code_near = xcalloc(t->block_max / TBLOCKS_NEAR + 1, sizeof *t->code_near);
     t->home = xcalloc(THOMES_MAX, sizeof *t->home);
     t->block_count = t->home_count = 1;
+    tblocks_make_lists(t);
     links_new(t);
     t->callouts = xcalloc(CALLOUTS, sizeof *t->callouts);
     t->taken = xcalloc(TTAKEN, sizeof *t->taken);
@@ -413,6 +416,7 @@ void translate_free(struct cpu *cpu)
     verify_free(t->verify);
     free(t->rows);
     free(t->block);
+    free(t->list);
     free(t->code_near);
     free(t->home);
     links_free(t);

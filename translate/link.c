@@ -310,7 +310,7 @@ void links_new(struct translator *t)
 
 void links_reset(struct translator *t)
 {
-    memset(t->bare_blocks, 0, (t->block_max / BARE_BITS + 1) * sizeof *t->bare_blocks);
+    memset(t->bare_blocks, 0, (t->block_count / BARE_BITS + 1) * sizeof *t->bare_blocks);
     t->links.count = 1;
     t->links.free = t->guard_free = 0;
     t->guard_bytes = 0;

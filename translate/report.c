@@ -11,6 +11,8 @@
 
 typedef unsigned long long ull;
 
+#define FIRST_LISTS (sizeof(u32) << TLIST_BITS)
+
 struct row {
     u64 bytes;        /* how many */
     const char *what; /* what they are for */
@@ -78,8 +80,9 @@ static u64 report_growing(const struct translator *t, const struct block_sizes *
          "for what few blocks have, and between blocks"},
         {links_bytes(t), "for records of exits that are linked"},
         {translate_records(t) - links_bytes(t), "for records of blocks"},
+        {(sizeof *t->list << t->list_bits) - FIRST_LISTS, "for more lists of blocks by page"},
         {targets_bytes(t), "for maps of programs' branch targets"},
-        {physmem_code_most(t->cpu->mem), "for maps of pages with code, at most at one time"},
+        {physmem_code_bytes(t->cpu->mem, true), "for maps of pages with code, at most at one time"},
     };
     return report_rows(row, ARRAY_LEN(row), out);
 }
@@ -89,11 +92,13 @@ static u64 report_fixed(const struct translator *t, FILE *out)
 {
     const struct row row[] = {
         {t->stubs_end, "for common stubs"},
-        {2 * JUMP_ENTRIES * sizeof *t->jump, "for the table of branch targets"},
+        {JUMP_ENTRIES * sizeof *t->jump, "for the table of branch targets"},
+        {FIRST_LISTS, "for the first lists of blocks by page"},
         {CALLOUTS * sizeof *t->callouts, "for callouts that were found"},
+        {TTAKEN * sizeof *t->taken, "for exits that were"},
         {TTAKEN * sizeof *t->taken, "for exits that were taken"},
         {TROWS * sizeof *t->rows, "for what is asked of instructions"},
-        {sizeof *t + CODE_PAGE_WRITES * sizeof(struct code_page), "for modes, hints and the rest"},
+        {sizeof *t, "for modes, hints and the rest"},
     };
     return report_rows(row, ARRAY_LEN(row), out);
 }

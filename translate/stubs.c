@@ -182,7 +182,8 @@ void lookup_emit(struct emit *e)
 {
     emit_load64(e, SCRATCH_TEST, CPU_MEM(jump_id));
     emit_lea64(e, SCRATCH_TEST, (struct host_mem){SCRATCH_TEST, SCRATCH_ADDR, 0, 0});
-    emit_movzx16(e, SCRATCH_INDEX, SCRATCH_ADDR);
+    emit_mov32_imm(e, SCRATCH_INDEX, JUMP_MASK);
+    emit_pext(e, false, SCRATCH_INDEX, SCRATCH_ADDR, SCRATCH_INDEX);
     emit_lea64(e, SCRATCH_INDEX, (struct host_mem){SCRATCH_INDEX, SCRATCH_INDEX, 0, 0});
     emit_load64(e, SCRATCH_HOST, CPU_MEM(jump_table));
     emit_lea64(e, SCRATCH_HOST, (struct host_mem){SCRATCH_HOST, SCRATCH_INDEX, 3, 0});

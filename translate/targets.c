@@ -1,4 +1,4 @@
-/* The table of branch targets: by the low 16 bits of the linear address, shifted for each mode and
+/* The table of branch targets: by some bits of the linear address, shifted for each mode and
  * address space, so that programs at the same addresses do not push out each other's. Programs that
  * have a window have maps as well: by all of the linear address, for one jump id each, so that
  * nothing has to be compared. */
@@ -14,7 +14,7 @@
 #include "translate/link.h"
 #include "translate/returns.h"
 
-enum { MAPS = 8, MISSES_MOST = 1 << 14 };
+enum { MAPS = 8, MISSES_MOST = 1 << 14, HOST_PAGES = 1 << 15 };
 #define MAP_ENTRIES BIT64(32)
 
 /* Offsets in the code cache by linear address, in memory that the host gives when it is used. */
@@ -36,7 +36,13 @@ static unsigned class_of(const struct cpu *cpu)
 
 static struct tjump *first_of(const struct translator *t, unsigned class, unsigned mode)
 {
-    return t->jump + ((class * 0x9e3779b1u ^ mode * 0x85ebca6bu) >> 16);
+    return t->jump + ((class * 0x9e3779b1u ^ mode * 0x85ebca6bu) >> 16) % JUMP_SHIFTS;
+}
+
+/* Of an entry for lin, from the first one on. */
+static u32 index_of(u32 lin)
+{
+    return (lin & JUMP_MASK) >> JUMP_SHIFT;
 }
 
 /* Memory for all maps: new, or what there was at that place is given back. */
@@ -77,6 +83,15 @@ static void maps_clear(struct jump_maps *m)
 {
     for (unsigned n = 1; m && n < MAPS; n++) {
         if (m->id[n])
+            map_clear(m, n);
+    }
+}
+
+void targets_release(struct translator *t)
+{
+    struct jump_maps *m = t->maps;
+    for (unsigned n = 1; m && n < MAPS; n++) {
+        if (m->id[n] && !spaces_have_code(t->cpu->spaces, (u32)(m->id[n] >> 32) / TMODES))
             map_clear(m, n);
     }
 }
@@ -148,26 +163,34 @@ void targets_hide(struct translator *t)
 
 void targets_new(struct translator *t)
 {
-    t->jump = xmalloc(2 * JUMP_ENTRIES * sizeof *t->jump);
-    memset(t->jump, 0xff, 2 * JUMP_ENTRIES * sizeof *t->jump);
+    t->jump = xcalloc(JUMP_ENTRIES, sizeof *t->jump);
     t->cpu->jump_table = t->jump;
     maps_new(t);
 }
 
+/* Bytes of [at, +HOST_PAGES) that have entries: what was only read is the host's page of zeros. */
+static u64 used_bytes(const u8 *at, size_t page)
+{
+    unsigned char there[HOST_PAGES] = {0};
+    u64 bytes = 0;
+    mincore((void *)(uintptr_t)at, page * HOST_PAGES, there);
+    for (unsigned n = 0; n < HOST_PAGES; n++, at += page) {
+        if (there[n] & 1 && (*at || memcmp(at, at + 1, page - 1) != 0))
+            bytes += page;
+    }
+    return bytes;
+}
+
 u64 targets_bytes(const struct translator *t)
 {
-    enum { STEP = 1 << 16 }; /* host pages looked at at a time */
-    const long page = sysconf(_SC_PAGESIZE);
-    unsigned char there[STEP];
-    u64 pages = 0;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    u64 bytes = 0;
     for (unsigned n = 1; t->maps && n < MAPS; n++) {
-        for (u64 at = 0; t->maps->id[n] && at < MAP_ENTRIES * sizeof(u32); at += (u64)page * STEP) {
-            mincore((u8 *)map_of(t->maps, n) + at, (size_t)page * STEP, there);
-            for (unsigned k = 0; k < STEP; k++)
-                pages += there[k] & 1;
-        }
+        const u8 *first = (const u8 *)map_of(t->maps, n);
+        for (u64 at = 0; t->maps->id[n] && at < MAP_ENTRIES * sizeof(u32); at += HOST_PAGES * page)
+            bytes += used_bytes(first + at, page);
     }
-    return pages * (u64)page;
+    return bytes;
 }
 
 void targets_free(struct translator *t)
@@ -180,7 +203,7 @@ void targets_free(struct translator *t)
 
 void translate_forget_targets(struct translator *t)
 {
-    memset(t->jump, 0xff, 2 * JUMP_ENTRIES * sizeof *t->jump);
+    memset(t->jump, 0, JUMP_ENTRIES * sizeof *t->jump);
     maps_clear(t->maps);
     links_forget_ids(t);
     returns_forget(t);
@@ -198,14 +221,13 @@ void targets_select(struct translator *t, unsigned mode)
 
 u64 target_find(const struct translator *t, u32 lin)
 {
-    const struct tjump *j = &t->cpu->jump_table[lin % JUMP_ENTRIES];
+    const struct tjump *j = &t->cpu->jump_table[index_of(lin)];
     return j->tag + t->cpu->jump_id + lin == 0 ? j->code : 0;
 }
 
 void target_add(struct translator *t, u32 lin, struct tblock *b)
 {
-    t->cpu->jump_table[lin % JUMP_ENTRIES] =
-        (struct tjump){-(t->cpu->jump_id + lin), tblock_code(t, b)};
+    t->cpu->jump_table[index_of(lin)] = (struct tjump){-(t->cpu->jump_id + lin), tblock_code(t, b)};
     b->found = true;
 }
 
@@ -227,9 +249,9 @@ void targets_drop(struct translator *t, struct tblock *b)
     if (!b->found)
         return;
     for (unsigned class = first; class < first + SPACE_MAX; class ++) {
-        struct tjump *j = &first_of(t, class, tblock_mode(t, b))[tblock_lin(t, b) % JUMP_ENTRIES];
+        struct tjump *j = &first_of(t, class, tblock_mode(t, b))[index_of(tblock_lin(t, b))];
         if (j->code == tblock_code(t, b))
-            j->tag = 1;
+            j->tag = 0;
     }
     maps_drop(t, b);
     b->found = false;

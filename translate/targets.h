@@ -8,12 +8,18 @@
 struct translator;
 struct tblock;
 
-/* Inline cache of branch targets, by low 16 bits of the linear address. */
+/* Inline cache of branch targets, by some bits of the linear address. */
 struct tjump {
-    u64 tag;  /* -(jump_id + linear address) */
+    u64 tag;  /* -(jump_id + linear address); 0: none, as no id is */
     u64 code; /* host address */
 };
-enum { JUMP_ENTRIES = 65536 };
+enum {
+    JUMP_SHIFT = 2, /* low bits that do not count: most of what is called begins at a multiple */
+    JUMP_BITS = 14, /* bits that do */
+    JUMP_MASK = ((1 << JUMP_BITS) - 1) << JUMP_SHIFT,
+    JUMP_SHIFTS = 1 << (JUMP_BITS - 2), /* for modes and spaces */
+    JUMP_ENTRIES = (1 << JUMP_BITS) + JUMP_SHIFTS
+};
 
 /* What an indirect branch by a map takes. */
 enum { MAPPED_BYTES = 25 };
@@ -32,6 +38,8 @@ u64 targets_bytes(const struct translator *t);
  * byte of the cache, and then this puts what was found at lin, 0: nothing. */
 bool targets_mapped(const struct translator *t, unsigned mode);
 void targets_missed(struct translator *t, u32 lin, u64 code);
+/* Gives memory back that was for ids which no address space has any more. */
+void targets_release(struct translator *t);
 /* No indirect branch finds anything until the next targets_select. */
 void targets_hide(struct translator *t);
 

@@ -23,7 +23,7 @@ struct verify;
 struct observer;
 
 enum {
-    TLIST_BITS = 16,   /* lists of blocks, as a power of two */
+    TLIST_BITS = 14,   /* lists of blocks at first, as a power of two */
     THOME_HINTS = 1024 /* a power of two */
 };
 
@@ -70,7 +70,7 @@ struct translator {
     struct trow *rows;         /* what it asks of instructions, by row */
     unsigned threshold;        /* interpreted runs before a block is translated */
     bool eager;                /* exits are bare at once */
-    struct tjump *jump;        /* the jump table, twice as long for the shifts of targets.c */
+    struct tjump *jump;        /* the jump table */
     struct jump_maps *maps;    /* maps of branch targets, or NULL: the host has no room */
     struct tmode mode[TMODES]; /* by number, a hash table; 0 stands for what is interpreted */
     unsigned mode_count;       /* entries in use */
@@ -87,7 +87,8 @@ struct translator {
     u32 guard_bytes;                 /* of the cache, for guards */
     struct tcallout *callouts;       /* those that were run, by hash */
     struct ttaken *taken;            /* exits that were, by hash */
-    u32 list[1 << TLIST_BITS];       /* by hash of page and part of it: the first block */
+    u32 *list;                       /* by hash of page and part of it: the first block */
+    unsigned list_bits;              /* how many lists there are, as a power of two */
     u64 stops[STOP_COUNT];           /* counters */
     struct rewritten rewritten[256]; /* by hash of the place */
     u8 heat[1024];       /* by low bits of the page's number: how hot rewritten code gets */

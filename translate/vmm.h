@@ -26,7 +26,7 @@ enum {
     CALLOUT_MODE = 4,      /* the instruction may change the mode */
     CALLOUT_INTERPRET = 8, /* the interpreter fetches and decodes it, too */
     CALLOUT_SOFT = 16,     /* the instruction may be another one each time */
-    CALLOUTS = 2048,       /* entries of their table, a power of two */
+    CALLOUTS = 512,        /* entries of their table, a power of two */
 };
 
 /* Called from the callout stub, pc as in struct tcallout; returns the host address where to

@@ -354,7 +354,7 @@ START_TEST(own_maps_of_code)
     ck_assert(physmem_code_hit(pm, PLACE + 8, 4, &gone));
     ck_assert(gone.from == 8 && gone.end == 12);
     ck_assert(!physmem_code_gone(pm, PLACE, PAGE_SIZE, &gone)); /* nothing stays */
-    ck_assert_uint_eq(physmem_code_bytes(pm), 0);
+    ck_assert_uint_eq(physmem_code_bytes(pm, false), 0);
     ck_assert_uint_eq(h.marked, 1);
     for (unsigned n = 1; n < CODE_PAGE_WRITES; n++)
         ck_assert(!physmem_code_gone(pm, PLACE + 8, 4, &gone));
@@ -364,7 +364,7 @@ START_TEST(own_maps_of_code)
     ck_assert(physmem_code_gone(pm, PLACE + 8, 4, &gone));
     ck_assert(gone.from == 0 && gone.end == PAGE_SIZE);
     ck_assert_uint_eq(h.marked, 2); /* cached pointers are told */
-    ck_assert_uint_eq(physmem_code_bytes(pm), sizeof(struct code_page));
+    ck_assert_uint_eq(physmem_code_bytes(pm, false), sizeof(struct code_page));
     struct code_page *code = physmem_own_code(pm, PLACE);
     ck_assert(code == physmem_code(pm, PLACE) && code_page_free(code, 0, PAGE_SIZE));
     code_page_add(code, 8, 8);
@@ -384,7 +384,7 @@ START_TEST(own_maps_of_code)
     ck_assert_uint_eq(h.marked, 4);
     physmem_code_forget(pm, PLACE);
     ck_assert_uint_eq(h.marked, 4);
-    ck_assert_uint_eq(physmem_code_bytes(pm), 0);
+    ck_assert_uint_eq(physmem_code_bytes(pm, false), 0);
 }
 END_TEST
 

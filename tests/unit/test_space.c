@@ -328,6 +328,8 @@ START_TEST(ids_of_code)
     put(USER1, LOW >> 12 & 1023, 0);
     ck_assert_uint_eq(one->code_id[0], kernel);
     ck_assert_uint_ne(one->code_id[1], user);
+    ck_assert(!spaces_have_code(set, user));
+    ck_assert(spaces_have_code(set, one->code_id[1]) && spaces_have_code(set, s->code_id[1]));
     ck_assert_uint_eq(code_changes, 1);
     /* the kernel's table is the same in both: both have a new id, still a common one */
     put(KERNEL, HIGH >> 12 & 1023, 0);

@@ -7,6 +7,7 @@
 #include "cpu/control.h"
 #include "tests/unit/engine_harness.h"
 #include "tests/unit/suite.h"
+#include "translate/block.h"
 #include "translate/translate.h"
 
 enum { FUNCTION = 0x60000, OTHER = 0x70000, PTE = 0x101000 };
@@ -26,6 +27,11 @@ static void setup_direct(void)
 static void setup_checked(void)
 {
     cpu = engine_setup_translated(TRANSLATE_CHECKED, H_CACHE);
+}
+
+static void setup_large(void)
+{
+    cpu = engine_setup_translated(TRANSLATE_CHECKED, 8 * H_CACHE);
 }
 
 static void setup_small(void)
@@ -350,6 +356,31 @@ START_TEST(divide_errors_are_precise)
 }
 END_TEST
 
+/* mov eax, the next; jmp eax; and so on. Lists by page grow with the blocks: all are found again,
+ * when they run and when they are written. */
+START_TEST(many_blocks)
+{
+    enum { COUNT = 33000, FIRST = 0x60000, SIZE = 7, END = FIRST + SIZE * COUNT };
+    static const u8 zeros[END - FIRST];
+    const struct translator *t = cpu->translator;
+    const unsigned lists = t->list_bits;
+    for (u32 at = FIRST, next = at + SIZE; at < END; at = next, next += SIZE)
+        PUT_AT(at, 0xb8, (u8)next, (u8)(next >> 8), (u8)(next >> 16), 0, 0xff, 0xe0);
+    PUT_AT(END, HLT);
+    run_from(FIRST);
+    const u32 blocks = t->block_count;
+    ck_assert_uint_ge(blocks, COUNT);
+    ck_assert_uint_gt(t->list_bits, lists);
+    run_from(FIRST);
+    ck_assert_uint_eq(t->block_count, blocks);
+    dma_write(cpu->mem, FIRST, zeros, sizeof zeros);
+    for (u32 n = 0; n < blocks; n++) {
+        const u32 lin = tblock_lin(t, &t->block[n]);
+        ck_assert_int_eq(n && t->block[n].dropped, n && lin >= FIRST && lin < END);
+    }
+}
+END_TEST
+
 START_TEST(a_full_cache_starts_anew)
 {
     /* 200 functions, each of its own page's offset, called in turn; more code than the cache holds
@@ -404,12 +435,16 @@ int main(void)
 {
     Suite *s = suite_create("translate");
     TCase *checked = tcase_create("misses"), *small = tcase_create("small cache");
+    TCase *large = tcase_create("large cache");
     add_tier(s, "auto", setup_auto);
     add_tier(s, "checked", setup_checked);
     add_tier(s, "direct", setup_direct);
     tcase_add_checked_fixture(checked, setup_checked, engine_teardown);
     tcase_add_test(checked, a_miss_of_the_tlb_keeps_flags_and_sets_a_and_d);
     suite_add_tcase(s, checked);
+    tcase_add_checked_fixture(large, setup_large, engine_teardown);
+    tcase_add_test(large, many_blocks);
+    suite_add_tcase(s, large);
     tcase_add_checked_fixture(small, setup_small, engine_teardown);
     tcase_add_test(small, a_full_cache_starts_anew);
     suite_add_tcase(s, small);
