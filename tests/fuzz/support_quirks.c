@@ -198,15 +198,18 @@ bool fuzz_quirks_end(const struct insn *i, const struct fuzz_state *before, stru
            (has[QUIRK_PUSH_SREG] && exec == exec_push_sreg);
 }
 
-/* What LDMXCSR or FXRSTOR loads MXCSR with. */
+/* What LDMXCSR or FXRSTOR loads MXCSR with; the data and the page behind it are in a row. */
 static u32 operand_mxcsr(const struct insn *i, const struct fuzz_state *before, insn_exec *exec,
                          struct fuzz_guest *g)
 {
-    u32 lin = address(i, before) + (exec == exec_fxrstor ? 24 : 0);
-    for (unsigned n = FUZZ_DATA; n < FUZZ_REGIONS; n++)
-        if (lin - fuzz_regions[n].base <= fuzz_regions[n].size - 4)
-            return load_le32(fuzz_guest_region(g, n) + (lin - fuzz_regions[n].base));
-    return UINT32_MAX;
+    u32 lin = address(i, before) + (exec == exec_fxrstor ? 24 : 0), value = 0;
+    for (unsigned byte = 0; byte < 4; byte++)
+        for (unsigned n = FUZZ_DATA; n < FUZZ_REGIONS; n++) {
+            u32 at = lin + byte - fuzz_regions[n].base;
+            if (at < fuzz_regions[n].size)
+                value |= (u32)fuzz_guest_region(g, n)[at] << 8 * byte;
+        }
+    return value;
 }
 
 bool fuzz_quirks_refuse(const struct insn *i, const struct fuzz_state *before, struct fuzz_guest *g,
