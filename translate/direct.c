@@ -26,8 +26,7 @@ enum {
     CHURN_RUN = 8,     /* and how many more for each time that it is found running */
     SLOW_MAX = 12,     /* accesses of a block that the window may not serve before one of its
                           instructions does without */
-    LOOK_NS = 2000000, /* of virtual time between two looks who runs, */
-    SOON_NS = 1000000, /* and when it may get its first window */
+    LOOK_NS = 2000000, /* of virtual time between two looks who runs */
     ROOM_NS = 1000000000, /* of virtual time without an eviction: there is room for all windows */
     REFUSED = 2048,       /* instructions remembered for that */
     REGION_MAX = 32,      /* pages dropped in a region of the supervisor before it is left alone, */
@@ -62,7 +61,6 @@ struct direct {
     struct windows *windows; /* of the machine */
     bool always;             /* every address space gets one at once */
     struct merit merit[64];  /* by hash of the space */
-    struct timer look;       /* ends a run of code that may soon get a window */
     u64 looked;              /* virtual time when it was last looked who runs, */
     u64 looked_tsc;          /* and the host's TSC, */
     u64 fill_cycles;         /* and how much of that fills of windows had taken */
@@ -81,16 +79,9 @@ struct direct {
     u32 recent[16];                     /* for it: addresses that were filled lately */
 };
 
-/* The run that follows looks who runs. */
-static void look_due(void *opaque, u64 now)
-{
-    (void)opaque, (void)now;
-}
-
 struct direct *direct_new(struct translator *t, bool always)
 {
     struct direct *d = xcalloc(1, sizeof *d);
-    timer_init(&d->look, t->cpu->clock, look_due, d);
     d->windows = windows_new(t->cpu->mem);
     d->always = always;
     d->fsgsbase = host_has_fsgsbase();
@@ -99,10 +90,8 @@ struct direct *direct_new(struct translator *t, bool always)
 
 void direct_free(struct direct *d)
 {
-    if (d) {
-        timer_cancel(&d->look);
+    if (d)
         windows_free(d->windows);
-    }
     free(d);
 }
 
@@ -285,14 +274,11 @@ static void consider_user(struct translator *t)
     struct direct *d = t->direct;
     struct cpu *cpu = t->cpu;
     u64 now = clock_now(cpu->clock);
-    struct merit *m = merit_of(d, cpu->space);
-    const bool soon = !cpu->window[1] && !m->wanted && !d->always;
-    if (!d->always && now - d->looked < (soon ? SOON_NS : LOOK_NS))
+    if (!d->always && now - d->looked < LOOK_NS)
         return;
     d->looked = now;
     forget_faults(t, now);
-    if (soon && m->runs + 1 < RUNS_WANTED)
-        timer_set(&d->look, now + SOON_NS);
+    struct merit *m = merit_of(d, cpu->space);
     const bool crowded = fills_too_much(d, m, now) || m->churn > CHURN_MAX;
     if (cpu->window[1] && crowded && !d->always) {
         lose(d, cpu, cpu->space);
