@@ -203,8 +203,8 @@ static bool prefers_gs(const struct scanned *s, unsigned base)
            (s->access & SCAN_WRITE && (base != HOST_OF_ECX || s->access & SCAN_READ));
 }
 
-/* What is farther below zero is the address of a kernel's table, and the register its index: the sum
- * of 32 bits would not be in the window. */
+/* What is farther below zero is the address of a kernel's table, and the register its index: the
+ * sum of 32 bits would not be in the window. */
 enum { FRAME_MAX = 1 << 20 };
 
 /* Tier 2: one register and a displacement are added to the window's base as they are; what leaves

@@ -95,7 +95,6 @@ static u64 report_fixed(const struct translator *t, FILE *out)
         {JUMP_ENTRIES * sizeof *t->jump, "for the table of branch targets"},
         {FIRST_LISTS, "for the first lists of blocks by page"},
         {CALLOUTS * sizeof *t->callouts, "for callouts that were found"},
-        {TTAKEN * sizeof *t->taken, "for exits that were"},
         {TTAKEN * sizeof *t->taken, "for exits that were taken"},
         {TROWS * sizeof *t->rows, "for what is asked of instructions"},
         {sizeof *t, "for modes, hints and the rest"},

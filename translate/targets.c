@@ -17,14 +17,23 @@
 enum { MAPS = 8, MISSES_MOST = 1 << 14, HOST_PAGES = 1 << 15 };
 #define MAP_ENTRIES BIT64(32)
 
+/* Parts of programs whose entries share a page of the host's, which most programs that end soon
+ * need not have. */
+enum { PART_SHIFT = PAGE_SHIFT - 2, PARTS = 512, PART_MISSES = 4 };
+struct jump_part {
+    u16 tag;    /* which part of those that fall here, */
+    u16 misses; /* and how often it has had no entry, counted to PART_MISSES */
+};
+
 /* Offsets in the code cache by linear address, in memory that the host gives when it is used. */
 struct jump_maps {
-    u32 *memory;    /* of all of them; the first one stays empty */
-    u64 id[MAPS];   /* jump id that a map is for; [0] has none */
-    u64 used[MAPS]; /* when it was last selected, by clock */
-    u64 clock;      /* counts selections of another one */
-    u64 misses;     /* look-ups that found nothing since all were emptied */
-    unsigned now;   /* the one in use */
+    u32 *memory;                  /* of all of them; the first one stays empty */
+    u64 id[MAPS];                 /* jump id that a map is for; [0] has none */
+    u64 used[MAPS];               /* when it was last selected, by clock */
+    u64 clock;                    /* counts selections of another one */
+    u64 misses;                   /* look-ups that found nothing since all were emptied */
+    struct jump_part part[PARTS]; /* by hash of the number and the map's id */
+    unsigned now;                 /* the one in use */
 };
 
 /* Which part of the table a space uses at this privilege: supervisor code by its group, user code
@@ -144,13 +153,25 @@ static void maps_bound(struct translator *t)
     maps_select(t, t->mode_now);
 }
 
+/* One more miss in this part: is it time for entries? */
+static bool part_is_worth(struct jump_maps *m, u32 lin)
+{
+    const u64 hash = ((lin >> PART_SHIFT) ^ m->id[m->now] >> 12) * 0x9e3779b97f4a7c15ull;
+    struct jump_part *p = &m->part[hash >> 48 & (PARTS - 1)];
+    const u16 tag = (u16)(hash >> 32) | 1;
+    if (p->tag != tag)
+        *p = (struct jump_part){tag, 0};
+    p->misses += p->misses < PART_MISSES;
+    return p->misses == PART_MISSES;
+}
+
 void targets_missed(struct translator *t, u32 lin, u64 code)
 {
     t->cpu->jump_missed = 0;
     if (t->unchained || !targets_mapped(t, t->mode_now))
         return;
     maps_bound(t);
-    if (code)
+    if (code && part_is_worth(t->maps, lin))
         map_of(t->maps, t->maps->now)[lin] = (u32)(code - (u64)(uintptr_t)t->rx);
 }
 
