@@ -245,8 +245,6 @@ static void page_clear(struct block_cache *c, u64 ram_offset)
     physmem_unmark(c->cpu->mem, ram_offset & PAGE_MASK, PAGE_CODE);
 }
 
-/* Not one by one: nobody knows a block by another way than these tables, but for the running one.
- * The blocks tell which pages to clear: a guest has many more without any. */
 static struct warm *warm_slot(struct block_cache *c, u64 ram_offset, u16 *tag)
 {
     const u64 h = ram_offset * 0x9e3779b97f4a7c15u;
@@ -264,8 +262,10 @@ static void keep_runs(struct block_cache *c, const struct block *b)
         *w = (struct warm){tag, (u16)(runs < UINT16_MAX ? runs : UINT16_MAX)};
 }
 
-/* One walk of the arena, whose blocks are not in the host's caches any more: where the next one
- * starts is in each, so all of what follows is asked for ahead. */
+/* Not one by one: nobody knows a block by another way than these tables, but for the running one.
+ * The blocks tell which pages to clear: a guest has many more without any. One walk of the arena,
+ * whose blocks are not in the host's caches any more: where the next one starts is in each, so all
+ * of what follows is asked for ahead. */
 static void forget_all(struct block_cache *c, bool keep)
 {
     enum { AHEAD = 2048, LINE = 64 };
