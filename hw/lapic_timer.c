@@ -6,12 +6,11 @@
  * host. */
 enum { MIN_GAP = 5000 };
 
-/* Virtual ns a count; the bus clock (LAPIC_BUS_HZ) is 1 GHz. Divide configuration bits 3, 1, 0: 111
- * is by 1, else by 2 << n. */
+/* Virtual ns a count. Divide configuration bits 3, 1, 0: 111 is by 1, else by 2 << n. */
 static u64 count_ns(const struct lapic *l)
 {
     unsigned n = (l->divide >> 1 & 4) | (l->divide & 3);
-    return n == 7 ? 1 : 2ull << n;
+    return NS_PER_SEC / LAPIC_BUS_HZ * (n == 7 ? 1 : 2ull << n);
 }
 
 static bool periodic(const struct lapic *l)

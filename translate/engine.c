@@ -315,7 +315,6 @@ static bool map_cache(struct translator *t, struct error *err)
     close(fd);
     if (t->rw == MAP_FAILED || t->rx == MAP_FAILED)
         return error_set(err, "no executable memory for translated code: %s", strerror(errno));
-    t->loops = host_has_fast_loop();
     t->emit = (struct emit){.at = t->rw, .end = t->rw + t->size, .delta = t->rx - t->rw};
     return true;
 }
@@ -336,6 +335,7 @@ bool translate_init(struct cpu *cpu, size_t cache_size, enum translate_tier tier
     t->threshold = tier == TRANSLATE_AUTO ? HOT_RUNS : 0;
     t->eager = tier == TRANSLATE_DIRECT;
     t->keeps_flags = !host_undoes_comparisons();
+    t->loops = host_has_fast_loop();
     t->block_max = records_for(cache_size / BYTES_OF_BLOCK, TBLOCKS_MAX);
     cpu->translator = t;
     interp_limit(cpu, COLD_BYTES);

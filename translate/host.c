@@ -18,17 +18,21 @@ bool host_has_bmi2(void)
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2);
 }
 
-bool host_undoes_comparisons(void)
+/* Is it of the vendor whose CPUID leaf 0 has these in EBX, ECX and EDX? */
+static bool made_by(unsigned ebx, unsigned ecx, unsigned edx)
 {
     unsigned a, b, c, d;
-    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == ebx && c == ecx && d == edx;
+}
+
+bool host_undoes_comparisons(void)
+{
+    return made_by(signature_INTEL_ebx, signature_INTEL_ecx, signature_INTEL_edx);
 }
 
 bool host_has_fast_loop(void)
 {
-    unsigned a, b, c, d;
-    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx &&
-           d == signature_AMD_edx;
+    return made_by(signature_AMD_ebx, signature_AMD_ecx, signature_AMD_edx);
 }
 
 bool host_has_fsgsbase(void)
