@@ -19,7 +19,7 @@ enum { MAPS = 8, MISSES_MOST = 1 << 14, HOST_PAGES = 1 << 15 };
 
 /* Parts of programs whose entries share a page of the host's, which most programs that end soon
  * need not have. */
-enum { PART_SHIFT = PAGE_SHIFT - 2, PARTS = 512, PART_MISSES = 4 };
+enum { PART_SHIFT = PAGE_SHIFT - 2, PARTS = 512, PART_MISSES = 8 };
 struct jump_part {
     u16 tag;    /* which part of those that fall here, */
     u16 misses; /* and how often it has had no entry, counted to PART_MISSES */
